@@ -1,0 +1,51 @@
+import { limits } from '../kernel/limits.ts';
+import type { ClientEvent } from './events.ts';
+
+/** The folded client, which is also its row. `secretHashes` is newest first; two live at most. */
+export interface ClientState {
+  readonly status: 'none' | 'active' | 'disabled';
+  readonly name: string;
+  readonly kind: 'confidential' | 'public';
+  readonly audiences: readonly string[];
+  readonly scopes: readonly string[];
+  readonly secretHashes: readonly string[];
+  readonly epoch: number;
+  readonly registeredAt: number;
+}
+
+export const initialClient: ClientState = {
+  status: 'none',
+  name: '',
+  kind: 'confidential',
+  audiences: [],
+  scopes: [],
+  secretHashes: [],
+  epoch: 0,
+  registeredAt: 0,
+};
+
+export function evolveClient(state: ClientState, event: ClientEvent): ClientState {
+  switch (event.type) {
+    case 'ClientRegistered':
+      return {
+        ...initialClient,
+        status: 'active',
+        name: event.data.name,
+        kind: event.data.kind,
+        audiences: event.data.audiences,
+        scopes: event.data.scopes,
+        secretHashes: event.data.secretHash === null ? [] : [event.data.secretHash],
+        registeredAt: event.data.at,
+      };
+    case 'ClientSecretRotated':
+      return {
+        ...state,
+        secretHashes: [event.data.secretHash, ...state.secretHashes].slice(
+          0,
+          limits.clientSecretsMax,
+        ),
+      };
+    case 'ClientDisabled':
+      return { ...state, status: 'disabled', secretHashes: [], epoch: event.data.epoch };
+  }
+}

@@ -1,0 +1,56 @@
+/** Every code a client can meet. The HTTP status of each stands in `api/problem.ts`, the table in `docs/errors.md`. */
+export const errorCodes = [
+  'invalid_request',
+  'payload_too_large',
+  'unsupported_media_type',
+  'invalid_credentials',
+  'invalid_token',
+  'token_stale',
+  'session_ended',
+  'session_superseded',
+  'mfa_required',
+  'origin_refused',
+  'forbidden',
+  'insufficient_scope',
+  'not_found',
+  'method_not_allowed',
+  'conflict',
+  'password_refused',
+  'rate_limited',
+  'unavailable',
+  'invalid_client',
+  'unsupported_token_type',
+  'internal_error',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+export interface LatchkeyErrorOptions {
+  /** For the log only; never leaves the process. */
+  readonly detail?: string;
+  readonly cause?: unknown;
+  /** Facts the client may see beside the code, such as `ended_at`. */
+  readonly facts?: Readonly<Record<string, string | number | readonly string[]>>;
+  /** Field problems the client may see. */
+  readonly errors?: readonly { path: string; message: string }[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** The one typed error: a stable code, no HTTP. `message` is the code; what happened goes to `detail`, for the log. */
+export class LatchkeyError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly facts: LatchkeyErrorOptions['facts'];
+  readonly errors: LatchkeyErrorOptions['errors'];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, options: LatchkeyErrorOptions = {}) {
+    super(code, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'LatchkeyError';
+    this.code = code;
+    this.detail = options.detail;
+    this.facts = options.facts;
+    this.errors = options.errors;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}

@@ -1,0 +1,24 @@
+/** What event data may hold, so that JSON, JSONB and every upcaster agree on it. Integers are safe ones. */
+export type EventValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly EventValue[]
+  | { readonly [key: string]: EventValue };
+
+/**
+ * A fact in the past tense. `pii` is ciphertext under the subject's key: the domain carries it and never looks inside.
+ */
+export interface DomainEvent<
+  T extends string = string,
+  D = { readonly [key: string]: EventValue },
+> {
+  readonly type: T;
+  readonly data: D;
+  readonly pii?: Uint8Array;
+}
+
+/** The stream kinds, as stored in `events.kind`; each is a partition of the log. */
+export const streamKinds = { user: 1, session: 2, client: 3, keyset: 4 } as const;
+export type StreamKind = keyof typeof streamKinds;

@@ -1,0 +1,23 @@
+/** Bounds on everything that a stranger can make grow. Units last. */
+export const limits = {
+  requestBodyBytesMax: 16 * 1024,
+  headerBytesMax: 16 * 1024,
+  identifierCodePointsMax: 254,
+  loginStringCodePointsMax: 1024,
+  passwordCodePointsMin: 15,
+  passwordCodePointsMax: 256,
+  deviceNameCodePointsMax: 80,
+  profileTextCodePointsMax: 200,
+  pictureUrlCharactersMax: 2048,
+  userAgentCharactersMax: 512,
+  idempotencyKeyCharactersMax: 255,
+  refreshTokenCharactersMax: 512,
+  accessTokenCharactersMax: 8192,
+  roleCharactersMax: 64,
+  rolesPerUserMax: 100,
+  audiencesPerClientMax: 50,
+  scopesPerClientMax: 100,
+  clientSecretsMax: 2,
+  batchCommandsMax: 100,
+  streamsPerCommandMax: 256,
+} as const;

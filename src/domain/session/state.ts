@@ -1,0 +1,122 @@
+import type { DeviceType, RevocationReason, SessionEvent } from './events.ts';
+
+/** The folded session, which is also its row. Times are epoch milliseconds. */
+export interface SessionState {
+  readonly status: 'none' | 'live' | 'ended';
+  readonly userId: string;
+  readonly clientId: string | null;
+  readonly deviceType: DeviceType;
+  readonly amr: readonly string[];
+  readonly audience: readonly string[];
+  readonly scope: string;
+  readonly transport: 'body' | 'cookie';
+  readonly startedAt: number;
+  readonly refreshedAt: number;
+  readonly expiresAt: number;
+  readonly generation: number;
+  /** SHA-256 of the current secret; null for a session without a refresh token. */
+  readonly secretHash: string | null;
+  /** SHA-256 of the immediate parent's secret, and the salt that derives the current secret from the parent's. */
+  readonly parentHash: string | null;
+  readonly salt: string | null;
+  readonly idempotencyKeyHash: string | null;
+  /** No access token of this session outlives this. */
+  readonly accessExpiresAt: number;
+  /** Generations below this have expired; `tokensMark…` is the next value and when it may be taken. */
+  readonly tokensFromGeneration: number;
+  readonly tokensMarkGeneration: number;
+  readonly tokensMarkUntil: number;
+  readonly endedAt: number | null;
+  readonly endReason: RevocationReason | 'expired' | null;
+  readonly pii: Uint8Array | null;
+  /** Ciphertext of the newcomer's device name, when superseded. */
+  readonly endPii: Uint8Array | null;
+}
+
+export const initialSession: SessionState = {
+  status: 'none',
+  userId: '',
+  clientId: null,
+  deviceType: 'web',
+  amr: [],
+  audience: [],
+  scope: '',
+  transport: 'body',
+  startedAt: 0,
+  refreshedAt: 0,
+  expiresAt: 0,
+  generation: 0,
+  secretHash: null,
+  parentHash: null,
+  salt: null,
+  idempotencyKeyHash: null,
+  accessExpiresAt: 0,
+  tokensFromGeneration: 0,
+  tokensMarkGeneration: 0,
+  tokensMarkUntil: 0,
+  endedAt: null,
+  endReason: null,
+  pii: null,
+  endPii: null,
+};
+
+export function evolveSession(state: SessionState, event: SessionEvent): SessionState {
+  switch (event.type) {
+    case 'SessionStarted': {
+      const { data } = event;
+      const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;
+      return {
+        ...initialSession,
+        status: 'live',
+        userId: data.userId,
+        clientId: data.clientId,
+        deviceType: data.deviceType,
+        amr: data.amr,
+        audience: data.audience,
+        scope: data.scope,
+        transport: data.transport,
+        startedAt: data.at,
+        refreshedAt: data.at,
+        expiresAt: data.expiresAt,
+        generation: 1,
+        secretHash: data.secretHash,
+        salt: data.salt,
+        accessExpiresAt,
+        tokensFromGeneration: 1,
+        tokensMarkGeneration: 1,
+        tokensMarkUntil: accessExpiresAt,
+        pii: event.pii ?? null,
+      };
+    }
+    case 'SessionRefreshed': {
+      const { data } = event;
+      const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;
+      const markReached = data.at >= state.tokensMarkUntil;
+      return {
+        ...state,
+        generation: data.generation,
+        parentHash: state.secretHash,
+        secretHash: data.secretHash,
+        salt: data.salt,
+        idempotencyKeyHash: data.idempotencyKeyHash,
+        refreshedAt: data.at,
+        accessExpiresAt: Math.max(state.accessExpiresAt, accessExpiresAt),
+        tokensFromGeneration: markReached ? state.tokensMarkGeneration : state.tokensFromGeneration,
+        tokensMarkGeneration: markReached ? data.generation : state.tokensMarkGeneration,
+        tokensMarkUntil: markReached ? accessExpiresAt : state.tokensMarkUntil,
+      };
+    }
+    case 'RefreshTokenReuseDetected':
+      return state;
+    case 'SessionRevoked':
+      return {
+        ...state,
+        status: 'ended',
+        endedAt: event.data.at,
+        endReason: event.data.reason,
+        endPii: event.pii ?? null,
+      };
+    case 'SessionExpired':
+      return { ...state, status: 'ended', endedAt: event.data.at, endReason: 'expired' };
+  }
+}

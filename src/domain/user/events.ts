@@ -1,0 +1,38 @@
+import type { DomainEvent } from '../kernel/event.ts';
+
+/** pii of UserRegistered and ProfileChanged: the whole profile {email, name?, phone_number?, picture?}. Times: epoch ms. */
+export type UserRegistered = DomainEvent<
+  'UserRegistered',
+  { at: number; emailVerified: boolean; hasPassword: boolean; roles: string[] }
+>;
+export type ProfileChanged = DomainEvent<'ProfileChanged', { at: number }>;
+export type PasswordChanged = DomainEvent<'PasswordChanged', { at: number }>;
+export type PasswordCheckFailed = DomainEvent<'PasswordCheckFailed', { at: number }>;
+export type UserLocked = DomainEvent<
+  'UserLocked',
+  { at: number; until: number; lockCount: number }
+>;
+export type FailedChecksCleared = DomainEvent<'FailedChecksCleared', { at: number }>;
+/** `epochRaised` on a revoked role: tokens that still carry it are refused. */
+export type RoleGranted = DomainEvent<'RoleGranted', { at: number; role: string }>;
+export type RoleRevoked = DomainEvent<'RoleRevoked', { at: number; role: string; epoch: number }>;
+export type UserDisabled = DomainEvent<'UserDisabled', { at: number; epoch: number }>;
+export type UserEnabled = DomainEvent<'UserEnabled', { at: number }>;
+/** Logout everywhere and a changed password refuse every access token with a lower epoch. */
+export type UserEpochRaised = DomainEvent<
+  'UserEpochRaised',
+  { at: number; epoch: number; cause: 'logout_everywhere' | 'password_changed' }
+>;
+
+export type UserEvent =
+  | UserRegistered
+  | ProfileChanged
+  | PasswordChanged
+  | PasswordCheckFailed
+  | UserLocked
+  | FailedChecksCleared
+  | RoleGranted
+  | RoleRevoked
+  | UserDisabled
+  | UserEnabled
+  | UserEpochRaised;
