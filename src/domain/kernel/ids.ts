@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
-import { v7 } from 'uuid';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-/** A new stream or command id: UUIDv7 (RFC 9562 section 5.7), so that new rows land side by side in an index. */
-export function newId(): string {
-  return v7();
-}
 
 /** Whether `text` is a UUID in the one spelling we hand out (lower case, hyphens). */
 export function isId(text: string): boolean {
