@@ -18,6 +18,8 @@ export const limits = {
   audiencesPerClientMax: 50,
   scopesPerClientMax: 100,
   clientSecretsMax: 2,
+  accessTokenTtlSecondsMax: 24 * 60 * 60,
+  revocationMarginSeconds: 60,
   batchCommandsMax: 100,
   streamsPerCommandMax: 256,
 } as const;

@@ -1,0 +1,116 @@
+-- Inline read models: each row is the folded state of its stream plus its version, written in the append's transaction.
+-- Personal data is the log's ciphertext, copied. A refresh changes no indexed column, so its update stays HOT.
+-- Locks: none, everything is new.
+
+create table latchkey.users (
+  user_id uuid primary key,
+  version integer not null,
+  status text not null,
+  registered_at timestamptz not null,
+  email_verified boolean not null,
+  has_password boolean not null,
+  roles text[] not null,
+  epoch integer not null,
+  failed_checks integer not null,
+  lock_count integer not null,
+  locked_until timestamptz,
+  last_failure_at timestamptz,
+  password_changed_at timestamptz,
+  pii bytea
+) with (fillfactor = 80);
+create index users_registered on latchkey.users (registered_at desc, user_id desc);
+create index users_admins on latchkey.users (user_id) where 'latchkey:admin' = any (roles);
+
+create table latchkey.sessions (
+  session_id uuid primary key,
+  version integer not null,
+  status text not null,
+  user_id uuid not null,
+  client_id uuid,
+  device_type text not null,
+  amr text[] not null,
+  audience text[] not null,
+  scope text not null,
+  transport text not null,
+  started_at timestamptz not null,
+  refreshed_at timestamptz not null,
+  expires_at timestamptz not null,
+  generation integer not null,
+  secret_hash text,
+  parent_hash text,
+  salt text,
+  idempotency_key_hash text,
+  access_expires_at timestamptz not null,
+  tokens_from_generation integer not null,
+  tokens_mark_generation integer not null,
+  tokens_mark_until timestamptz not null,
+  ended_at timestamptz,
+  end_reason text,
+  pii bytea,
+  end_pii bytea
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+create index sessions_live on latchkey.sessions (user_id, started_at) where status = 'live';
+create index sessions_expiry on latchkey.sessions (expires_at) where status = 'live';
+create index sessions_ended on latchkey.sessions (ended_at) where status = 'ended';
+
+create table latchkey.clients (
+  client_id uuid primary key,
+  version integer not null,
+  status text not null,
+  name text not null,
+  kind text not null,
+  audiences text[] not null,
+  scopes text[] not null,
+  secret_hashes text[] not null,
+  epoch integer not null,
+  registered_at timestamptz not null
+);
+
+create table latchkey.keysets (
+  keyset_id uuid primary key,
+  version integer not null,
+  keys jsonb not null
+) with (fillfactor = 50);
+
+-- Lookup by e-mail: a keyed HMAC that exists only here, never in the log (it would confirm an erased address for ever).
+create table latchkey.credentials (
+  identifier_mac bytea primary key,
+  user_id uuid not null unique
+);
+
+-- What every verifier must know. `target` is a session id, jti, user id, client id, kid or keyset id; `epoch` counts for
+-- users and clients; a keyset or client entry also says: read it again. An entry may go once `until` has passed.
+create table latchkey.revocations (
+  pos bigint not null,
+  target_kind text not null,
+  target text not null,
+  epoch integer,
+  until timestamptz not null,
+  primary key (pos, target_kind, target)
+);
+create index revocations_until on latchkey.revocations (until);
+
+-- Up to where a projection was pruned: rebuild applies the same predicate with the same instant.
+create table latchkey.projection_watermarks (
+  projection text primary key,
+  at timestamptz not null,
+  pos bigint not null
+);
+
+-- Secrets live beside the log, never in it, so that they can be deleted. Keys are wrapped by the key encryption key.
+create table latchkey.password_hashes (
+  user_id uuid primary key,
+  hash text not null
+) with (fillfactor = 90);
+create table latchkey.key_secrets (
+  kid text primary key,
+  purpose text not null,
+  wrapped text not null,
+  created_at timestamptz not null default clock_timestamp()
+);
+create table latchkey.subject_keys (
+  subject_id uuid primary key,
+  wrapped text not null
+);
+
+create schema if not exists latchkey_scratch;

@@ -1,0 +1,36 @@
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+
+export const refreshCookieName = '__Host-latchkey_refresh';
+
+const attributes = 'Path=/; HttpOnly; Secure; SameSite=Strict';
+
+/** A Set-Cookie value that keeps the refresh token for `maxAgeSeconds`. */
+export function setRefreshCookie(refreshToken: string, maxAgeSeconds: number): string {
+  const age = Math.max(0, Math.floor(maxAgeSeconds));
+  return `${refreshCookieName}=${refreshToken}; Max-Age=${age}; ${attributes}`;
+}
+
+/** A Set-Cookie value that removes the refresh token. */
+export function clearRefreshCookie(): string {
+  return `${refreshCookieName}=; Max-Age=0; ${attributes}`;
+}
+
+/**
+ * The refresh token of a Cookie header, or null. Our cookie twice raises `invalid_request`: somebody planted one of
+ * them, and choosing would be guessing.
+ */
+export function refreshCookie(header: string | undefined): string | null {
+  if (header === undefined || !header.includes(refreshCookieName)) return null;
+  let found: string | null = null;
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=');
+    if (equals === -1 || pair.slice(0, equals).trim() !== refreshCookieName) continue;
+    if (found !== null) {
+      throw new LatchkeyError('invalid_request', {
+        errors: [{ path: 'cookie', message: 'the refresh cookie was sent twice' }],
+      });
+    }
+    found = pair.slice(equals + 1).trim();
+  }
+  return found === '' ? null : found;
+}

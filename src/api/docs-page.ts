@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { reply } from './reply.ts';
+import { type Route, route } from './route.ts';
+
+/** `GET /docs`: one page with its own style and script, which reads `/openapi.json` and asks nobody else for anything. */
+export function docsRoute(): Route {
+  const style = readPart('page.css');
+  const script = readPart('page.js');
+  const page = readPart('page.html')
+    .replace('/*style*/', () => style)
+    .replace('/*script*/', () => script);
+  const policy = [
+    "default-src 'none'",
+    `style-src '${digest(style)}'`,
+    `script-src '${digest(script)}'`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+  return route({
+    method: 'get',
+    path: '/docs',
+    summary: 'This API, to read and to try',
+    tags: ['operators'],
+    auth: 'none',
+    responses: { 200: { description: 'An HTML page', contentType: 'text/html' } },
+    handler: () =>
+      reply(200, page, {
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': policy,
+        'cache-control': 'no-cache',
+      }),
+  });
+}
+
+function readPart(name: string): string {
+  return readFileSync(new URL(`./docs-page/${name}`, import.meta.url), 'utf8');
+}
+
+function digest(source: string): string {
+  return `sha256-${createHash('sha256').update(source).digest('base64')}`;
+}

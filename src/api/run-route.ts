@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http';
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { bearerToken } from './bearer.ts';
+import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
+import type { Reply } from './reply.ts';
+import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
+import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
+import { isOAuthPath, type Route, type RouteRequest } from './route.ts';
+
+export const adminRole = 'latchkey:admin';
+
+/** How credentials become somebody. Each raises a LatchkeyError for those it refuses. */
+export interface Authenticators {
+  bearer(token: string, context: RequestContext): Caller | Promise<Caller>;
+  client(
+    credentials: ClientCredentials,
+    context: RequestContext,
+  ): ClientCaller | Promise<ClientCaller>;
+}
+
+/** Authenticates, parses and runs one request of `route`. Whoever may not call learns nothing about the body. */
+export async function runRoute(
+  route: Route,
+  request: IncomingMessage,
+  params: Readonly<Record<string, string>>,
+  context: RequestContext,
+  { authenticators }: { readonly authenticators: Authenticators },
+): Promise<Reply> {
+  const token = route.auth === 'client' ? null : bearerToken(request);
+  const caller = await authenticateCaller(route, token, context, authenticators);
+  const { body, client } = isOAuthPath(route.path)
+    ? await readOAuthBody(route, request, context, authenticators)
+    : { body: await readBodyOf(route, request), client: null };
+  const query = route.query === undefined ? undefined : check(route.query, queryOf(request));
+  context.arrivedAt = performance.now();
+  const input = {
+    body,
+    query,
+    params,
+    headers: request.headers,
+    method: request.method ?? 'GET',
+    bearerToken: token,
+    caller,
+    client,
+    context,
+    raw: request,
+  };
+  return route.handler(input as unknown as RouteRequest<never, never, never>);
+}
+
+async function authenticateCaller(
+  route: Route,
+  token: string | null,
+  context: RequestContext,
+  authenticators: Authenticators,
+): Promise<Caller | null> {
+  if (route.auth !== 'bearer' && route.auth !== 'admin') return null;
+  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
+  const caller = await authenticators.bearer(token, context);
+  context.actor = { type: 'user', id: caller.userId };
+  if (route.auth === 'admin' && !caller.roles.includes(adminRole)) {
+    throw new LatchkeyError('insufficient_scope');
+  }
+  return caller;
+}
+
+async function readBodyOf(route: Route, request: IncomingMessage): Promise<unknown> {
+  if (route.body === undefined) return undefined;
+  return readJson(request, route.body, { optional: route.bodyOptional });
+}
+
+async function readOAuthBody(
+  route: Route,
+  request: IncomingMessage,
+  context: RequestContext,
+  authenticators: Authenticators,
+): Promise<{ body: unknown; client: ClientCaller | null }> {
+  const form = await readFormParameters(request);
+  let client: ClientCaller | null = null;
+  if (route.auth === 'client') {
+    client = await authenticators.client(clientCredentials(request, form), context);
+    context.actor = { type: 'client', id: client.clientId };
+  }
+  return { body: route.body === undefined ? undefined : check(route.body, form), client };
+}
+
+function queryOf(request: IncomingMessage): Record<string, string> {
+  const url = request.url ?? '';
+  const mark = url.indexOf('?');
+  return mark === -1 ? {} : parseParameters(url.slice(mark + 1));
+}

@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import { errorCodes } from '../domain/kernel/errors.ts';
+import { limits } from '../domain/kernel/limits.ts';
+import { deviceTypes } from '../domain/session/events.ts';
+
+/** A string of `min` to `max` code points: what people count, unlike UTF-16 units. */
+export function text(min: number, max: number) {
+  return z
+    .string()
+    .refine((value) => lengthWithin(value, min, max), `must have ${min} to ${max} characters`)
+    .meta({ minLength: min, maxLength: max });
+}
+
+const time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
+const id = z.string().min(1).meta({ description: 'opaque' });
+const seconds = z.int().min(0).meta({ description: 'seconds' });
+
+export const deviceSchema = z
+  .strictObject({
+    type: z.enum(deviceTypes),
+    name: text(0, limits.deviceNameCodePointsMax).optional(),
+  })
+  .meta({ id: 'Device' });
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(errorCodes),
+    request_id: z.string(),
+    errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
+    ended_at: time.optional(),
+    device_name: z.string().optional(),
+    reasons: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457; `code` is stable' });
+
+export const oauthErrorSchema = z
+  .strictObject({ error: z.string(), error_description: z.string().optional() })
+  .meta({ id: 'OAuthError', description: 'RFC 6749 section 5.2' });
+
+export const userSchema = z
+  .strictObject({
+    id,
+    email: z.string(),
+    email_verified: z.boolean(),
+    roles: z.array(z.string()),
+    name: z.string().optional(),
+    phone_number: z.string().optional(),
+    picture: z.string().optional(),
+    created_at: time,
+    disabled: z.boolean(),
+  })
+  .meta({ id: 'User' });
+
+export const sessionSchema = z
+  .strictObject({
+    id,
+    device: z.strictObject({ type: z.enum(deviceTypes), name: z.string() }),
+    created_at: time,
+    last_refreshed_at: time,
+    expires_at: time,
+    ip: z.string(),
+    user_agent: z.string(),
+    amr: z.array(z.string()),
+    current: z.boolean(),
+  })
+  .meta({ id: 'Session' });
+
+export const tokenSetSchema = z
+  .strictObject({
+    token_type: z.literal('Bearer'),
+    access_token: z.string(),
+    expires_in: seconds,
+    refresh_token: z.string().optional(),
+    refresh_expires_in: seconds.optional(),
+    device_token: z.string().optional(),
+    session: sessionSchema,
+    user: userSchema,
+  })
+  .meta({ id: 'TokenSet' });
+
+export const registeredSchema = z.strictObject({ user: userSchema });
+export const sessionListSchema = z.strictObject({ sessions: z.array(sessionSchema) });
+export const meSchema = z.strictObject({ user: userSchema, session: sessionSchema });
+export const endedSchema = z.strictObject({ ended: z.int().min(0) });
+export const userPageSchema = z.strictObject({
+  users: z.array(userSchema),
+  next_cursor: z.string().nullable(),
+});
+
+export const jwkSchema = z
+  .looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal('sig') })
+  .refine((jwk) => !['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'].some((part) => part in jwk), {
+    message: 'has a private part',
+  })
+  .meta({ id: 'JWK', description: 'RFC 7517, public parts only' });
+
+export const jwkSetSchema = z.strictObject({ keys: z.array(jwkSchema) }).meta({ id: 'JWKSet' });
+
+export const clientSchema = z
+  .strictObject({
+    client_id: id,
+    name: z.string(),
+    kind: z.enum(['confidential', 'public']),
+    audiences: z.array(z.string()),
+    scopes: z.array(z.string()),
+    created_at: time,
+    disabled: z.boolean(),
+  })
+  .meta({ id: 'Client' });
+
+export const clientSecretSchema = z.strictObject({
+  client_id: id,
+  client_secret: z.string().optional(),
+});
+export const clientListSchema = z.strictObject({ clients: z.array(clientSchema) });
+
+export const issuerKeySchema = z
+  .strictObject({
+    kid: z.string(),
+    alg: z.string(),
+    status: z.enum(['pending', 'active', 'retiring', 'revoked']),
+    generated_at: time,
+    activated_at: time.nullable(),
+    retired_at: time.nullable(),
+    remove_after: time.nullable(),
+    revoked_at: time.nullable(),
+  })
+  .meta({ id: 'IssuerKey' });
+export const issuerKeyListSchema = z.strictObject({ keys: z.array(issuerKeySchema) });
+
+export const introspectionSchema = z.looseObject({ active: z.boolean() }).meta({
+  id: 'Introspection',
+  description: 'RFC 7662: `{active: false}` or the claims',
+});
+
+export const healthSchema = z.looseObject({ status: z.string() }).meta({ id: 'Health' });
+
+function lengthWithin(value: string, min: number, max: number): boolean {
+  // A code point takes at most two UTF-16 units: the cheap bound keeps the count off long strings.
+  if (value.length > max * 2) return false;
+  const length = [...value].length;
+  return length >= min && length <= max;
+}

@@ -1,0 +1,18 @@
+import type { KeysetKey, KeysetState } from './state.ts';
+
+/**
+ * The keys of the JWKS: a pending one is announced before it signs, a retiring one verifies what it
+ * signed.
+ */
+export function publishedKeys(state: KeysetState): readonly KeysetKey[] {
+  return state.keys.filter((key) => key.status !== 'revoked');
+}
+
+/** The one key that signs; undefined only before the first keys exist. */
+export function activeKey(state: KeysetState): KeysetKey | undefined {
+  return state.keys.find((key) => key.status === 'active');
+}
+
+export function pendingKey(state: KeysetState): KeysetKey | undefined {
+  return state.keys.find((key) => key.status === 'pending');
+}

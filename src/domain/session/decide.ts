@@ -1,0 +1,186 @@
+import { accept, type Decider, type Decision, refuse } from '../kernel/decider.ts';
+import { LatchkeyError } from '../kernel/errors.ts';
+import type { DeviceType, RevocationReason, SessionEvent } from './events.ts';
+import type { Lifetimes } from './lifetimes.ts';
+import { expiryCause, planRefresh, type RefreshRequest } from './rotation.ts';
+import { evolveSession, initialSession, type SessionState } from './state.ts';
+
+/** `secretHash` and `salt` are null exactly where `lifetimes.refreshable` is false. */
+export interface StartSession {
+  readonly type: 'StartSession';
+  readonly now: number;
+  readonly userId: string;
+  readonly clientId: string | null;
+  readonly deviceType: DeviceType;
+  readonly amr: readonly string[];
+  readonly audience: readonly string[];
+  readonly scope: string;
+  readonly transport: 'body' | 'cookie';
+  readonly lifetimes: Lifetimes;
+  readonly secretHash: string | null;
+  readonly salt: string | null;
+  readonly pii: Uint8Array;
+}
+
+/**
+ * `successor.secretHash` is that of `deriveSuccessorSecret(presented, newSalt, session id,
+ * presented generation + 1)`.
+ */
+export interface RefreshSession extends RefreshRequest {
+  readonly type: 'RefreshSession';
+  readonly successor: { readonly secretHash: string };
+  readonly newSalt: string;
+  readonly accessTokenTtlSeconds: number;
+}
+
+/** `pii` is the newcomer's device name, when superseded. */
+export interface RevokeSession {
+  readonly type: 'RevokeSession';
+  readonly now: number;
+  readonly reason: RevocationReason;
+  readonly supersededBy?: string;
+  readonly pii?: Uint8Array;
+}
+
+export interface ExpireSession {
+  readonly type: 'ExpireSession';
+  readonly now: number;
+  readonly idleSeconds: number;
+}
+
+export type SessionCommand = StartSession | RefreshSession | RevokeSession | ExpireSession;
+
+/**
+ * Throws `invalid_token`, `session_ended`, `session_superseded` (both with `ended_at`, epoch ms),
+ * `not_found`.
+ */
+export const sessionDecider: Decider<SessionState, SessionCommand, SessionEvent> = {
+  initialState: initialSession,
+  evolve: evolveSession,
+  decide: decideSession,
+};
+
+export function decideSession(
+  state: SessionState,
+  command: SessionCommand,
+): Decision<SessionEvent> {
+  switch (command.type) {
+    case 'StartSession':
+      return start(state, command);
+    case 'RefreshSession':
+      return refresh(state, command);
+    case 'RevokeSession':
+      return revoke(state, command);
+    case 'ExpireSession':
+      return expire(state, command);
+  }
+}
+
+function start(state: SessionState, command: StartSession): Decision<SessionEvent> {
+  const { lifetimes, now, secretHash, salt } = command;
+  if (state.status !== 'none') throw new Error('a session starts once');
+  if (
+    (secretHash !== null) !== lifetimes.refreshable ||
+    (salt !== null) !== lifetimes.refreshable
+  ) {
+    throw new Error('a refreshable session, and no other, has a secret and a salt');
+  }
+  const { accessTokenTtlSeconds } = lifetimes;
+  const sessionTtlSeconds = lifetimes.refreshable
+    ? lifetimes.sessionTtlSeconds
+    : accessTokenTtlSeconds;
+  return accept({
+    type: 'SessionStarted',
+    data: {
+      userId: command.userId,
+      clientId: command.clientId,
+      deviceType: command.deviceType,
+      amr: [...command.amr],
+      audience: [...command.audience],
+      scope: command.scope,
+      transport: command.transport,
+      at: now,
+      expiresAt: now + sessionTtlSeconds * 1000,
+      accessTokenTtlSeconds: Math.min(accessTokenTtlSeconds, sessionTtlSeconds),
+      secretHash,
+      salt,
+    },
+    pii: command.pii,
+  });
+}
+
+function refresh(state: SessionState, command: RefreshSession): Decision<SessionEvent> {
+  const plan = planRefresh(state, command);
+  switch (plan) {
+    case 'rotate':
+      return rotate(state, command);
+    case 'repeat':
+      return accept();
+    case 'reuse':
+      return refuse(
+        'session_ended',
+        {
+          type: 'RefreshTokenReuseDetected',
+          data: {
+            at: command.now,
+            generation: command.presented.generation,
+            currentGeneration: state.generation,
+          },
+        },
+        { type: 'SessionRevoked', data: { at: command.now, reason: 'reuse_detected' } },
+      );
+    case 'expired':
+      return { ...expire(state, command), refusal: 'session_ended' };
+    case 'ended':
+    case 'superseded':
+      if (state.endedAt === null) throw new Error('an ended session has an end');
+      throw new LatchkeyError(plan === 'superseded' ? 'session_superseded' : 'session_ended', {
+        facts: { ended_at: state.endedAt },
+      });
+    case 'unknown':
+    case 'ahead':
+    case 'mismatch':
+      throw new LatchkeyError('invalid_token', { detail: `refresh token: ${plan}` });
+  }
+}
+
+function rotate(state: SessionState, command: RefreshSession): Decision<SessionEvent> {
+  const remainingSeconds = Math.floor((state.expiresAt - command.now) / 1000);
+  return accept({
+    type: 'SessionRefreshed',
+    data: {
+      at: command.now,
+      generation: state.generation + 1,
+      secretHash: command.successor.secretHash,
+      salt: command.newSalt,
+      accessTokenTtlSeconds: Math.min(command.accessTokenTtlSeconds, remainingSeconds),
+      idempotencyKeyHash: command.idempotencyKeyHash,
+    },
+  });
+}
+
+function revoke(state: SessionState, command: RevokeSession): Decision<SessionEvent> {
+  if (state.status === 'none') throw new LatchkeyError('not_found');
+  if (state.status === 'ended') return accept();
+  if (expiryCause(state, command.now, 0) !== null) {
+    return expire(state, { now: command.now, idleSeconds: 0 });
+  }
+  return accept({
+    type: 'SessionRevoked',
+    data: {
+      at: command.now,
+      reason: command.reason,
+      ...(command.supersededBy === undefined ? {} : { supersededBy: command.supersededBy }),
+    },
+    ...(command.pii === undefined ? {} : { pii: command.pii }),
+  });
+}
+
+function expire(
+  state: SessionState,
+  { now, idleSeconds }: { readonly now: number; readonly idleSeconds: number },
+): Decision<SessionEvent> {
+  if (state.status !== 'live') return accept();
+  const cause = expiryCause(state, now, idleSeconds);
+  return cause === null ? accept() : accept({ type: 'SessionExpired', data: { at: now, cause } });
+}

@@ -1,0 +1,105 @@
+import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+
+const prefix = 'lkr_';
+const version = 1;
+const secretBytes = 32;
+const macKeyBytesMin = 32;
+const offsets = {
+  macKeyId: 1,
+  sessionId: 3,
+  generation: 19,
+  secret: 23,
+  mac: 55,
+  end: 87,
+} as const;
+const textLength = prefix.length + (offsets.end / 3) * 4;
+const successorLabel = Buffer.from('latchkey refresh token successor v1');
+
+/** What a refresh token says. `generation` starts at 1; `secret` is 32 bytes. */
+export interface RefreshTokenParts {
+  readonly sessionId: string;
+  readonly generation: number;
+  readonly secret: Buffer;
+}
+
+/**
+ * `lkr_` and base64url of: version | MAC key id (2 bytes) | session id (16) | generation (4) |
+ * secret (32) | HMAC-SHA256 of all before (32). Integers are big-endian.
+ */
+export function encodeRefreshToken(
+  token: RefreshTokenParts & { readonly macKeyId: number; readonly macKey: Buffer },
+): string {
+  if (token.secret.length !== secretBytes) throw new Error('a refresh secret has 32 bytes');
+  if (token.generation < 1) throw new Error('generations start at 1');
+  const bytes = Buffer.alloc(offsets.end);
+  bytes.writeUInt8(version, 0);
+  bytes.writeUInt16BE(token.macKeyId, offsets.macKeyId);
+  sessionIdBytes(token.sessionId).copy(bytes, offsets.sessionId);
+  bytes.writeUInt32BE(token.generation, offsets.generation);
+  token.secret.copy(bytes, offsets.secret);
+  macOf(bytes, token.macKey).copy(bytes, offsets.mac);
+  return prefix + bytes.toString('base64url');
+}
+
+/**
+ * The parts of a token that one of our MAC keys made, or null. A token has one spelling: any other
+ * text that would decode to the same bytes is refused, so that nobody can hand out a second name of
+ * a token.
+ */
+export function decodeRefreshToken(
+  text: string,
+  macKeyRing: ReadonlyMap<number, Buffer>,
+): RefreshTokenParts | null {
+  if (text.length !== textLength || !text.startsWith(prefix)) return null;
+  const body = text.slice(prefix.length);
+  const bytes = Buffer.from(body, 'base64url');
+  if (bytes.length !== offsets.end || bytes.toString('base64url') !== body) return null;
+  if (bytes.readUInt8(0) !== version) return null;
+  const macKey = macKeyRing.get(bytes.readUInt16BE(offsets.macKeyId));
+  if (macKey === undefined) return null;
+  if (!timingSafeEqual(macOf(bytes, macKey), bytes.subarray(offsets.mac))) return null;
+  return {
+    sessionId: sessionIdText(bytes.subarray(offsets.sessionId, offsets.generation)),
+    generation: bytes.readUInt32BE(offsets.generation),
+    secret: Buffer.from(bytes.subarray(offsets.secret, offsets.mac)),
+  };
+}
+
+/**
+ * The 32-byte secret of `generation`, from its parent's secret and the salt drawn at the rotation
+ * (base64url): HKDF-SHA256 (RFC 5869). The same input gives the same successor; without the
+ * parent's secret there is none.
+ */
+export function deriveSuccessorSecret(
+  presentedSecret: Buffer,
+  salt: string,
+  sessionId: string,
+  generation: number,
+): Buffer {
+  const generationBytes = Buffer.alloc(4);
+  generationBytes.writeUInt32BE(generation);
+  const info = Buffer.concat([successorLabel, sessionIdBytes(sessionId), generationBytes]);
+  return Buffer.from(
+    hkdfSync('sha256', presentedSecret, Buffer.from(salt, 'base64url'), info, secretBytes),
+  );
+}
+
+/** base64url SHA-256. A 256-bit random secret needs no slow hash. */
+export function hashSecret(secret: Uint8Array): string {
+  return createHash('sha256').update(secret).digest('base64url');
+}
+
+function macOf(bytes: Buffer, macKey: Buffer): Buffer {
+  if (macKey.length < macKeyBytesMin) throw new Error('a MAC key has at least 32 bytes');
+  return createHmac('sha256', macKey).update(bytes.subarray(0, offsets.mac)).digest();
+}
+
+function sessionIdBytes(sessionId: string): Buffer {
+  const bytes = Buffer.from(sessionId.replaceAll('-', ''), 'hex');
+  if (bytes.length !== 16) throw new Error('a session id is a UUID');
+  return bytes;
+}
+
+function sessionIdText(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

@@ -1,0 +1,139 @@
+import { streamKinds } from '../domain/kernel/event.ts';
+import type { Command, CommandRows, Expectation, Row } from './command.ts';
+import type { Queryable } from './queryable.ts';
+
+/** One row per touched stream, in the order of the batch's touches. */
+export interface TouchOutcome {
+  readonly outcome: 'appended' | 'conflict' | 'busy' | 'refused';
+  readonly version: number;
+  readonly guard: number;
+  readonly lastPos: number | null;
+}
+
+const schemaVersion = 1;
+
+const appendSql = {
+  name: 'append',
+  text: `select outcomes, versions, guards, last_positions
+    from latchkey.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+};
+
+/**
+ * Sends a batch of commands through `latchkey.append` in one autocommit round trip. Answers the outcomes per command,
+ * per touched stream. No two commands may share a stream. Any database error means: nothing of the batch was appended,
+ * unless the connection was lost, when it may have been.
+ */
+export async function appendBatch(
+  client: Queryable,
+  commands: readonly Command[],
+  options: { patient: boolean },
+): Promise<TouchOutcome[][]> {
+  const { parameters, order } = encodeBatch(commands);
+  const { rows } = await client.query({
+    ...appendSql,
+    values: [...parameters, options.patient],
+  });
+  const row = rows[0] as {
+    outcomes: TouchOutcome['outcome'][];
+    versions: number[];
+    guards: (number | string)[];
+    last_positions: (number | string | null)[] | null;
+  };
+  const outcomes: TouchOutcome[][] = commands.map(() => []);
+  order.forEach(({ command, touch }, index) => {
+    const lastPos = row.last_positions?.[index] ?? null;
+    outcomes[command]![touch] = {
+      outcome: row.outcomes[index]!,
+      version: row.versions[index]!,
+      guard: Number(row.guards[index]),
+      lastPos: lastPos === null ? null : Number(lastPos),
+    };
+  });
+  return outcomes;
+}
+
+function encodeBatch(commands: readonly Command[]) {
+  const order = commands
+    .flatMap((command, c) =>
+      command.streams.map((stream, touch) => ({ command: c, touch, stream })),
+    )
+    .sort((a, b) => (a.stream.streamId < b.stream.streamId ? -1 : 1));
+  const eventTouched: number[] = [];
+  const types: string[] = [];
+  const data: string[] = [];
+  const pii: (string | null)[] = [];
+  const meta: string[] = [];
+  const firstEvent = new Map<string, number>();
+  order.forEach(({ command, stream }, index) => {
+    firstEvent.set(stream.streamId, eventTouched.length + 1);
+    const { commandId, meta: commandMeta } = commands[command]!;
+    for (const event of stream.events) {
+      eventTouched.push(index + 1);
+      types.push(event.type);
+      data.push(JSON.stringify(event.data));
+      pii.push(event.pii === undefined ? null : bytea(event.pii));
+      meta.push(JSON.stringify({ ...commandMeta, command_id: commandId }));
+    }
+  });
+  const parameters = [
+    order.map(({ command }) => command),
+    order.map(({ stream }) => stream.streamId),
+    order.map(({ stream }) => streamKinds[stream.kind]),
+    order.map(({ stream }) => stream.subjectId),
+    order.map(({ stream }) => expectedCode(stream.expected)),
+    order.map(({ stream }) => stream.guard ?? null),
+    order.map(({ stream }) => stream.bumpGuard ?? false),
+    eventTouched,
+    types,
+    types.map(() => schemaVersion),
+    data,
+    pii,
+    meta,
+    JSON.stringify(mergeRows(commands, firstEvent)),
+  ];
+  return { parameters, order };
+}
+
+function mergeRows(commands: readonly Command[], firstEvent: ReadonlyMap<string, number>) {
+  const merged: Partial<Record<keyof CommandRows, Row[]>> = {};
+  commands.forEach((command, c) => {
+    for (const [table, rows] of Object.entries(command.rows) as [keyof CommandRows, Row[]][]) {
+      for (const row of rows) {
+        let numbered: Row = { ...row, c };
+        if (table === 'revocations') {
+          const { streamId, eventIndex, ...columns } = numbered;
+          numbered = {
+            ...columns,
+            e: firstEvent.get(streamId as string)! + (eventIndex as number),
+          };
+        }
+        let list = merged[table];
+        if (list === undefined) {
+          list = [];
+          merged[table] = list;
+        }
+        list.push(numbered);
+      }
+    }
+  });
+  return merged;
+}
+
+function expectedCode(expected: Expectation): number {
+  switch (expected) {
+    case 'none':
+      return 0;
+    case 'exists':
+      return -1;
+    case 'any':
+      return -2;
+    default:
+      if (!Number.isSafeInteger(expected) || expected < 1) throw new Error('bad expected version');
+      return expected;
+  }
+}
+
+/** Bytes in the text form that Postgres reads as bytea. */
+export function bytea(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`;
+}

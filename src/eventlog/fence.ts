@@ -1,0 +1,59 @@
+import type { Queryable } from './queryable.ts';
+import { safeInteger } from './read.ts';
+
+interface Unsettled {
+  readonly ceiling: number;
+  readonly holders: ReadonlySet<string>;
+}
+
+/**
+ * Tells up to which position the log is settled: no append that could still commit at or below it is under way.
+ * Every append holds a shared lock before it draws a position. So: read the sequence, then the lock's holders; once those
+ * are gone, whatever was drawn up to that ceiling is committed or rolled back. Two autocommit statements: in one, the
+ * snapshot would be older than the view of the locks. A new connection needs a new Fence: after a crash the sequence may
+ * have moved back, and a ceiling from before it would settle positions that are yet to be drawn.
+ */
+export class Fence {
+  readonly #client: Queryable;
+  #unsettled: Unsettled[] = [];
+  #settled = 0;
+
+  constructor(client: Queryable) {
+    this.#client = client;
+  }
+
+  /** The highest settled position known now. Rows up to it must be read by a later statement. */
+  async advance(): Promise<number> {
+    const { rows: sequence } = await this.#client.query({
+      name: 'fence-ceiling',
+      text: `select case when is_called then last_value else 0 end as ceiling,
+        pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only
+        from latchkey.event_pos`,
+    });
+    const { ceiling, standby, read_only: readOnly } = sequence[0]!;
+    if (standby === true || readOnly === 'on') {
+      throw new Error('the server is not a writable primary: a tail of it could skip events');
+    }
+    const { rows } = await this.#client.query({
+      name: 'fence-holders',
+      text: `select virtualtransaction from pg_locks
+        where locktype = 'advisory' and classid = 1279350347 and objid = 1 and objsubid = 2 and granted
+          and database = (select oid from pg_database where datname = current_database())`,
+    });
+    const holders = new Set(rows.map(({ virtualtransaction }) => virtualtransaction as string));
+    this.#unsettled.push({ ceiling: safeInteger(ceiling), holders });
+    this.#unsettled = this.#unsettled.filter((entry) => {
+      for (const holder of entry.holders) if (holders.has(holder)) return true;
+      this.#settled = Math.max(this.#settled, entry.ceiling);
+      return false;
+    });
+    // A ceiling says nothing that a later one with the same holders does not: keep the list short under a long append.
+    if (this.#unsettled.length > 64) this.#unsettled.splice(32, this.#unsettled.length - 64);
+    return this.#settled;
+  }
+
+  /** Whether an append is still under way that an earlier ceiling waits for. */
+  get waiting(): boolean {
+    return this.#unsettled.length > 0;
+  }
+}

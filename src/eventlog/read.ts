@@ -1,0 +1,79 @@
+import type { EventValue } from '../domain/kernel/event.ts';
+import type { Queryable } from './queryable.ts';
+
+/** An event as it stands in the log. `recordedAt` is for auditors; no decision and no fold looks at it. */
+export interface RecordedEvent {
+  readonly pos: number;
+  readonly kind: number;
+  readonly streamId: string;
+  readonly version: number;
+  readonly type: string;
+  readonly schemaV: number;
+  readonly data: { readonly [key: string]: EventValue };
+  readonly pii: Uint8Array | null;
+  readonly subjectId: string | null;
+  readonly meta: { readonly [key: string]: EventValue };
+  readonly recordedAt: Date;
+}
+
+const columns =
+  'pos, kind, stream_id, version, type, schema_v, data, pii, subject_id, meta, recorded_at';
+
+/** Bounded on both sides: with a lower bound alone every later partition would be searched (see docs/architecture.md). */
+export const streamSql = `select ${columns} from latchkey.events
+  where kind = $1 and stream_id = $2 and pos between $3 and $4 order by version`;
+
+export const tailSql = `select ${columns} from latchkey.events
+  where pos > $1 and pos <= $2 order by pos limit $3`;
+
+/** All events of a stream, in order; empty when it does not exist. */
+export async function readStream(client: Queryable, streamId: string): Promise<RecordedEvent[]> {
+  const { rows: bounds } = await client.query({
+    name: 'stream-bounds',
+    text: 'select kind, first_pos, last_pos from latchkey.streams where stream_id = $1',
+    values: [streamId],
+  });
+  const bound = bounds[0];
+  if (bound === undefined) return [];
+  const { rows } = await client.query({
+    name: 'read-stream',
+    text: streamSql,
+    values: [bound.kind, streamId, bound.first_pos, bound.last_pos],
+  });
+  return rows.map(toRecordedEvent);
+}
+
+/** Up to `limit` events with after < pos <= upTo, in pos order. */
+export async function readRange(
+  client: Queryable,
+  range: { after: number; upTo: number; limit: number },
+): Promise<RecordedEvent[]> {
+  const { rows } = await client.query({
+    name: 'read-range',
+    text: tailSql,
+    values: [range.after, range.upTo, range.limit],
+  });
+  return rows.map(toRecordedEvent);
+}
+
+export function toRecordedEvent(row: Record<string, unknown>): RecordedEvent {
+  return {
+    pos: safeInteger(row.pos),
+    kind: row.kind as number,
+    streamId: row.stream_id as string,
+    version: row.version as number,
+    type: row.type as string,
+    schemaV: row.schema_v as number,
+    data: row.data as RecordedEvent['data'],
+    pii: row.pii as Uint8Array | null,
+    subjectId: row.subject_id as string | null,
+    meta: row.meta as RecordedEvent['meta'],
+    recordedAt: row.recorded_at as Date,
+  };
+}
+
+export function safeInteger(value: unknown): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new Error(`not a safe integer: ${String(value)}`);
+  return number;
+}

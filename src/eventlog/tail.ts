@@ -1,0 +1,107 @@
+import { Fence } from './fence.ts';
+import type { Queryable } from './queryable.ts';
+import { type RecordedEvent, readRange } from './read.ts';
+
+export interface TailOptions {
+  /** Opens one direct connection; called again after any failure. */
+  readonly connect: () => Promise<{ client: Queryable; close: () => Promise<void> | void }>;
+  /** The position of the last event that was handled; 0 from the beginning. */
+  readonly after: number;
+  /** Handles a batch, in position order. The cursor moves only when it resolves; a rejection is retried, never skipped. */
+  readonly handle: (events: readonly RecordedEvent[]) => Promise<void>;
+  readonly onError?: (error: unknown) => void;
+  readonly pollMs?: number;
+  readonly batchMax?: number;
+}
+
+/**
+ * Delivers every committed event once, in position order, also across slow commits, rollbacks and a killed server.
+ * The cursor is the position of the last event handled, never a ceiling. Any error discards the connection and with it
+ * every pending ceiling.
+ */
+export class Tail {
+  readonly #options: TailOptions;
+  #cursor: number;
+  #settled = 0;
+  #polledAt = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+  #running: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(options: TailOptions) {
+    this.#options = options;
+    this.#cursor = options.after;
+  }
+
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** How far behind the settled head of the log, in positions. */
+  get lag(): number {
+    return Math.max(0, this.#settled - this.#cursor);
+  }
+
+  /** Seconds since the last poll that succeeded. */
+  get pollAgeSeconds(): number {
+    return (performance.now() - this.#polledAt) / 1000;
+  }
+
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  /** Polls now instead of at the end of the interval. */
+  signal(): void {
+    this.#wake?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const connection = await this.#options.connect();
+        try {
+          await this.#follow(connection.client);
+        } finally {
+          await connection.close();
+        }
+      } catch (error) {
+        this.#options.onError?.(error);
+        await this.#pause();
+      }
+    }
+  }
+
+  async #follow(client: Queryable): Promise<void> {
+    const fence = new Fence(client);
+    const limit = this.#options.batchMax ?? 500;
+    while (!this.#stopped) {
+      this.#settled = await fence.advance();
+      const events = await readRange(client, { after: this.#cursor, upTo: this.#settled, limit });
+      this.#polledAt = performance.now();
+      if (events.length > 0) {
+        await this.#options.handle(events);
+        this.#cursor = events[events.length - 1]!.pos;
+      }
+      if (events.length < limit) await this.#pause();
+    }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#options.pollMs ?? 25);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+}

@@ -1,0 +1,271 @@
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { limits } from '../domain/kernel/limits.ts';
+import { appendBatch, type TouchOutcome } from './append.ts';
+import { type Appended, BusyError, type Command, ConflictError } from './command.ts';
+import { classifyFailure } from './failure.ts';
+import type { Queryable } from './queryable.ts';
+import { readBack } from './read-back.ts';
+
+interface Pending {
+  readonly command: Command;
+  resolve: (appended: Appended) => void;
+  reject: (error: unknown) => void;
+  readonly deadline: number;
+  readonly enqueuedAt: number;
+  /** A first try found a stream held: wait for it, apart from the commands that need not. */
+  patient: boolean;
+  /** A connection was lost after this command was sent: it may be in the log already. */
+  ambiguous: boolean;
+  settled: boolean;
+}
+
+export interface WriterObserver {
+  batch(commands: number, seconds: number): void;
+  conflict(): void;
+  busy(): void;
+  appended(command: Command, seconds: number): void;
+}
+
+export interface WriterOptions {
+  /** One lane each; a lane has at most one batch under way. */
+  readonly lanes: readonly Queryable[];
+  /** Where a command whose answer was lost is looked for. */
+  readonly readers: Queryable;
+  readonly deadlineMs?: number;
+  /** Called for every appended command before its caller hears of it. */
+  readonly onAppended?: (command: Command) => void;
+  readonly observer?: WriterObserver;
+}
+
+/**
+ * Group commit without a timer: commands that arrive while both lanes are busy form the next batch. Two commands that
+ * share a stream are never under way at once. A command that breaks its batch is found by halving; the others succeed.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #deadlineMs: number;
+  readonly #queue: Pending[] = [];
+  readonly #held = new Set<string>();
+  readonly #idle: Queryable[];
+  #patientUnderWay = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#deadlineMs = options.deadlineMs ?? 1_800;
+    this.#idle = [...options.lanes];
+  }
+
+  /**
+   * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, or an `unavailable` error
+   * when the database did not answer, or a stream stayed held, until the deadline.
+   */
+  append(command: Command): Promise<Appended> {
+    return new Promise((resolve, reject) => {
+      const now = performance.now();
+      const pending: Pending = {
+        command,
+        resolve,
+        reject,
+        deadline: now + this.#deadlineMs,
+        enqueuedAt: now,
+        patient: false,
+        ambiguous: false,
+        settled: false,
+      };
+      const timer = setTimeout(
+        () => this.#fail(pending, unavailable('append missed its deadline')),
+        this.#deadlineMs,
+      );
+      pending.resolve = (appended) => {
+        clearTimeout(timer);
+        resolve(appended);
+      };
+      pending.reject = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      this.#queue.push(pending);
+      this.#wake();
+    });
+  }
+
+  /** Commands waiting for a lane. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  #wake(): void {
+    while (this.#idle.length > 0 && this.#queue.length > 0) {
+      const batch = this.#take();
+      if (batch.length === 0) return;
+      const lane = this.#idle.pop()!;
+      void this.#run(lane, batch).finally(() => {
+        this.#release(batch);
+        this.#idle.push(lane);
+        this.#wake();
+      });
+    }
+  }
+
+  #take(): Pending[] {
+    const batch: Pending[] = [];
+    const skipped: Pending[] = [];
+    let patient: boolean | undefined;
+    const blocked = new Set<string>();
+    for (const pending of this.#queue) {
+      if (pending.settled) continue;
+      const ids = pending.command.streams.map(({ streamId }) => streamId);
+      const free =
+        batch.length < limits.batchCommandsMax &&
+        (patient === undefined || patient === pending.patient) &&
+        !(pending.patient && this.#patientUnderWay) &&
+        !ids.some((id) => this.#held.has(id) || blocked.has(id));
+      if (!free) {
+        // Later commands on the same stream wait behind this one: first come, first served.
+        for (const id of ids) blocked.add(id);
+        skipped.push(pending);
+        continue;
+      }
+      patient = pending.patient;
+      for (const id of ids) this.#held.add(id);
+      batch.push(pending);
+    }
+    this.#queue.splice(0, this.#queue.length, ...skipped);
+    if (patient === true) this.#patientUnderWay = true;
+    return batch;
+  }
+
+  #release(batch: readonly Pending[]): void {
+    for (const { command } of batch) {
+      for (const { streamId } of command.streams) this.#held.delete(streamId);
+    }
+    if (batch[0]?.patient === true) this.#patientUnderWay = false;
+  }
+
+  async #run(lane: Queryable, batch: readonly Pending[]): Promise<void> {
+    const startedAt = performance.now();
+    let outcomes: TouchOutcome[][];
+    try {
+      outcomes = await appendBatch(
+        lane,
+        batch.map(({ command }) => command),
+        { patient: batch[0]!.patient },
+      );
+    } catch (error) {
+      await this.#recover(lane, batch, error);
+      return;
+    }
+    this.#options.observer?.batch(batch.length, (performance.now() - startedAt) / 1000);
+    for (const [index, pending] of batch.entries()) {
+      await this.#settle(pending, outcomes[index]!);
+    }
+  }
+
+  async #settle(pending: Pending, outcomes: readonly TouchOutcome[]): Promise<void> {
+    const { command } = pending;
+    if (outcomes.every(({ outcome }) => outcome === 'appended')) {
+      this.#succeed(pending, {
+        streams: command.streams.map(({ streamId }, touch) => ({
+          streamId,
+          version: outcomes[touch]!.version,
+          lastPos: outcomes[touch]!.lastPos,
+        })),
+      });
+      return;
+    }
+    if (outcomes.some(({ outcome }) => outcome === 'conflict')) {
+      if (pending.ambiguous && (await this.#foundInLog(pending))) return;
+      this.#options.observer?.conflict();
+      const actual = command.streams.map(({ streamId }, touch) => ({
+        streamId,
+        version: outcomes[touch]!.version,
+        guard: outcomes[touch]!.guard,
+      }));
+      this.#fail(pending, new ConflictError(actual));
+      return;
+    }
+    this.#options.observer?.busy();
+    this.#again(pending);
+  }
+
+  async #recover(lane: Queryable, batch: readonly Pending[], error: unknown): Promise<void> {
+    const failure = classifyFailure(error);
+    if (failure.kind === 'connection') {
+      for (const pending of batch) pending.ambiguous = true;
+      await Promise.all(batch.map((pending) => this.#readBackOrRetry(pending)));
+      return;
+    }
+    if (batch.length > 1) {
+      const middle = batch.length >> 1;
+      await this.#run(lane, batch.slice(0, middle));
+      await this.#run(lane, batch.slice(middle));
+      return;
+    }
+    const pending = batch[0]!;
+    if (failure.kind === 'busy') {
+      this.#options.observer?.busy();
+      this.#again(pending);
+    } else if (failure.kind === 'race') {
+      if (pending.ambiguous && (await this.#foundInLog(pending))) return;
+      this.#options.observer?.conflict();
+      this.#fail(pending, new ConflictError([]));
+    } else if (failure.kind === 'other') {
+      this.#fail(pending, failure.error);
+    }
+  }
+
+  async #readBackOrRetry(pending: Pending): Promise<void> {
+    try {
+      if (await this.#foundInLog(pending)) return;
+    } catch (error) {
+      const failure = classifyFailure(error);
+      if (failure.kind === 'other') {
+        this.#fail(pending, failure.error);
+        return;
+      }
+    }
+    this.#again(pending);
+  }
+
+  async #foundInLog(pending: Pending): Promise<boolean> {
+    const appended = await readBack(this.#options.readers, pending.command);
+    if (appended === null) return false;
+    this.#succeed(pending, appended);
+    return true;
+  }
+
+  #again(pending: Pending): void {
+    const first = !pending.patient;
+    pending.patient = true;
+    const waitMs = first ? 0 : 5 + Math.random() * 45;
+    if (pending.settled) return;
+    if (performance.now() + waitMs >= pending.deadline) {
+      this.#fail(pending, unavailable('a stream stayed held', new BusyError()));
+      return;
+    }
+    setTimeout(() => {
+      this.#queue.push(pending);
+      this.#wake();
+    }, waitMs);
+  }
+
+  #succeed(pending: Pending, appended: Appended): void {
+    // Even when the caller was told 'unavailable': what is in the log must be in this node's memory.
+    this.#options.onAppended?.(pending.command);
+    if (pending.settled) return;
+    pending.settled = true;
+    const seconds = (performance.now() - pending.enqueuedAt) / 1000;
+    this.#options.observer?.appended(pending.command, seconds);
+    pending.resolve(appended);
+  }
+
+  #fail(pending: Pending, error: unknown): void {
+    if (pending.settled) return;
+    pending.settled = true;
+    pending.reject(error);
+  }
+}
+
+function unavailable(detail: string, cause?: unknown): LatchkeyError {
+  return new LatchkeyError('unavailable', { detail, cause, retryAfterSeconds: 1 });
+}

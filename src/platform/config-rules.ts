@@ -1,0 +1,101 @@
+import type { Config } from './config.ts';
+import type { Environment, VariableName } from './config-schema.ts';
+
+export interface ConfigProblem {
+  readonly variable: string;
+  readonly message: string;
+}
+
+/** What a command needs: the owner's `migrate` signs nothing and needs neither issuer nor keys. */
+export type ConfigPurpose = 'serve' | 'migrate';
+
+/** The longest access-token life of any device type, per profile. */
+const longestAccessSeconds = { standard: 6 * 3600, banking: 300, internal: 3600 } as const;
+const passwordHashMemoryKibMin = 47_104;
+
+/** Settings that are each well-formed and contradict each other, or that production must not run with. */
+export function contradictions(
+  given: Environment,
+  config: Config,
+  purpose: ConfigPurpose,
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const refuseIf = (wrong: boolean, variable: VariableName, message: string) => {
+    if (wrong) problems.push({ variable, message });
+  };
+  const accessSeconds = longestAccessLifeSeconds(config);
+  const refreshMs = config.refreshTokenExpiryMs;
+  refuseIf(
+    refreshMs !== undefined && refreshMs <= accessSeconds * 1000,
+    'REFRESH_TOKEN_EXPIRY_MS',
+    `must be longer than the longest access-token life (${accessSeconds * 1000} ms)`,
+  );
+  refuseIf(
+    config.sessionIdleSeconds !== 0 && config.sessionIdleSeconds < 2 * accessSeconds,
+    'SESSION_IDLE_SECONDS',
+    `must be 0 (off) or at least twice the longest access-token life (${2 * accessSeconds})`,
+  );
+  refuseIf(
+    config.clockSkewSeconds >= accessSeconds,
+    'CLOCK_SKEW_SECONDS',
+    `must be shorter than an access token lives (${accessSeconds} s)`,
+  );
+  refuseIf(
+    config.revocationPollMs * 4 > config.leaseSeconds * 1000,
+    'REVOCATION_POLL_MS',
+    'must leave room for four polls in LEASE_SECONDS',
+  );
+  refuseIf(
+    config.metricsPort > 65_535 || (config.metricsPort === config.port && config.port !== 0),
+    'METRICS_PORT',
+    'must be a port other than PORT',
+  );
+  refuseIf(
+    given.ADMIN_PASSWORD !== undefined && given.ADMIN_EMAIL === undefined,
+    'ADMIN_EMAIL',
+    'must be set when ADMIN_PASSWORD is',
+  );
+  refuseIf(
+    given.DATABASE_DIRECT_URL !== undefined && given.DATABASE_URL === undefined,
+    'DATABASE_URL',
+    'must be set when DATABASE_DIRECT_URL is',
+  );
+  if (config.appEnv === 'prod') problems.push(...productionProblems(given, config, purpose));
+  return problems;
+}
+
+function productionProblems(
+  given: Environment,
+  config: Config,
+  purpose: ConfigPurpose,
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const refuseIf = (wrong: boolean, variable: VariableName, message: string) => {
+    if (wrong) problems.push({ variable, message });
+  };
+  refuseIf(given.DATABASE_URL === undefined, 'DATABASE_URL', 'must be set in prod');
+  if (purpose === 'migrate') return problems;
+  refuseIf(given.KEK === undefined, 'KEK', 'must be set in prod');
+  refuseIf(
+    given.ISSUER === undefined || !config.issuer.startsWith('https:'),
+    'ISSUER',
+    'must be an https URL in prod',
+  );
+  refuseIf(!config.rateLimits, 'RATE_LIMITS', 'must not be off in prod');
+  refuseIf(
+    config.passwordHashMemoryKib < passwordHashMemoryKibMin,
+    'PASSWORD_HASH_MEMORY_KIB',
+    `must be at least ${passwordHashMemoryKibMin} in prod`,
+  );
+  refuseIf(
+    config.registration === 'open',
+    'REGISTRATION',
+    'must be invite or closed in prod: open registration needs proof of the address by mail',
+  );
+  return problems;
+}
+
+function longestAccessLifeSeconds(config: Config): number {
+  const override = config.accessTokenExpiryMs;
+  return override === undefined ? longestAccessSeconds[config.lifetimeProfile] : override / 1000;
+}

@@ -1,0 +1,25 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+
+export interface DirectoryLock {
+  release(): void;
+}
+
+const sqliteBusy = 5;
+
+/**
+ * Takes an exclusive lock on `file`, or returns undefined while another process holds it. The lock is one of the
+ * kernel's (SQLite's file lock), so it is gone the moment its holder dies, however it dies; a pid in a file is not.
+ */
+export function acquireDirectoryLock(file: string): DirectoryLock | undefined {
+  closeSync(openSync(file, 'a', 0o600));
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if ((error as { errcode?: number }).errcode === sqliteBusy) return undefined;
+    throw error;
+  }
+  return { release: () => database.close() };
+}

@@ -1,0 +1,297 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHmac, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { acquireDirectoryLock } from './directory-lock.ts';
+import { createLauncher, type LaunchMode, type PostgresLauncher } from './postgres-binaries.ts';
+import { stopOrphanedPostgres, stopPostgres } from './postgres-process.ts';
+
+export interface EmbeddedPostgresOptions {
+  readonly dataDir: string;
+  readonly logger: { info(fields: object, message: string): void };
+  /** A fixed port; by default the one kept in the data directory, or a free one. */
+  readonly port?: number;
+  /** For tests: how Postgres is started, instead of the first way that works. */
+  readonly launchMode?: LaunchMode;
+  /** For tests: more `-c name=value` settings. Durability settings are refused. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface EmbeddedPostgres {
+  /** The owner's connection URL, with its password. */
+  readonly url: string;
+  /** The URL of another role and database of the cluster. */
+  urlFor(role: string, password: string, database?: string): string;
+  /** A password for the application role: derived from the owner's, so that a restart finds the same. */
+  readonly appPassword: string;
+  readonly pid: number;
+  readonly port: number;
+  readonly launchMode: LaunchMode;
+  /** Ends Postgres in good order and frees the data directory. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const owner = 'latchkey';
+const startTimeoutMs = 20_000;
+const durabilitySettings = ['fsync', 'full_page_writes', 'synchronous_commit'];
+
+/**
+ * Starts a real Postgres on loopback with its data in `<dataDir>/postgres`, created at the first start. A server that
+ * a killed process left behind is stopped first. Throws while another live process uses the data directory.
+ */
+export async function startEmbeddedPostgres(
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  // Others may pass through, for the one mode in which Postgres is another user; nothing in it is readable to them.
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o711 });
+  const dataDir = realpathSync(options.dataDir);
+  const lock = acquireDirectoryLock(path.join(dataDir, 'postgres.lock'));
+  if (lock === undefined) {
+    throw new Error(
+      `Another process runs the embedded Postgres in ${dataDir}: stop it, or set another DATA_DIR or DATABASE_URL`,
+    );
+  }
+  try {
+    const launcher = createLauncher(dataDir, options.launchMode);
+    const cluster = path.join(dataDir, 'postgres');
+    const password = keepSecret(path.join(dataDir, 'postgres-password'));
+    await stopOrphanedPostgres(cluster, options.logger);
+    if (existsSync(cluster)) launcher.handOver(cluster);
+    else await initialise(launcher, cluster, password);
+    const server = await start(launcher, cluster, password, options);
+    const stop = stopper(server.child, cluster, () => lock.release());
+    const urlFor = (role: string, secret: string, database = owner) =>
+      `postgres://${role}:${secret}@127.0.0.1:${server.port}/${database}`;
+    return {
+      url: urlFor(owner, password),
+      urlFor,
+      appPassword: createHmac('sha256', password).update('application role').digest('hex'),
+      pid: server.child.pid!,
+      port: server.port,
+      launchMode: launcher.mode,
+      stop,
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Reads the secret in `file`, or writes a new one that only this user can read. */
+function keepSecret(file: string): string {
+  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString('hex'), { mode: 0o600 });
+  return readFileSync(file, 'utf8').trim();
+}
+
+/** Runs initdb beside the final place and renames at the end: a cluster is there whole or not at all. */
+async function initialise(
+  launcher: PostgresLauncher,
+  cluster: string,
+  password: string,
+): Promise<void> {
+  const work = path.dirname(cluster);
+  const staging = mkdtempSync(path.join(work, 'initdb-'));
+  const passwordFile = path.join(staging, 'password');
+  const fresh = path.join(staging, 'postgres');
+  try {
+    mkdirSync(fresh, { mode: 0o700 });
+    writeFileSync(passwordFile, password, { mode: 0o600 });
+    launcher.handOver(staging);
+    await run(launcher, 'initdb', [
+      `--pgdata=${fresh}`,
+      `--username=${owner}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--data-checksums',
+      '--no-instructions',
+    ]);
+    renameSync(fresh, cluster);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+async function run(launcher: PostgresLauncher, program: string, args: string[]): Promise<void> {
+  const command = launcher.command(program, args);
+  const child = spawn(command.file, command.args, {
+    ...launcher.spawnOptions,
+    cwd: '/',
+    env: serverEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  const code = await exitOf(child);
+  if (code !== 0) throw new Error(`${program} failed (${code}): ${output.trim()}`);
+}
+
+/** Nothing of ours is Postgres' business: no PG* variable, no secret. */
+function serverEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+}
+
+function exitOf(child: ChildProcess): Promise<number | string> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+}
+
+async function start(
+  launcher: PostgresLauncher,
+  cluster: string,
+  password: string,
+  options: EmbeddedPostgresOptions,
+): Promise<{ child: ChildProcess; port: number }> {
+  const portFile = path.join(path.dirname(cluster), 'postgres-port');
+  const logFile = path.join(path.dirname(cluster), 'postgres-server.log');
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await choosePort(portFile));
+    const child = spawnServer(launcher, cluster, port, logFile, options.settings ?? {});
+    try {
+      await waitUntilReady(child, port, password);
+      writeFileSync(portFile, `${port}\n`);
+      const fields = { pid: child.pid, port, mode: launcher.mode };
+      options.logger.info(fields, 'embedded Postgres started');
+      return { child, port };
+    } catch (error) {
+      await stopPostgres(child.pid!, cluster);
+      const log = readFileSync(logFile, 'utf8').trim();
+      if (attempt < 3 && /Address already in use|shared memory block/.test(log)) {
+        await delay(200);
+        continue;
+      }
+      const tail = log.split('\n').slice(-15).join('\n');
+      throw new Error(`Embedded Postgres did not start: ${(error as Error).message}\n${tail}`);
+    }
+  }
+}
+
+function spawnServer(
+  launcher: PostgresLauncher,
+  cluster: string,
+  port: number,
+  logFile: string,
+  extra: Readonly<Record<string, string>>,
+): ChildProcess {
+  const refused = Object.keys(extra).find((name) => durabilitySettings.includes(name));
+  if (refused !== undefined) throw new Error(`${refused} is not ours to turn off`);
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    max_connections: '200',
+    ...extra,
+  };
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const command = launcher.command('postgres', ['-D', cluster, ...args]);
+  const log = openSync(logFile, 'w', 0o600);
+  try {
+    // A group of its own: Ctrl-C in a terminal must reach us alone, so that requests drain before the database goes.
+    return spawn(command.file, command.args, {
+      ...launcher.spawnOptions,
+      cwd: '/',
+      env: serverEnvironment(),
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function waitUntilReady(child: ChildProcess, port: number, password: string): Promise<void> {
+  const deadline = Date.now() + startTimeoutMs;
+  let ended: string | undefined;
+  child.once('error', (error) => (ended = error.message));
+  child.once('exit', (code, signal) => (ended = `exited with ${code ?? signal}`));
+  while (ended === undefined) {
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port,
+      user: owner,
+      password,
+      database: 'postgres',
+      connectionTimeoutMillis: 2000,
+    });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      const known = await client.query('select 1 from pg_database where datname = $1', [owner]);
+      if (known.rowCount === 0) await client.query(`create database ${owner}`);
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await delay(20);
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+  throw new Error(ended);
+}
+
+/** The port of the last start when it is free, else a free one: connection strings in other terminals stay good. */
+async function choosePort(portFile: string): Promise<number> {
+  const kept = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8').trim()) : 0;
+  if (kept > 0 && kept < 65_536 && (await listenOnce(kept)) !== undefined) return kept;
+  const free = await listenOnce(0);
+  if (free === undefined) throw new Error('No free port on 127.0.0.1');
+  return free;
+}
+
+function listenOnce(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address() as { port: number };
+      server.close(() => resolve(address.port));
+    });
+  });
+}
+
+/** Ties the server's life to ours and returns the function that ends it. */
+function stopper(child: ChildProcess, cluster: string, release: () => void): () => Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const onExit = () => child.kill('SIGINT');
+  const stop = () => {
+    stopping ??= stopPostgres(child.pid!, cluster).finally(() => {
+      process.off('exit', onExit);
+      process.off('SIGTERM', onSignal);
+      process.off('SIGINT', onSignal);
+      release();
+    });
+    return stopping;
+  };
+  // Whoever else listens drains first and calls stop(); alone, we must not leave the server behind.
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (process.listenerCount(signal) > 1) return;
+    void stop().finally(() => process.kill(process.pid, signal));
+  };
+  process.on('exit', onExit);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  child.unref();
+  return stop;
+}

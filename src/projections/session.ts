@@ -1,0 +1,128 @@
+import type { DeviceType } from '../domain/session/events.ts';
+import type { SessionState } from '../domain/session/state.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import {
+  fromTimestamp,
+  fromTimestampOrNull,
+  toHex,
+  toTimestamp,
+  toTimestampOrNull,
+} from './columns.ts';
+
+export interface SessionRecord {
+  readonly sessionId: string;
+  readonly version: number;
+  readonly state: SessionState;
+}
+
+/** The row is the folded state; `sessionState` reads it back. */
+export function sessionRow(sessionId: string, version: number, state: SessionState) {
+  return {
+    session_id: sessionId,
+    version,
+    status: state.status,
+    user_id: state.userId,
+    client_id: state.clientId,
+    device_type: state.deviceType,
+    amr: state.amr,
+    audience: state.audience,
+    scope: state.scope,
+    transport: state.transport,
+    started_at: toTimestamp(state.startedAt),
+    refreshed_at: toTimestamp(state.refreshedAt),
+    expires_at: toTimestamp(state.expiresAt),
+    generation: state.generation,
+    secret_hash: state.secretHash,
+    parent_hash: state.parentHash,
+    salt: state.salt,
+    idempotency_key_hash: state.idempotencyKeyHash,
+    access_expires_at: toTimestamp(state.accessExpiresAt),
+    tokens_from_generation: state.tokensFromGeneration,
+    tokens_mark_generation: state.tokensMarkGeneration,
+    tokens_mark_until: toTimestamp(state.tokensMarkUntil),
+    ended_at: toTimestampOrNull(state.endedAt),
+    end_reason: state.endReason,
+    pii: toHex(state.pii),
+    end_pii: toHex(state.endPii),
+  };
+}
+
+export const sessionColumns = `s.session_id, s.version, s.status, s.user_id, s.client_id, s.device_type, s.amr, s.audience,
+  s.scope, s.transport, s.started_at, s.refreshed_at, s.expires_at, s.generation, s.secret_hash, s.parent_hash, s.salt,
+  s.idempotency_key_hash, s.access_expires_at, s.tokens_from_generation, s.tokens_mark_generation, s.tokens_mark_until,
+  s.ended_at, s.end_reason, s.pii, s.end_pii`;
+
+export function sessionRecord(row: Record<string, unknown>): SessionRecord {
+  return {
+    sessionId: row.session_id as string,
+    version: row.version as number,
+    state: {
+      status: row.status as SessionState['status'],
+      userId: row.user_id as string,
+      clientId: row.client_id as string | null,
+      deviceType: row.device_type as DeviceType,
+      amr: row.amr as string[],
+      audience: row.audience as string[],
+      scope: row.scope as string,
+      transport: row.transport as 'body' | 'cookie',
+      startedAt: fromTimestamp(row.started_at),
+      refreshedAt: fromTimestamp(row.refreshed_at),
+      expiresAt: fromTimestamp(row.expires_at),
+      generation: row.generation as number,
+      secretHash: row.secret_hash as string | null,
+      parentHash: row.parent_hash as string | null,
+      salt: row.salt as string | null,
+      idempotencyKeyHash: row.idempotency_key_hash as string | null,
+      accessExpiresAt: fromTimestamp(row.access_expires_at),
+      tokensFromGeneration: row.tokens_from_generation as number,
+      tokensMarkGeneration: row.tokens_mark_generation as number,
+      tokensMarkUntil: fromTimestamp(row.tokens_mark_until),
+      endedAt: fromTimestampOrNull(row.ended_at),
+      endReason: row.end_reason as SessionState['endReason'],
+      pii: row.pii as Uint8Array | null,
+      endPii: row.end_pii as Uint8Array | null,
+    },
+  };
+}
+
+/** A session, whoever owns it and whether or not it has ended; null when there is none. */
+export async function findSession(
+  client: Queryable,
+  sessionId: string,
+): Promise<SessionRecord | null> {
+  const { rows } = await client.query({
+    name: 'find-session',
+    text: `select ${sessionColumns} from latchkey.sessions s where s.session_id = $1`,
+    values: [sessionId],
+  });
+  return rows[0] === undefined ? null : sessionRecord(rows[0]);
+}
+
+/** The live sessions of a user, newest first; some may have passed their expiry and wait for the job that says so. */
+export async function findLiveSessions(
+  client: Queryable,
+  userId: string,
+): Promise<SessionRecord[]> {
+  const { rows } = await client.query({
+    name: 'find-live-sessions',
+    text: `select ${sessionColumns} from latchkey.sessions s
+      where s.user_id = $1 and s.status = 'live' order by s.started_at desc, s.session_id desc`,
+    values: [userId],
+  });
+  return rows.map(sessionRecord);
+}
+
+/** Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first. */
+export async function findExpiredSessions(
+  client: Queryable,
+  now: number,
+  limit: number,
+): Promise<SessionRecord[]> {
+  const { rows } = await client.query({
+    name: 'find-expired-sessions',
+    text: `select ${sessionColumns} from latchkey.sessions s
+      where s.status = 'live' and s.expires_at <= $1 order by s.expires_at limit $2`,
+    values: [toTimestamp(now), limit],
+  });
+  return rows.map(sessionRecord);
+}

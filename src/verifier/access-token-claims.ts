@@ -1,0 +1,86 @@
+import type { DeviceType } from '../domain/session/events.ts';
+import type { Id } from './id-table.ts';
+import { parseId } from './id-table.ts';
+
+/** The claims of RFC 9068 section 2.2 and ours. Times are epoch seconds. */
+export interface AccessTokenClaims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly aud: readonly string[];
+  readonly exp: number;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly jti: string;
+  readonly client_id: string;
+  /** Present unless `client_id` is the first party. */
+  readonly client_epoch?: number;
+  readonly sid: string;
+  readonly auth_time: number;
+  readonly amr: readonly string[];
+  readonly roles: readonly string[];
+  readonly scope: string;
+  readonly device_type: DeviceType;
+  readonly epoch: number;
+}
+
+/**
+ * A token whose shape and signature are right; whether it may be accepted now is another question.
+ */
+export interface ParsedClaims {
+  readonly claims: AccessTokenClaims;
+  readonly sessionId: Id;
+  readonly userId: Id;
+  /** null for the first party, which no disabled client can touch. */
+  readonly clientId: Id | null;
+}
+
+/** `client_id` of a token that no registered client asked for. */
+export const firstPartyClientId = 'latchkey';
+
+const stringClaims = ['iss', 'sub', 'jti', 'client_id', 'sid', 'scope', 'device_type'] as const;
+const integerClaims = ['exp', 'iat', 'nbf', 'auth_time', 'epoch'] as const;
+const listClaims = ['aud', 'amr', 'roles'] as const;
+
+/**
+ * null unless every claim has its type. The claims are frozen: a cached token hands the same object
+ * to everybody.
+ */
+export function parseClaims(payload: string): ParsedClaims | null {
+  const claims = parseJsonObject(payload);
+  if (claims === null) return null;
+  for (const name of stringClaims) if (typeof claims[name] !== 'string') return null;
+  for (const name of integerClaims) if (!isCount(claims[name])) return null;
+  for (const name of listClaims) if (!isStringList(claims[name])) return null;
+  return identify(claims as unknown as AccessTokenClaims);
+}
+
+function identify(claims: AccessTokenClaims): ParsedClaims | null {
+  const sessionId = parseId(claims.sid);
+  const userId = parseId(claims.sub);
+  const clientId = parseId(claims.client_id);
+  if (sessionId === null || userId === null) return null;
+  if (!claims.jti.startsWith(`${claims.sid}.`)) return null;
+  if (clientId === null && claims.client_id !== firstPartyClientId) return null;
+  if (clientId !== null && !isCount(claims.client_epoch)) return null;
+  for (const name of listClaims) Object.freeze(claims[name]);
+  return { claims: Object.freeze(claims), sessionId, userId, clientId };
+}
+
+/** null for anything but one JSON object. */
+export function parseJsonObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+    return value as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isStringList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
