@@ -5,8 +5,9 @@ import { limits } from '../domain/kernel/limits.ts';
 const credentials = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /**
- * The token of `Authorization: Bearer …` (RFC 6750 section 2.1), or null when the request carries none. A Bearer
- * header that is malformed, overlong or sent twice raises `invalid_token`: it is never taken for no token.
+ * The token of `Authorization: Bearer …` (RFC 6750 section 2.1), or null when the request carries
+ * none. A Bearer header that is malformed, overlong or sent twice raises `invalid_token`: it is
+ * never taken for no token.
  */
 export function bearerToken(
   request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,

@@ -3,7 +3,10 @@ import ipaddr from 'ipaddr.js';
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 export type AddressRange = [Address, number];
 
-/** The ranges of TRUSTED_PROXIES, each a CIDR or a single address. Raises an Error that names a bad entry. */
+/**
+ * The ranges of TRUSTED_PROXIES, each a CIDR or a single address. Raises an Error that names a bad
+ * entry.
+ */
 export function parseTrustedProxies(entries: readonly string[]): AddressRange[] {
   return entries.map((entry) => {
     try {
@@ -17,8 +20,8 @@ export function parseTrustedProxies(entries: readonly string[]): AddressRange[] 
 }
 
 /**
- * The client's address. X-Forwarded-For is read from the right, and a hop is believed only when the one that
- * reported it is a trusted proxy; the first that is not trusted is the client.
+ * The client's address. X-Forwarded-For is read from the right, and a hop is believed only when the
+ * one that reported it is a trusted proxy; the first that is not trusted is the client.
  */
 export function clientAddress(
   peer: string | undefined,

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 
-/** What a client presented; `clientSecret` is null for one that only names itself (a public client). */
+/**
+ * What a client presented; `clientSecret` is null for one that only names itself (a public client).
+ */
 export interface ClientCredentials {
   readonly clientId: string;
   readonly clientSecret: string | null;

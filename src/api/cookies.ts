@@ -16,8 +16,8 @@ export function clearRefreshCookie(): string {
 }
 
 /**
- * The refresh token of a Cookie header, or null. Our cookie twice raises `invalid_request`: somebody planted one of
- * them, and choosing would be guessing.
+ * The refresh token of a Cookie header, or null. Our cookie twice raises `invalid_request`:
+ * somebody planted one of them, and choosing would be guessing.
  */
 export function refreshCookie(header: string | undefined): string | null {
   if (header === undefined || !header.includes(refreshCookieName)) return null;

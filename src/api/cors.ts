@@ -5,7 +5,10 @@ const requestHeaders = 'authorization, content-type, idempotency-key, x-request-
 const exposedHeaders = 'retry-after, www-authenticate, x-request-id';
 const preflightMaxAgeSeconds = 600;
 
-/** `public`: anybody's page may read it, without credentials (key sets, discovery). `listed`: only our origins. */
+/**
+ * `public`: anybody's page may read it, without credentials (key sets, discovery). `listed`: only
+ * our origins.
+ */
 export type CorsMode = 'public' | 'listed';
 
 /** Whether this is a preflight (Fetch standard, CORS-preflight request). */

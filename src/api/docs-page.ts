@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { reply } from './reply.ts';
 import { type Route, route } from './route.ts';
 
-/** `GET /docs`: one page with its own style and script, which reads `/openapi.json` and asks nobody else for anything. */
+/**
+ * `GET /docs`: one page with its own style and script, which reads `/openapi.json` and asks nobody
+ * else for anything.
+ */
 export function docsRoute(): Route {
   const style = readPart('page.css');
   const script = readPart('page.js');

@@ -2,7 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
 
-/** The Idempotency-Key header, or null. Raises `invalid_request` unless it is 1 to 255 visible ASCII characters. */
+/**
+ * The Idempotency-Key header, or null. Raises `invalid_request` unless it is 1 to 255 visible ASCII
+ * characters.
+ */
 export function idempotencyKey(headers: IncomingHttpHeaders): string | null {
   const key = headers['idempotency-key'];
   if (key === undefined) return null;

@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** The responses that are being worked on, so that a drain can ask their clients to go elsewhere next. */
+/**
+ * The responses that are being worked on, so that a drain can ask their clients to go elsewhere
+ * next.
+ */
 export class InFlight {
   #responses = new Set<ServerResponse>();
   #draining = false;

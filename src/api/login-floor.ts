@@ -4,9 +4,10 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 const coarseMarginMs = 3;
 
 /**
- * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of `floorMs` after
- * `arrivedAt` (performance.now() when the whole request had been read), so that the time tells nothing about which
- * check refused. `onOverrun` is told of a refusal that missed the first multiple: the floor is then set too low.
+ * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of
+ * `floorMs` after `arrivedAt` (performance.now() when the whole request had been read), so that the
+ * time tells nothing about which check refused. `onOverrun` is told of a refusal that missed the
+ * first multiple: the floor is then set too low.
  */
 export async function withFloor<T>(
   floorMs: number,
@@ -26,7 +27,10 @@ export async function withFloor<T>(
   }
 }
 
-/** The last stretch yields turn by turn instead of sleeping: precise to microseconds, and it blocks nobody. */
+/**
+ * The last stretch yields turn by turn instead of sleeping: precise to microseconds, and it blocks
+ * nobody.
+ */
 async function until(dueAt: number): Promise<void> {
   const coarseMs = Math.floor(dueAt - performance.now() - coarseMarginMs);
   if (coarseMs > 0) await sleep(coarseMs);

@@ -13,8 +13,9 @@ export interface OpenApiInfo {
 }
 
 /**
- * The OpenAPI 3.1 document of `routes`. Its schemas are JSON Schema 2020-12, which is what zod itself emits: no
- * second description of a schema exists that could differ from the one that checks requests.
+ * The OpenAPI 3.1 document of `routes`. Its schemas are JSON Schema 2020-12, which is what zod
+ * itself emits: no second description of a schema exists that could differ from the one that checks
+ * requests.
  */
 export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): JsonObject {
   const components: JsonObject = {};
@@ -68,7 +69,10 @@ export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo):
   });
 }
 
-/** Every code that a route can answer: those it names, and those that follow from its credential and its schemas. */
+/**
+ * Every code that a route can answer: those it names, and those that follow from its credential and
+ * its schemas.
+ */
 export function errorsOf(declared: Route): ErrorCode[] {
   const codes = new Set<ErrorCode>(declared.errors ?? []);
   if (declared.auth === 'bearer' || declared.auth === 'admin') {
@@ -77,6 +81,7 @@ export function errorsOf(declared: Route): ErrorCode[] {
   if (declared.auth === 'admin') codes.add('insufficient_scope');
   if (declared.auth === 'client') codes.add('invalid_client');
   if (declared.query !== undefined || declared.path.includes('{')) codes.add('invalid_request');
+  if (declared.path.includes('{id}')) codes.add('not_found');
   if (declared.body !== undefined) {
     codes.add('invalid_request').add('payload_too_large').add('unsupported_media_type');
   }
@@ -125,7 +130,8 @@ function goodResponses(declared: Route, components: JsonObject): JsonObject {
         : {
             content: {
               [contentType ?? 'application/json']: {
-                schema: schema === undefined ? { type: 'string' } : jsonSchema(schema, components),
+                schema:
+                  schema === undefined ? { type: 'string' } : jsonSchema(schema, components, true),
               },
             },
           };
@@ -138,7 +144,7 @@ function errorResponses(declared: Route, oauth: boolean, components: JsonObject)
   const codesByStatus = Map.groupBy(errorsOf(declared), (code) => published(code).status);
   const responses: JsonObject = {};
   const mediaType = oauth ? 'application/json' : 'application/problem+json';
-  const schema = jsonSchema(oauth ? oauthErrorSchema : problemSchema, components);
+  const schema = jsonSchema(oauth ? oauthErrorSchema : problemSchema, components, true);
   for (const [status, codes] of codesByStatus) {
     const names = [...new Set(codes.map((code) => published(code).code))];
     responses[String(status)] = {
@@ -172,9 +178,18 @@ function queryParameters(query: z.ZodType | undefined, components: JsonObject): 
   }));
 }
 
-/** A schema as JSON Schema; the ones with an id move to `components` and are referred to. */
-function jsonSchema(schema: z.ZodType, components: JsonObject): JsonObject {
-  const wrapped = z.toJSONSchema(z.object({ schema }), { io: 'input', unrepresentable: 'any' });
+/**
+ * A schema as JSON Schema; the ones with an id move to `components` and are referred to. An answer
+ * may gain fields, so it is `open` here although the tests check it strictly.
+ */
+function jsonSchema(schema: z.ZodType, components: JsonObject, open = false): JsonObject {
+  const wrapped = z.toJSONSchema(z.object({ schema }), {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema: written }) => {
+      if (open) delete written.additionalProperties;
+    },
+  });
   const { properties, $defs } = JSON.parse(
     JSON.stringify(wrapped).replaceAll('"#/$defs/', '"#/components/schemas/'),
   ) as { properties: { schema: JsonObject }; $defs?: JsonObject };

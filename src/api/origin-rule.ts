@@ -28,8 +28,8 @@ export function originRule(
 }
 
 /**
- * Guards a request that carries the refresh cookie or asks for one: JSON only, so that no plain form can send it
- * (`unsupported_media_type`), and from an accepted origin (`origin_refused`).
+ * Guards a request that carries the refresh cookie or asks for one: JSON only, so that no plain
+ * form can send it (`unsupported_media_type`), and from an accepted origin (`origin_refused`).
  */
 export function guardCookieMode(headers: IncomingHttpHeaders, policy: OriginPolicy): void {
   if (!isJson(headers['content-type'])) throw new LatchkeyError('unsupported_media_type');

@@ -10,7 +10,9 @@ interface ProblemKind {
   readonly oauth: string;
 }
 
-/** The one mapping from codes to HTTP. `docs/errors.md` repeats it and a test keeps the two equal. */
+/**
+ * The one mapping from codes to HTTP. `docs/errors.md` repeats it and a test keeps the two equal.
+ */
 export const problemKinds = {
   invalid_request: { status: 400, title: 'The request is not valid', oauth: 'invalid_request' },
   payload_too_large: {
@@ -93,7 +95,9 @@ export const problemKinds = {
   },
 } as const satisfies Record<ErrorCode, ProblemKind>;
 
-/** An answer that is ready to be written: status, headers with lower-case names, and a JSON body. */
+/**
+ * An answer that is ready to be written: status, headers with lower-case names, and a JSON body.
+ */
 export interface ErrorAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -108,7 +112,10 @@ export function published(code: ErrorCode): { status: number; code: ErrorCode; t
   return { status: kind.status, code: kind.publishedAs ?? code, title: kind.title };
 }
 
-/** A failed parse of the path or of a header is the client's; everything else unknown is ours: 500, without detail. */
+/**
+ * A failed parse of the path or of a header is the client's; everything else unknown is ours: 500,
+ * without detail.
+ */
 export function toLatchkeyError(error: unknown): LatchkeyError {
   if (error instanceof LatchkeyError) return error;
   if (error instanceof URIError) return new LatchkeyError('invalid_request', { cause: error });
@@ -145,8 +152,8 @@ export function problemAnswer(
 }
 
 /**
- * The error of an OAuth endpoint (RFC 6749 section 5.2). Failed client authentication is a `Basic` challenge; an
- * `invalid_grant` is a 400 there, whatever the status elsewhere.
+ * The error of an OAuth endpoint (RFC 6749 section 5.2). Failed client authentication is a `Basic`
+ * challenge; an `invalid_grant` is a 400 there, whatever the status elsewhere.
  */
 export function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
   const kind: ProblemKind = problemKinds[error.code];

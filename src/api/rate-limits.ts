@@ -16,13 +16,16 @@ type Limits = Readonly<
 >;
 
 export interface RateLimits {
-  /** Counts one attempt; raises `rate_limited` with the seconds to wait. `identifier` is what is being tried. */
+  /**
+   * Counts one attempt; raises `rate_limited` with the seconds to wait. `identifier` is what is
+   * being tried.
+   */
   consume(action: LimitedAction, address: string, identifier?: string): Promise<void>;
 }
 
 /**
- * Rate limits in this process's memory, per address and per address with identifier. Identifiers are kept only as a
- * keyed digest, and the key dies with the process.
+ * Rate limits in this process's memory, per address and per address with identifier. Identifiers
+ * are kept only as a keyed digest, and the key dies with the process.
  */
 export function createRateLimits(options: {
   readonly enabled: boolean;

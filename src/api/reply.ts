@@ -4,7 +4,10 @@ import { oauthErrorAnswer, problemAnswer } from './problem.ts';
 
 export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>;
 
-/** What a handler answers. A string or Buffer is sent as it is (give its content-type), anything else as JSON. */
+/**
+ * What a handler answers. A string or Buffer is sent as it is (give its content-type), anything
+ * else as JSON.
+ */
 export interface Reply {
   readonly status: number;
   readonly body?: unknown;
@@ -16,7 +19,10 @@ export function reply(status: number, body?: unknown, headers?: ReplyHeaders): R
   return { status, body, ...(headers === undefined ? {} : { headers }) };
 }
 
-/** Writes a reply. Without a Cache-Control of its own it is `no-store`: most of what we say is about tokens. */
+/**
+ * Writes a reply. Without a Cache-Control of its own it is `no-store`: most of what we say is about
+ * tokens.
+ */
 export function sendReply(response: ServerResponse, { status, body, headers = {} }: Reply): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = status;
@@ -35,7 +41,10 @@ export function sendReply(response: ServerResponse, { status, body, headers = {}
   response.end(bytes);
 }
 
-/** Writes an error as the path wants it: RFC 6749 section 5.2 below `/oauth2/`, a problem document elsewhere. */
+/**
+ * Writes an error as the path wants it: RFC 6749 section 5.2 below `/oauth2/`, a problem document
+ * elsewhere.
+ */
 export function sendError(
   response: ServerResponse,
   error: LatchkeyError,

@@ -9,8 +9,8 @@ const problemsMax = 20;
 const pathCharactersMax = 100;
 
 /**
- * Reads a whole body of at most `bytesMax` bytes. Refuses with `payload_too_large` (with or without a length), and
- * with `unsupported_media_type` for a compressed one.
+ * Reads a whole body of at most `bytesMax` bytes. Refuses with `payload_too_large` (with or without
+ * a length), and with `unsupported_media_type` for a compressed one.
  */
 export async function readBody(
   request: IncomingMessage,
@@ -18,24 +18,18 @@ export async function readBody(
 ): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    await discard(request);
     throw new LatchkeyError('unsupported_media_type', { detail: 'content-encoding' });
   }
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
-    await discard(request);
     throw new LatchkeyError('payload_too_large');
   }
-  const body = await collect(request, bytesMax);
-  if (body === null) {
-    await discard(request);
-    throw new LatchkeyError('payload_too_large');
-  }
-  return body;
+  return collect(request, bytesMax);
 }
 
 /**
- * A JSON body that fits `schema`. `optional` accepts no body at all as `{}`. Raises `unsupported_media_type`,
- * `payload_too_large`, or `invalid_request` with one entry in `errors` for each field that is wrong or unknown.
+ * A JSON body that fits `schema`. `optional` accepts no body at all as `{}`. Raises
+ * `unsupported_media_type`, `payload_too_large`, or `invalid_request` with one entry in `errors`
+ * for each field that is wrong or unknown.
  */
 export async function readJson<S extends z.ZodType>(
   request: IncomingMessage,
@@ -44,7 +38,6 @@ export async function readJson<S extends z.ZodType>(
 ): Promise<z.output<S>> {
   if (optional && !hasBody(request)) return check(schema, {});
   if (!isJson(request.headers['content-type'])) {
-    await discard(request);
     throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
   }
   const body = await readBody(request);
@@ -52,7 +45,10 @@ export async function readJson<S extends z.ZodType>(
   return check(schema, parseJson(body));
 }
 
-/** A form body (RFC 6749 appendix B) that fits `schema`: repeated parameters are refused, unknown ones ignored. */
+/**
+ * A form body (RFC 6749 appendix B) that fits `schema`: repeated parameters are refused, unknown
+ * ones ignored.
+ */
 export async function readForm<S extends z.ZodType>(
   request: IncomingMessage,
   schema: S,
@@ -60,13 +56,15 @@ export async function readForm<S extends z.ZodType>(
   return check(schema, await readFormParameters(request));
 }
 
-/** The parameters of a form body; see readForm. An empty value counts as omitted (RFC 6749 section 3.2). */
+/**
+ * The parameters of a form body; see readForm. An empty value counts as omitted (RFC 6749 section
+ * 3.2).
+ */
 export async function readFormParameters(
   request: IncomingMessage,
 ): Promise<Record<string, string>> {
   const type = mediaType(request.headers['content-type']);
   if (type !== 'application/x-www-form-urlencoded') {
-    await discard(request);
     throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
   }
   return parseParameters(decodeUtf8(await readBody(request)));
@@ -90,7 +88,10 @@ export function parseParameters(text: string): Record<string, string> {
   return parameters;
 }
 
-/** Strict JSON: valid UTF-8, no repeated or `__proto__` key, no NUL and no lone surrogate in any string. */
+/**
+ * Strict JSON: valid UTF-8, no repeated or `__proto__` key, no NUL and no lone surrogate in any
+ * string.
+ */
 export function parseJson(body: Uint8Array): unknown {
   const text = decodeUtf8(body);
   let value: unknown;
@@ -124,35 +125,12 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > 0;
 }
 
-function mediaType(contentType: string | undefined): string {
-  return (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase();
-}
-
-function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const settle = (act: () => void): void => {
-      request.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost);
-      act();
-    };
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length;
-      if (length > bytesMax) settle(() => resolve(null));
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, length)));
-    const onLost = (): void => settle(() => reject(new LatchkeyError('invalid_request')));
-    request.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost);
-  });
-}
-
 /**
- * Swallows the rest of a refused body, up to a bound in bytes and time. A connection that is closed with bytes still
- * unread is reset, and the reset can overtake the answer.
+ * Swallows the rest of a body that nobody will read, up to a bound in bytes and time. A connection
+ * that is closed with bytes still unread is reset, and the reset can overtake the answer.
  */
-async function discard(request: IncomingMessage): Promise<void> {
-  if (request.readableEnded || request.destroyed || !hasBody(request)) return;
+export async function discardBody(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed || !hasBody(request)) return;
   await new Promise<void>((resolve) => {
     let left = discardBytesMax;
     const done = (): void => {
@@ -167,6 +145,29 @@ async function discard(request: IncomingMessage): Promise<void> {
       if (left < 0) done();
     };
     request.on('data', onData).on('end', done).on('error', done).on('close', done).resume();
+  });
+}
+
+function mediaType(contentType: string | undefined): string {
+  return (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase();
+}
+
+function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const settle = (act: () => void): void => {
+      request.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost);
+      act();
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > bytesMax) settle(() => reject(new LatchkeyError('payload_too_large')));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, length)));
+    const onLost = (): void => settle(() => reject(new LatchkeyError('invalid_request')));
+    request.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost);
   });
 }
 
@@ -194,7 +195,10 @@ function keysIn(text: string): number {
   return keys;
 }
 
-/** Counts the keys of a parsed document, with a stack of its own: 16 KiB can nest deeper than calls can. */
+/**
+ * Counts the keys of a parsed document, with a stack of its own: 16 KiB can nest deeper than calls
+ * can.
+ */
 function checkedKeys(document: unknown): number {
   let keys = 0;
   const pending: { value: unknown; path: string }[] = [{ value: document, path: '' }];

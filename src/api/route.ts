@@ -8,8 +8,9 @@ import type { Caller, ClientCaller, RequestContext } from './request-context.ts'
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /**
- * Who may call. `bearer`: a good access token; `admin`: one with the role `latchkey:admin`; `client`: client
- * authentication by Basic or form (RFC 6749 section 2.3.1); `none`: the handler decides, with `bearerToken` at hand.
+ * Who may call. `bearer`: a good access token; `admin`: one with the role `latchkey:admin`;
+ * `client`: client authentication by Basic or form (RFC 6749 section 2.3.1); `none`: the handler
+ * decides, with `bearerToken` at hand.
  */
 export type RouteAuth = 'none' | 'bearer' | 'admin' | 'client';
 
@@ -38,7 +39,9 @@ export interface RouteRequest<B, Q, A extends RouteAuth> {
 interface RouteFacts {
   /** `all`: any method, documented as GET. */
   readonly method: Method | 'all';
-  /** As OpenAPI writes it: `/auth/sessions/{id}`; a last segment `{rest*}` takes all that follows. */
+  /**
+   * As OpenAPI writes it: `/auth/sessions/{id}`; a last segment `{rest*}` takes all that follows.
+   */
   readonly path: string;
   readonly summary: string;
   readonly description?: string;

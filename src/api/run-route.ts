@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { isId } from '../domain/kernel/ids.ts';
 import { bearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import type { Reply } from './reply.ts';
@@ -18,7 +19,11 @@ export interface Authenticators {
   ): ClientCaller | Promise<ClientCaller>;
 }
 
-/** Authenticates, parses and runs one request of `route`. Whoever may not call learns nothing about the body. */
+/**
+ * Authenticates, parses and runs one request of `route`. Whoever may not call learns nothing about
+ * the body. An `{id}` in the path that we cannot have given out is `not_found` here, before a
+ * database would have to read it.
+ */
 export async function runRoute(
   route: Route,
   request: IncomingMessage,
@@ -28,6 +33,7 @@ export async function runRoute(
 ): Promise<Reply> {
   const token = route.auth === 'client' ? null : bearerToken(request);
   const caller = await authenticateCaller(route, token, context, authenticators);
+  if (params.id !== undefined && !isId(params.id)) throw new LatchkeyError('not_found');
   const { body, client } = isOAuthPath(route.path)
     ? await readOAuthBody(route, request, context, authenticators)
     : { body: await readBodyOf(route, request), client: null };

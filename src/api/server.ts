@@ -29,7 +29,10 @@ export interface HttpServer {
   readonly server: Server;
   readonly host: string;
   readonly port: number;
-  /** Stops accepting, lets requests under way finish for at most `timeoutMs`, then cuts what is left. */
+  /**
+   * Stops accepting, lets requests under way finish for at most `timeoutMs`, then cuts what is
+   * left.
+   */
   drain(timeoutMs: number): Promise<void>;
 }
 

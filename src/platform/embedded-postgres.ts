@@ -6,18 +6,20 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { acquireDirectoryLock } from './directory-lock.ts';
+import { choosePort } from './free-port.ts';
 import { createLauncher, type LaunchMode, type PostgresLauncher } from './postgres-binaries.ts';
+import { sqlState } from './postgres-errors.ts';
 import { stopOrphanedPostgres, stopPostgres } from './postgres-process.ts';
 
 export interface EmbeddedPostgresOptions {
@@ -27,7 +29,7 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** For tests: how Postgres is started, instead of the first way that works. */
   readonly launchMode?: LaunchMode;
-  /** For tests: more `-c name=value` settings. Durability settings are refused. */
+  /** For tests: more `-c name=value` settings, none of which may touch durability. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -46,6 +48,7 @@ export interface EmbeddedPostgres {
 }
 
 const owner = 'latchkey';
+const stagingPrefix = 'initdb-';
 const startTimeoutMs = 20_000;
 const durabilitySettings = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
@@ -56,13 +59,16 @@ const durabilitySettings = ['fsync', 'full_page_writes', 'synchronous_commit'];
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
-  // Others may pass through, for the one mode in which Postgres is another user; nothing in it is readable to them.
+  const refused = durabilitySettings.find((name) => options.settings?.[name] !== undefined);
+  if (refused !== undefined) throw new Error(`${refused} is not ours to change`);
+  // Others may pass through, for the mode in which Postgres is another user; they can read nothing.
   mkdirSync(options.dataDir, { recursive: true, mode: 0o711 });
   const dataDir = realpathSync(options.dataDir);
   const lock = acquireDirectoryLock(path.join(dataDir, 'postgres.lock'));
   if (lock === undefined) {
     throw new Error(
-      `Another process runs the embedded Postgres in ${dataDir}: stop it, or set another DATA_DIR or DATABASE_URL`,
+      `Another process runs the embedded Postgres in ${dataDir}: ` +
+        'stop it, or set another DATA_DIR or DATABASE_URL',
     );
   }
   try {
@@ -70,12 +76,15 @@ export async function startEmbeddedPostgres(
     const cluster = path.join(dataDir, 'postgres');
     const password = keepSecret(path.join(dataDir, 'postgres-password'));
     await stopOrphanedPostgres(cluster, options.logger);
+    for (const left of readdirSync(dataDir).filter((name) => name.startsWith(stagingPrefix))) {
+      rmSync(path.join(dataDir, left), { recursive: true });
+    }
     if (existsSync(cluster)) launcher.handOver(cluster);
     else await initialise(launcher, cluster, password);
     const server = await start(launcher, cluster, password, options);
     const stop = stopper(server.child, cluster, () => lock.release());
     const urlFor = (role: string, secret: string, database = owner) =>
-      `postgres://${role}:${secret}@127.0.0.1:${server.port}/${database}`;
+      `postgres://${role}:${encodeURIComponent(secret)}@127.0.0.1:${server.port}/${database}`;
     return {
       url: urlFor(owner, password),
       urlFor,
@@ -93,7 +102,11 @@ export async function startEmbeddedPostgres(
 
 /** Reads the secret in `file`, or writes a new one that only this user can read. */
 function keepSecret(file: string): string {
-  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString('hex'), { mode: 0o600 });
+  if (!existsSync(file)) {
+    const secret = randomBytes(24).toString('hex');
+    writeFileSync(`${file}.new`, secret, { mode: 0o600, flush: true });
+    renameSync(`${file}.new`, file);
+  }
   return readFileSync(file, 'utf8').trim();
 }
 
@@ -104,7 +117,7 @@ async function initialise(
   password: string,
 ): Promise<void> {
   const work = path.dirname(cluster);
-  const staging = mkdtempSync(path.join(work, 'initdb-'));
+  const staging = mkdtempSync(path.join(work, stagingPrefix));
   const passwordFile = path.join(staging, 'password');
   const fresh = path.join(staging, 'postgres');
   try {
@@ -193,8 +206,6 @@ function spawnServer(
   logFile: string,
   extra: Readonly<Record<string, string>>,
 ): ChildProcess {
-  const refused = Object.keys(extra).find((name) => durabilitySettings.includes(name));
-  if (refused !== undefined) throw new Error(`${refused} is not ours to turn off`);
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(port),
@@ -242,33 +253,14 @@ async function waitUntilReady(child: ChildProcess, port: number, password: strin
       if (known.rowCount === 0) await client.query(`create database ${owner}`);
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      const wrongPassword = sqlState(error)?.startsWith('28') === true;
+      if (wrongPassword || Date.now() > deadline) throw error;
       await delay(20);
     } finally {
       await client.end().catch(() => {});
     }
   }
   throw new Error(ended);
-}
-
-/** The port of the last start when it is free, else a free one: connection strings in other terminals stay good. */
-async function choosePort(portFile: string): Promise<number> {
-  const kept = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8').trim()) : 0;
-  if (kept > 0 && kept < 65_536 && (await listenOnce(kept)) !== undefined) return kept;
-  const free = await listenOnce(0);
-  if (free === undefined) throw new Error('No free port on 127.0.0.1');
-  return free;
-}
-
-function listenOnce(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address() as { port: number };
-      server.close(() => resolve(address.port));
-    });
-  });
 }
 
 /** Ties the server's life to ours and returns the function that ends it. */

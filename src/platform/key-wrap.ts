@@ -1,4 +1,5 @@
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import type { KeyEncryptionKey } from './config-schema.ts';
 
 /**
  * Wraps key material at rest. A KMS can stand behind it: nothing but ids, plaintext and an opaque
@@ -12,12 +13,6 @@ export interface KeyWrap {
    * another key.
    */
   unwrap(keyId: string, wrapped: string): Promise<Uint8Array>;
-}
-
-export interface KeyEncryptionKey {
-  readonly id: string;
-  /** 32 bytes. */
-  readonly key: Buffer;
 }
 
 /** A key cannot be wrapped or unwrapped. The message names ids only, never key material. */

@@ -7,8 +7,9 @@ const appendSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 const batchSizes = [1, 2, 5, 10, 20, 50, 100];
 
 /**
- * What is read when somebody scrapes, handed over by the parts that know. Ages are seconds; NaN means unknown.
- * `verifications` counts by result in plain numbers, so that a verification pays an addition and no lookup of labels.
+ * What is read when somebody scrapes, handed over by the parts that know. Ages are seconds; NaN
+ * means unknown. `verifications` counts by result in plain numbers, so that a verification pays an
+ * addition and no lookup of labels.
  */
 export interface MetricSources {
   tailAgeSeconds: () => number;
@@ -36,7 +37,10 @@ export interface Metrics {
   readonly rateLimited: Counter<'action'>;
 }
 
-/** The metrics of one process, in a registry of their own. No label ever names a user, a session or an address. */
+/**
+ * The metrics of one process, in a registry of their own. No label ever names a user, a session or
+ * an address.
+ */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -52,7 +56,10 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** Serves `GET /metrics` of `registry` on its own port (0: any free one), loopback unless told otherwise. */
+/**
+ * Serves `GET /metrics` of `registry` on its own port (0: any free one), loopback unless told
+ * otherwise.
+ */
 export async function startMetricsServer(
   registry: Registry,
   { port, host = '127.0.0.1' }: { port: number; host?: string },

@@ -68,14 +68,14 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
 }
 
 /** The newest applied version, 0 in a database that was never migrated. */
-export async function schemaVersion(
-  database: pg.Pool | pg.PoolClient | pg.Client,
-): Promise<number> {
+export async function schemaVersion(database: {
+  query(text: string): Promise<{ rows: unknown[] }>;
+}): Promise<number> {
   try {
-    const { rows } = await database.query<{ version: number | null }>(
-      'select max(version) as version from latchkey.schema_migrations',
+    const { rows } = await database.query(
+      'select coalesce(max(version), 0) as version from latchkey.schema_migrations',
     );
-    return rows[0]?.version ?? 0;
+    return (rows[0] as { version: number }).version;
   } catch (error) {
     const undefinedTable = '42P01';
     if ((error as pg.DatabaseError).code === undefinedTable) return 0;

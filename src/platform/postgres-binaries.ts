@@ -44,7 +44,8 @@ export function postgresDirectory(): string {
     return native;
   } catch (error) {
     throw new Error(
-      `No Postgres binaries for ${platform}-${process.arch}: run npm ci without --omit=optional, or set DATABASE_URL`,
+      `No Postgres binaries for ${platform}-${process.arch}: ` +
+        'run npm ci without --omit=optional, or set DATABASE_URL',
       { cause: error },
     );
   }
@@ -136,7 +137,8 @@ function assertReachable(
     const bit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
     if ((mode & bit) === 0) {
       throw new Error(
-        `Postgres does not run as root, user namespaces are not available, and the user ${user.name} cannot enter ${at}: ${remedy}`,
+        'Postgres does not run as root, user namespaces are not available, and the user ' +
+          `${user.name} cannot enter ${at}: ${remedy}`,
       );
     }
     if (at === path.dirname(at)) return;

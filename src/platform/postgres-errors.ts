@@ -24,8 +24,15 @@ const socketErrors = new Set([
 ]);
 
 // What pg says, without a code, when a connection ends under a query or does not come about in time.
-const connectionMessage =
-  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client (was closed|has encountered a connection error)|Query read timeout|Cannot use a pool after)/;
+const connectionMessages = [
+  'Connection terminated',
+  'timeout exceeded when trying to connect',
+  'timeout expired',
+  'Client was closed',
+  'Client has encountered a connection error',
+  'Query read timeout',
+  'Cannot use a pool after',
+];
 
 /** The SQLSTATE of a Postgres error, also when it stands behind a LatchkeyError. */
 export function sqlState(error: unknown): string | undefined {
@@ -43,7 +50,7 @@ export function isConnectionError(error: unknown): boolean {
     if (code.startsWith('08') || unavailableStates.has(code) || socketErrors.has(code)) return true;
   }
   if (error instanceof AggregateError) return error.errors.some(isConnectionError);
-  return connectionMessage.test(error.message);
+  return connectionMessages.some((start) => error.message.startsWith(start));
 }
 
 /** Turns a connection error into `unavailable` with the original as its cause; any other error stays as it is. */

@@ -17,7 +17,7 @@ export interface UseOptions {
 
 /**
  * A pool whose callers never hang: each use has a deadline, at which its connection is cut. Errors of the connection
- * come out as LatchkeyError `unavailable` (their `cause` is Postgres' own), all others unchanged. It recovers by itself.
+ * come out as LatchkeyError `unavailable` (their `cause` is Postgres' own), all others unchanged. It needs no reset.
  */
 export interface PostgresPool {
   /** One statement on any connection. */

@@ -63,7 +63,7 @@ async function stopBackends(cluster: string): Promise<void> {
   }
 }
 
-/** Every Postgres process works in its cluster directory. Known on Linux only; elsewhere Postgres' own check remains. */
+/** Every Postgres process works in its cluster directory. Elsewhere than Linux Postgres' own check remains. */
 function processesIn(cluster: string): number[] {
   if (process.platform !== 'linux') return [];
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);

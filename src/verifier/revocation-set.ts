@@ -102,8 +102,7 @@ export class RevocationSet {
 
   /**
    * Of tokens that had expired by then (epoch milliseconds), the set no longer knows which were
-   * revoked: it matters when the clock was ahead and has gone back. A freshly loaded set knows them
-   * again.
+   * revoked: it matters when the clock was ahead and has gone back. A set loaded anew knows them.
    */
   get prunedThroughMs(): number {
     return this.#prunedThroughMs;

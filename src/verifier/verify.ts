@@ -61,6 +61,11 @@ export type Verification = { readonly ok: true; readonly claims: AccessTokenClai
 export interface Verifier {
   /** Synchronous, no I/O, and throws for no token whatever. */
   verify(token: string, options: VerifyOptions): Verification;
+  /**
+   * Whether this issuer signed it, whatever has become of it since: for a logout with an expired token. Never a reason
+   * to grant anything.
+   */
+  recognize(token: string): Verification;
   readonly cachedTokens: number;
   readonly cachedBytes: number;
 }
@@ -129,6 +134,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const authenticated = authenticate(token);
       if (!authenticated.ok) return authenticated;
       return refusalNow(authenticated, at) ?? { ok: true, claims: authenticated.claims };
+    },
+    recognize(token) {
+      const authenticated = authenticate(token);
+      if (!authenticated.ok) return authenticated;
+      const { claims, key } = authenticated;
+      if (claims.iss !== issuer) return refuse('issuer');
+      if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
+      return { ok: true, claims };
     },
     get cachedTokens() {
       return cache?.size ?? 0;

@@ -3,7 +3,7 @@ import type { DomainEvent } from './event.ts';
 
 /**
  * A pure decision core: `decide` and `evolve` are synchronous and deterministic; time, ids, random bytes and the
- * outcome of a password check arrive inside the command. `decide` throws DomainError for a refusal nobody records.
+ * outcome of a password check arrive inside the command. `decide` throws LatchkeyError for a refusal nobody records.
  */
 export interface Decider<S, C, E extends DomainEvent> {
   readonly initialState: S;

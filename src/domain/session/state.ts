@@ -103,7 +103,9 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         accessExpiresAt: Math.max(state.accessExpiresAt, accessExpiresAt),
         tokensFromGeneration: markReached ? state.tokensMarkGeneration : state.tokensFromGeneration,
         tokensMarkGeneration: markReached ? data.generation : state.tokensMarkGeneration,
-        tokensMarkUntil: markReached ? accessExpiresAt : state.tokensMarkUntil,
+        tokensMarkUntil: markReached
+          ? Math.max(state.accessExpiresAt, accessExpiresAt)
+          : state.tokensMarkUntil,
       };
     }
     case 'RefreshTokenReuseDetected':

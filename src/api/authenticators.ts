@@ -1,0 +1,30 @@
+import { firstPartyClientId } from '../verifier/access-token-claims.ts';
+import { authenticateClient } from './commands/authenticate-client.ts';
+import { acceptedClaims } from './fast-lane.ts';
+import type { NodeMemory } from './node-memory.ts';
+import type { Authenticators } from './run-route.ts';
+
+/** Our own endpoints accept tokens that are meant for the issuer. */
+export function createAuthenticators(memory: NodeMemory): Authenticators {
+  return {
+    bearer(token) {
+      const claims = acceptedClaims(memory.verify(token));
+      return {
+        userId: claims.sub,
+        sessionId: claims.sid,
+        clientId: claims.client_id === firstPartyClientId ? null : claims.client_id,
+        roles: claims.roles,
+        scopes: claims.scope === '' ? [] : claims.scope.split(' '),
+        authenticatedAt: claims.auth_time * 1000,
+      };
+    },
+    client(credentials) {
+      const client = authenticateClient(memory, credentials);
+      return {
+        clientId: credentials.clientId,
+        scopes: client.scopes,
+        audiences: client.audiences,
+      };
+    },
+  };
+}

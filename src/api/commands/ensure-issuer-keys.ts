@@ -1,0 +1,69 @@
+import { keysMissing } from '../../domain/keyset/decide.ts';
+import { issuerKeysetId } from '../../domain/kernel/ids.ts';
+import type { EventMeta } from '../../eventlog/command.ts';
+import type { CommandHandler } from '../../eventlog/handle.ts';
+import type { Queryable } from '../../eventlog/queryable.ts';
+import type { Config } from '../../platform/config.ts';
+import type { KeyWrap } from '../../platform/key-wrap.ts';
+import { newId } from '../../platform/new-id.ts';
+import { changeKeyset, mergeRows } from '../../projections/change.ts';
+import { findIssuerKeyset } from '../../projections/keyset.ts';
+import { type GeneratedSigningKey, generateSigningKey } from '../tokens/signing-keys.ts';
+
+export interface KeysetServices {
+  readonly config: Config;
+  readonly readers: Queryable;
+  readonly handler: CommandHandler;
+  readonly keyWrap: KeyWrap;
+  readonly now: () => number;
+}
+
+/** An active and a pending issuer key exist when this resolves; of several nodes at once, one makes them. */
+export async function ensureIssuerKeys(services: KeysetServices, meta: EventMeta): Promise<void> {
+  let generated: GeneratedSigningKey[] = [];
+  await services.handler.run(issuerKeysetId, async () => {
+    const keyset = await findIssuerKeyset(services.readers);
+    const missing = keysMissing(keyset.state);
+    while (generated.length < missing) {
+      generated = [...generated, await generateSigningKey(services.config.keyAlgorithm)];
+    }
+    const change = changeKeyset(issuerKeysetId, keyset, {
+      type: 'EnsureKeys',
+      now: services.now(),
+      generated,
+    });
+    return {
+      command:
+        change.events.length === 0
+          ? null
+          : {
+              commandId: newId(),
+              meta,
+              streams: [change.touch],
+              rows: mergeRows(change.rows, await keySecretRows(services.keyWrap, change, generated)),
+            },
+      answer: () => undefined,
+    };
+  });
+}
+
+/** The wrapped private parts of those keys that the decision took. */
+export async function keySecretRows(
+  keyWrap: KeyWrap,
+  change: Pick<ReturnType<typeof changeKeyset>, 'events'>,
+  generated: readonly GeneratedSigningKey[],
+) {
+  const taken = change.events.filter(({ type }) => type === 'KeyGenerated');
+  const key_secrets = await Promise.all(
+    taken.map(async ({ data }) => {
+      const key = generated.find(({ kid }) => kid === (data as { kid: string }).kid)!;
+      return {
+        kid: key.kid,
+        purpose: 'issuer-signing',
+        wrapped: await keyWrap.wrap(key.kid, key.privateJwk),
+      };
+    }),
+  );
+  return key_secrets.length === 0 ? {} : { key_secrets };
+}
+

@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { sessionsToSupersede } from '../../domain/session/device-policy.ts';
+import type { DeviceType } from '../../domain/session/events.ts';
+import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { hashSecret } from '../../domain/session/refresh-token.ts';
+import { normalizeEmail } from '../../domain/user/identifier.ts';
+import type { StreamTouch } from '../../eventlog/command.ts';
+import type { Attempt } from '../../eventlog/handle.ts';
+import { identifierMac } from '../../platform/identifier-index.ts';
+import { newId } from '../../platform/new-id.ts';
+import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
+import { findLiveSessions, type SessionRecord } from '../../projections/session.ts';
+import { findUser, findUserByIdentifier, type UserForCommand } from '../../projections/user.ts';
+import { PersonalData } from '../personal-data.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Services } from '../services.ts';
+import { type IssuedTokens, issueTokens } from '../token-set.ts';
+import { metaOf } from './actor.ts';
+import { authenticateClient } from './authenticate-client.ts';
+import { guardUser } from './guard.ts';
+
+export interface LogInInput {
+  readonly email: string;
+  readonly password: string;
+  readonly device: { readonly type: DeviceType; readonly name: string };
+  readonly transport: 'body' | 'cookie';
+  readonly clientId: string | null;
+  readonly clientSecret: string | null;
+  readonly audience: string | null;
+}
+
+/**
+ * Checks the password, then starts a session and ends those that the device policy supersedes, in one transaction that
+ * is guarded by the user: of two logins at once, one sees the other. Everything costs the same whether or not the
+ * identifier is known. Raises `invalid_credentials`, `invalid_client`, `invalid_request` (audience), `unavailable`.
+ */
+export async function logIn(
+  services: Services,
+  input: LogInInput,
+  context: RequestContext,
+): Promise<IssuedTokens> {
+  const audience = grantedAudience(services, input);
+  const email = normalizeEmail(input.email);
+  const known =
+    email === null
+      ? null
+      : await findUserByIdentifier(
+          services.readers,
+          identifierMac(services.secrets.identifierKey, email),
+        );
+  const password = input.password.normalize('NFC');
+  const check = await services.hasher.verify(known?.passwordHash ?? null, password);
+  if (known === null) {
+    // No event: a stranger must not be able to grow the log.
+    services.metrics.logins.inc({ outcome: 'refused', reason: 'unknown_identifier' });
+    throw new LatchkeyError('invalid_credentials', { detail: 'unknown identifier' });
+  }
+  const rehashed = check.needsRehash ? await services.hasher.hash(password) : null;
+  return services.handler.run(known.userId, () =>
+    attempt(services, input, { known, audience, matches: check.matches, rehashed }, context),
+  );
+}
+
+interface Checked {
+  readonly known: UserForCommand;
+  readonly audience: readonly string[];
+  readonly matches: boolean;
+  readonly rehashed: string | null;
+}
+
+async function attempt(
+  services: Services,
+  input: LogInInput,
+  { known, audience, matches, rehashed }: Checked,
+  context: RequestContext,
+): Promise<Attempt<IssuedTokens>> {
+  const { readers, config, metrics } = services;
+  const now = services.now();
+  const [user, live] = await Promise.all([
+    findUser(readers, known.userId),
+    findLiveSessions(readers, known.userId),
+  ]);
+  if (user === null) throw new LatchkeyError('invalid_credentials', { detail: 'user is gone' });
+  const checked = changeUser(user.userId, user, {
+    type: 'CheckPassword',
+    now,
+    matches,
+    comparedWith: known.state.passwordChangedAt,
+  });
+  if (checked.refusal !== undefined) {
+    return refused(services, checked, context);
+  }
+  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
+  const sessionId = newId();
+  const lifetimes = lifetimesFor(input.device.type, config.lifetimeProfile, config);
+  const secret = lifetimes.refreshable ? randomBytes(32) : null;
+  const started = changeSession(sessionId, null, {
+    type: 'StartSession',
+    now,
+    userId: user.userId,
+    clientId: input.clientId,
+    deviceType: input.device.type,
+    amr: ['pwd'],
+    audience,
+    scope: '',
+    transport: input.transport,
+    lifetimes,
+    secretHash: secret === null ? null : hashSecret(secret),
+    salt: secret === null ? null : randomBytes(16).toString('base64url'),
+    pii: personal.seal({
+      ip: context.clientAddress,
+      user_agent: context.userAgent ?? '',
+      device_name: input.device.name,
+    }),
+  });
+  const ended = supersede(services, live, input, { now, sessionId, personal });
+  const passwordRows =
+    rehashed === null ? {} : { password_hashes: [{ user_id: user.userId, hash: rehashed }] };
+  return {
+    command: {
+      commandId: newId(),
+      meta: metaOf({ meta: () => ({ ...context.meta(), actor: { type: 'user', id: user.userId } }) }),
+      streams: [guardUser(user, checked.touch), started.touch, ...ended.map(({ touch }) => touch)],
+      rows: mergeRows(checked.rows, started.rows, passwordRows, ...ended.map(({ rows }) => rows)),
+    },
+    answer: () => {
+      metrics.logins.inc({ outcome: 'accepted', reason: input.device.type });
+      return issueTokens(services, {
+        sessionId,
+        session: started.state,
+        userId: user.userId,
+        user: checked.state,
+        personal,
+        secret,
+      });
+    },
+  };
+}
+
+function refused<S>(
+  services: Services,
+  checked: Change<S>,
+  context: RequestContext,
+): Attempt<IssuedTokens> {
+  return {
+    command: {
+      commandId: newId(),
+      meta: metaOf(context),
+      streams: [checked.touch],
+      rows: checked.rows,
+    },
+    answer: () => {
+      services.metrics.logins.inc({ outcome: 'refused', reason: 'password' });
+      throw new LatchkeyError(checked.refusal!, { detail: 'password does not match' });
+    },
+  };
+}
+
+function supersede(
+  services: Services,
+  live: readonly SessionRecord[],
+  input: LogInInput,
+  by: { now: number; sessionId: string; personal: PersonalData },
+): { touch: StreamTouch; rows: Change<unknown>['rows'] }[] {
+  const { config } = services;
+  const policy = config.devicePolicies[input.device.type];
+  const ids = sessionsToSupersede(
+    policy.kind === 'limit' ? { limit: policy.limit } : policy.kind,
+    config.maxSessionsPerUser,
+    live.map(({ sessionId, state }) => ({
+      sessionId,
+      deviceType: state.deviceType,
+      startedAt: state.startedAt,
+    })),
+    input.device.type,
+  );
+  const pii = by.personal.seal({ device_name: input.device.name });
+  return ids.map((id) =>
+    changeSession(id, live.find(({ sessionId }) => sessionId === id)!, {
+      type: 'RevokeSession',
+      now: by.now,
+      reason: 'superseded',
+      supersededBy: by.sessionId,
+      pii,
+    }),
+  );
+}
+
+/** The issuer itself and the audience asked for, if the client may have it; decided before the identifier is looked at. */
+function grantedAudience(services: Services, input: LogInInput): readonly string[] {
+  const { config, memory } = services;
+  const client =
+    input.clientId === null
+      ? null
+      : authenticateClient(memory, {
+          clientId: input.clientId,
+          clientSecret: input.clientSecret,
+        });
+  const allowed = client?.audiences ?? [config.defaultAudience, config.issuer];
+  const wanted = input.audience ?? client?.audiences[0] ?? config.defaultAudience;
+  if (!allowed.includes(wanted)) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'audience', message: 'not an audience that this client may request' }],
+    });
+  }
+  return [...new Set([config.issuer, wanted])];
+}

@@ -1,0 +1,142 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import {
+  decodeRefreshToken,
+  deriveSuccessorSecret,
+  hashSecret,
+  type RefreshTokenParts,
+} from '../../domain/session/refresh-token.ts';
+import { repeatedSuccessor } from '../../domain/session/rotation.ts';
+import type { SessionState } from '../../domain/session/state.ts';
+import type { Attempt } from '../../eventlog/handle.ts';
+import { newId } from '../../platform/new-id.ts';
+import { changeSession } from '../../projections/change.ts';
+import { findSession, type SessionRecord } from '../../projections/session.ts';
+import { findUser } from '../../projections/user.ts';
+import { PersonalData } from '../personal-data.ts';
+import { toTime } from '../representations.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Services } from '../services.ts';
+import { type IssuedTokens, issueTokens } from '../token-set.ts';
+import { metaOf } from './actor.ts';
+
+export interface RefreshInput {
+  readonly refreshToken: string;
+  readonly idempotencyKey: string | null;
+}
+
+/**
+ * Rotates a refresh token, or answers its successor again when the first answer was lost (`domain/session/rotation.ts`).
+ * Decided on the session's row alone, so it holds across processes and restarts. Raises `invalid_token`,
+ * `session_ended`, `session_superseded`, `unavailable`.
+ */
+export async function refreshSession(
+  services: Services,
+  input: RefreshInput,
+  context: RequestContext,
+): Promise<IssuedTokens> {
+  const token = decodeRefreshToken(input.refreshToken, services.secrets.refreshMacKeys);
+  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
+  const idempotencyKeyHash =
+    input.idempotencyKey === null
+      ? null
+      : createHash('sha256').update(input.idempotencyKey).digest('base64url');
+  try {
+    return await services.handler.run(token.sessionId, () =>
+      attempt(services, token, idempotencyKeyHash, context),
+    );
+  } catch (error) {
+    if (error instanceof LatchkeyError) services.metrics.refreshes.inc({ outcome: error.code });
+    throw error;
+  }
+}
+
+async function attempt(
+  services: Services,
+  token: RefreshTokenParts,
+  idempotencyKeyHash: string | null,
+  context: RequestContext,
+): Promise<Attempt<IssuedTokens>> {
+  const { readers, config, metrics } = services;
+  const now = services.now();
+  const record = await findSession(readers, token.sessionId);
+  if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
+  const user = await findUser(readers, record.state.userId);
+  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
+  refuseDisabledClient(services, record.state);
+  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
+  const newSalt = randomBytes(16).toString('base64url');
+  const successor = deriveSuccessorSecret(
+    token.secret,
+    newSalt,
+    token.sessionId,
+    token.generation + 1,
+  );
+  const change = decide(record, personal, {
+    type: 'RefreshSession',
+    now,
+    presented: { generation: token.generation, secretHash: hashSecret(token.secret) },
+    idempotencyKeyHash,
+    graceSeconds: config.refreshGraceSeconds,
+    idleSeconds: config.sessionIdleSeconds,
+    successor: { secretHash: hashSecret(successor) },
+    newSalt,
+    accessTokenTtlSeconds: lifetimesFor(record.state.deviceType, config.lifetimeProfile, config)
+      .accessTokenTtlSeconds,
+  });
+  const isRepeat = change.events.length === 0;
+  const command = isRepeat
+    ? null
+    : { commandId: newId(), meta: metaOf(context), streams: [change.touch], rows: change.rows };
+  return {
+    command,
+    answer: () => {
+      if (change.refusal !== undefined) {
+        throw new LatchkeyError(change.refusal, {
+          facts: { ended_at: toTime(change.state.endedAt ?? now) },
+          detail: 'refused refresh ended the session',
+        });
+      }
+      metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
+      return issueTokens(services, {
+        sessionId: token.sessionId,
+        session: change.state,
+        userId: user.userId,
+        user: user.state,
+        personal,
+        secret: isRepeat
+          ? repeatedSuccessor(change.state, token.sessionId, token.secret)
+          : successor,
+      });
+    },
+  };
+}
+
+type RefreshCommand = Extract<Parameters<typeof changeSession>[2], { type: 'RefreshSession' }>;
+
+/** The domain's refusals carry epoch milliseconds; clients get RFC 3339 and, if superseded, the newcomer's name. */
+function decide(record: SessionRecord, personal: PersonalData, command: RefreshCommand) {
+  try {
+    return changeSession(record.sessionId, record, command);
+  } catch (error) {
+    if (!(error instanceof LatchkeyError) || error.facts?.ended_at === undefined) throw error;
+    const superseded = error.code === 'session_superseded';
+    const name = superseded ? personal.sessionOrigin(record.state.endPii).device_name : '';
+    throw new LatchkeyError(error.code, {
+      cause: error,
+      facts: {
+        ended_at: toTime(error.facts.ended_at as number),
+        ...(superseded ? { device_name: name } : {}),
+      },
+    });
+  }
+}
+
+function refuseDisabledClient(services: Services, state: SessionState): void {
+  if (state.clientId === null) return;
+  if (services.memory.client(state.clientId)?.status !== 'active') {
+    throw new LatchkeyError('invalid_token', { detail: 'the client is disabled' });
+  }
+}
+

@@ -1,0 +1,119 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { derivedId } from '../../domain/kernel/ids.ts';
+import { isCommonPassword } from '../../domain/user/common-passwords.ts';
+import { normalizeEmail } from '../../domain/user/identifier.ts';
+import { checkNewPassword } from '../../domain/user/password-rules.ts';
+import { type Command, UniqueViolationError } from '../../eventlog/command.ts';
+import { identifierMac } from '../../platform/identifier-index.ts';
+import { newId } from '../../platform/new-id.ts';
+import { sealPersonalData } from '../../platform/subject-cipher.ts';
+import { bytea } from '../../eventlog/append.ts';
+import { changeUser, mergeRows } from '../../projections/change.ts';
+import { findUser, findUserByIdentifier } from '../../projections/user.ts';
+import { PersonalData } from '../personal-data.ts';
+import { representUser } from '../representations.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Services } from '../services.ts';
+import { metaOf } from './actor.ts';
+
+export interface RegisterInput {
+  readonly email: string;
+  /** null: an account that an administrator made and that cannot log in with a password yet. */
+  readonly password: string | null;
+  readonly roles: readonly string[];
+  readonly emailVerified: boolean;
+  readonly idempotencyKey: string | null;
+  /** Joins the registration's transaction, such as the use of an invite. */
+  readonly join?: (userId: string) => Promise<Pick<Command, 'streams' | 'rows'>>;
+}
+
+/**
+ * Registers a user: event, row, lookup entry, password hash and subject key in one transaction. With an Idempotency-Key
+ * a retry of the same registration answers the same user. Raises `invalid_request`, `password_refused` (with reasons),
+ * `conflict` (a known address, or a key used for another), `unavailable`.
+ */
+export async function registerUser(
+  services: Services,
+  input: RegisterInput,
+  context: RequestContext,
+) {
+  const email = normalizeEmail(input.email);
+  if (email === null) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'email', message: 'not an e-mail address' }],
+    });
+  }
+  const password = input.password === null ? null : acceptedPassword(input.password, email);
+  const userId =
+    input.idempotencyKey === null
+      ? newId()
+      : derivedId('register', context.actor.id ?? '', input.idempotencyKey);
+  const mac = identifierMac(services.secrets.identifierKey, email);
+  const replayed = await replay(services, userId, email);
+  if (replayed !== null) return replayed;
+  if ((await findUserByIdentifier(services.readers, mac)) !== null) {
+    throw new LatchkeyError('conflict', { detail: 'address is taken' });
+  }
+  const hash = password === null ? null : await services.hasher.hash(password);
+  const subject = await services.subjectKeys.newSubjectKey(userId);
+  try {
+    return await services.handler.run(userId, async () => {
+      const again = await replay(services, userId, email);
+      if (again !== null) return { command: null, answer: () => again };
+      const registered = changeUser(userId, null, {
+        type: 'RegisterUser',
+        now: services.now(),
+        pii: sealPersonalData(subject.key, userId, { email }),
+        emailVerified: input.emailVerified,
+        hasPassword: hash !== null,
+        roles: input.roles,
+      });
+      const joined = await input.join?.(userId);
+      return {
+        command: {
+          commandId: newId(),
+          meta: metaOf(context),
+          streams: [registered.touch, ...(joined?.streams ?? [])],
+          rows: mergeRows(
+            registered.rows,
+            {
+              credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
+              subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
+              ...(hash === null ? {} : { password_hashes: [{ user_id: userId, hash }] }),
+            },
+            joined?.rows ?? {},
+          ),
+        },
+        answer: async () =>
+          representUser(
+            userId,
+            registered.state,
+            await PersonalData.of(services.subjectKeys, userId, subject.wrapped),
+          ),
+      };
+    });
+  } catch (error) {
+    if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
+      throw new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
+    }
+    throw error;
+  }
+}
+
+async function replay(services: Services, userId: string, email: string) {
+  const existing = await findUser(services.readers, userId);
+  if (existing === null) return null;
+  const personal = await PersonalData.of(services.subjectKeys, userId, existing.subjectKey);
+  const user = representUser(userId, existing.state, personal);
+  if (user.email !== email) {
+    throw new LatchkeyError('conflict', { detail: 'Idempotency-Key was used for another address' });
+  }
+  return user;
+}
+
+/** The password as it is hashed. Raises `password_refused` with every reason. */
+export function acceptedPassword(password: string, identifier: string): string {
+  const check = checkNewPassword(password, isCommonPassword, identifier);
+  if (check.ok) return check.normalized;
+  throw new LatchkeyError('password_refused', { facts: { reasons: check.reasons } });
+}

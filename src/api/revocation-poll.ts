@@ -1,0 +1,130 @@
+import { activeKey } from '../domain/keyset/published.ts';
+import { Fence } from '../eventlog/fence.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import type { KeyWrap } from '../platform/key-wrap.ts';
+import type { Logger } from '../platform/logging.ts';
+import { listClients } from '../projections/client.ts';
+import { findIssuerKeyset } from '../projections/keyset.ts';
+import { findRevocations } from '../projections/revocation.ts';
+import type { NodeMemory } from './node-memory.ts';
+import { importSigningKey } from './tokens/signing-keys.ts';
+
+export interface RevocationPollOptions {
+  /** A direct connection of its own, so that no starved pool delays it. Reconnects by itself. */
+  readonly client: Queryable;
+  readonly memory: NodeMemory;
+  readonly keyWrap: KeyWrap;
+  readonly intervalMs: number;
+  /** Throws when this is not the log, or not the server, that the node started with. Run on every reconnect. */
+  readonly checkLog: (client: Queryable, cursor: number) => Promise<void>;
+  readonly log: Pick<Logger, 'warn' | 'info'>;
+}
+
+/**
+ * Keeps a node's memory current. Every visible revocation beyond the cursor is applied at once, in whatever order they
+ * become visible; the fence decides only how far the cursor may move, so an append held open delays nobody's logout.
+ */
+export class RevocationPoll {
+  readonly #options: RevocationPollOptions;
+  #fence: Fence | null = null;
+  #cursor = 0;
+  /** Entries beyond the cursor that were applied already. */
+  #applied = new Set<number>();
+  #timer: NodeJS.Timeout | null = null;
+  #polling: Promise<void> | null = null;
+  #stopped = false;
+  #failing = false;
+
+  constructor(options: RevocationPollOptions) {
+    this.#options = options;
+  }
+
+  /** Loads everything once, then polls. Rejects when the first load fails. */
+  async start(): Promise<void> {
+    await this.#poll();
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#polling;
+  }
+
+  /** One poll now, for a caller that must see its own change to keys or clients. */
+  refresh(): Promise<void> {
+    return this.#poll();
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(async () => {
+      this.#polling = this.#poll().then(
+        () => this.#recovered(),
+        (error: unknown) => this.#failed(error),
+      );
+      await this.#polling;
+      this.#schedule();
+    }, this.#options.intervalMs);
+  }
+
+  async #poll(): Promise<void> {
+    const { client, memory } = this.#options;
+    const start = { now: Date.now(), monotonicNow: performance.now() };
+    const isFirst = this.#cursor === 0;
+    if (this.#fence === null) {
+      await this.#options.checkLog(client, this.#cursor);
+      this.#fence = new Fence(client);
+      await this.#reload();
+    }
+    const settled = await this.#fence.advance();
+    const revocations = await findRevocations(client, this.#cursor);
+    let mustReload = false;
+    let cursor = this.#cursor;
+    for (const revocation of revocations) {
+      if (revocation.pos <= settled) cursor = Math.max(cursor, revocation.pos);
+      if (this.#applied.has(revocation.pos)) continue;
+      memory.revoke(revocation);
+      if (revocation.targetKind !== 'session' && revocation.targetKind !== 'user')
+        mustReload = true;
+      if (revocation.pos > settled) this.#applied.add(revocation.pos);
+    }
+    if (mustReload && !isFirst) await this.#reload();
+    if (cursor > this.#cursor) {
+      this.#cursor = cursor;
+      for (const pos of this.#applied) if (pos <= cursor) this.#applied.delete(pos);
+    }
+    memory.lease.renew(start);
+    memory.revocations.prune(Date.now(), 0.01);
+  }
+
+  async #reload(): Promise<void> {
+    const { client, memory, keyWrap } = this.#options;
+    memory.replaceClients(await listClients(client));
+    const { state } = await findIssuerKeyset(client);
+    const active = activeKey(state);
+    if (active !== undefined) {
+      const { rows } = await client.query({
+        text: 'select wrapped from latchkey.key_secrets where kid = $1',
+        values: [active.kid],
+      });
+      const wrapped = rows[0]?.wrapped as string | undefined;
+      if (wrapped === undefined) throw new Error(`the private key of ${active.kid} is missing`);
+      const privateJwk = await keyWrap.unwrap(active.kid, wrapped);
+      memory.signingKey.replace(importSigningKey(active.kid, active.alg, privateJwk));
+    }
+    memory.replaceKeyset(state);
+  }
+
+  #recovered(): void {
+    if (this.#failing) this.#options.log.info('revocation poll recovered');
+    this.#failing = false;
+  }
+
+  #failed(error: unknown): void {
+    // A new connection may meet a sequence that has moved back: ceilings of the old one must not settle anything.
+    this.#fence = null;
+    if (!this.#failing) this.#options.log.warn({ err: error }, 'revocation poll failed');
+    this.#failing = true;
+  }
+}

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { logIn } from '../commands/log-in.ts';
+import { setRefreshCookie } from '../cookies.ts';
+import { deviceNameOf } from '../device-name.ts';
+import { withFloor } from '../login-floor.ts';
+import { guardCookieMode, type OriginPolicy } from '../origin-rule.ts';
+import { type Reply, reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { deviceSchema, text, tokenSetSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+import type { IssuedTokens } from '../token-set.ts';
+
+const anything = text(0, limits.loginStringCodePointsMax);
+
+const login = z.strictObject({
+  email: anything,
+  password: anything,
+  device: deviceSchema.optional(),
+  transport: z.enum(['body', 'cookie']).optional(),
+  client_id: z.string().max(200).optional(),
+  client_secret: z.string().max(200).optional(),
+  audience: z.string().max(2048).optional(),
+});
+
+export function loginRoutes(services: Services): Route[] {
+  const { config, rateLimits, metrics } = services;
+  return [
+    route({
+      method: 'post',
+      path: '/auth/login',
+      summary: 'Log in with a password',
+      description: 'A session of the same device type may be ended by it, as its policy says.',
+      tags: ['Sign in'],
+      auth: 'none',
+      body: login,
+      responses: { 200: { description: 'Logged in', schema: tokenSetSchema } },
+      errors: [
+        'invalid_credentials',
+        'invalid_client',
+        'origin_refused',
+        'rate_limited',
+        'unavailable',
+      ],
+      handler: async ({ body, headers, context }) => {
+        const transport = body.transport ?? 'body';
+        if (transport === 'cookie') guardCookieMode(headers, originPolicy(services));
+        await rateLimits.consume('login', context.clientAddress, body.email);
+        const issued = await withFloor(
+          config.loginFloorMs,
+          context.arrivedAt,
+          () =>
+            logIn(
+              services,
+              {
+                email: body.email,
+                password: body.password,
+                device: {
+                  type: body.device?.type ?? 'web',
+                  name: body.device?.name ?? deviceNameOf(context.userAgent),
+                },
+                transport,
+                clientId: body.client_id ?? null,
+                clientSecret: body.client_secret ?? null,
+                audience: body.audience ?? null,
+              },
+              context,
+            ),
+          () => metrics.loginFloorOverruns.inc(),
+        );
+        return tokenReply(issued);
+      },
+    }),
+  ];
+}
+
+/** A TokenSet, with the refresh token in the cookie when the session asked for that. */
+export function tokenReply(issued: IssuedTokens): Reply {
+  const { refreshToken, transport, body, refreshExpiresInSeconds } = issued;
+  if (transport === 'body' || refreshToken === null) return reply(200, body);
+  return reply(200, body, {
+    'set-cookie': setRefreshCookie(refreshToken, refreshExpiresInSeconds),
+  });
+}
+
+export function originPolicy({ config }: Pick<Services, 'config'>): OriginPolicy {
+  return {
+    issuerOrigin: new URL(config.issuer).origin,
+    allowedOrigins: config.allowedOrigins,
+  };
+}

@@ -1,0 +1,174 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
+import { deviceTypes } from '../../domain/session/events.ts';
+import { refreshSession } from '../commands/refresh-session.ts';
+import { revokeAllSessions, revokeSession } from '../commands/revoke-sessions.ts';
+import { clearRefreshCookie, refreshCookie } from '../cookies.ts';
+import { idempotencyKey } from '../idempotency-key.ts';
+import { guardCookieMode } from '../origin-rule.ts';
+import { listSessions } from '../queries/session.ts';
+import { type Reply, reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { endedSchema, sessionListSchema, tokenSetSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+import { originPolicy, tokenReply } from './login.ts';
+
+const presented = z.strictObject({ refresh_token: z.string().min(1).optional() });
+const tags = ['Sessions'];
+
+export function sessionRoutes(services: Services): Route[] {
+  return [
+    refresh(services),
+    logout(services),
+    route({
+      method: 'post',
+      path: '/auth/logout-all',
+      summary: 'End all sessions, or the chosen ones',
+      tags,
+      auth: 'bearer',
+      body: z.strictObject({
+        except_current: z.boolean().optional(),
+        device_type: z.enum(deviceTypes).optional(),
+      }),
+      bodyOptional: true,
+      responses: { 200: { description: 'How many ended', schema: endedSchema } },
+      errors: ['unavailable'],
+      handler: async ({ body, caller, context }) => {
+        const ended = await revokeAllSessions(
+          services,
+          {
+            userId: caller.userId,
+            exceptSessionId: body?.except_current === true ? caller.sessionId : null,
+            deviceType: body?.device_type ?? null,
+          },
+          context,
+        );
+        return reply(200, { ended });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/auth/sessions',
+      summary: 'The live sessions of the caller, newest first',
+      tags,
+      auth: 'bearer',
+      responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
+      handler: async ({ caller }) =>
+        reply(200, {
+          sessions: await listSessions(services, caller.userId, caller.sessionId),
+        }),
+    }),
+    route({
+      method: 'delete',
+      path: '/auth/sessions/{id}',
+      summary: 'End one session of the caller',
+      tags,
+      auth: 'bearer',
+      responses: { 204: { description: 'Ended, also when it had ended before' } },
+      errors: ['not_found', 'unavailable'],
+      handler: async ({ caller, params, context }) => {
+        await revokeSession(
+          services,
+          { sessionId: params.id!, reason: 'logout', ownerId: caller.userId, mustExist: true },
+          context,
+        );
+        return reply(204);
+      },
+    }),
+  ];
+}
+
+function refresh(services: Services): Route {
+  return route({
+    method: 'post',
+    path: '/auth/refresh',
+    summary: 'Exchange a refresh token for its successor',
+    description: 'A repeat whose first answer was lost gets the same successor (docs/sessions.md).',
+    tags: ['Sign in'],
+    auth: 'none',
+    body: presented,
+    bodyOptional: true,
+    responses: { 200: { description: 'Refreshed', schema: tokenSetSchema } },
+    errors: [
+      'invalid_token',
+      'session_ended',
+      'session_superseded',
+      'origin_refused',
+      'rate_limited',
+      'unavailable',
+    ],
+    handler: async ({ body, headers, context }) => {
+      const refreshToken = presentedToken(services, body?.refresh_token, headers);
+      if (refreshToken === null) {
+        throw new LatchkeyError('invalid_request', {
+          errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
+        });
+      }
+      await services.rateLimits.consume('refresh', context.clientAddress, refreshToken);
+      const input = { refreshToken, idempotencyKey: idempotencyKey(headers) };
+      return tokenReply(await refreshSession(services, input, context));
+    },
+  });
+}
+
+function logout(services: Services): Route {
+  return route({
+    method: 'post',
+    path: '/auth/logout',
+    summary: 'End the session of the token that is presented',
+    description: 'Idempotent, and works with an expired access token.',
+    tags: ['Sign in'],
+    auth: 'none',
+    body: presented,
+    bodyOptional: true,
+    responses: { 204: { description: 'Ended, also when it had ended before' } },
+    errors: ['invalid_token', 'origin_refused', 'unavailable'],
+    handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
+      const bearer = bearerToken === null ? null : recognized(services, bearerToken);
+      const cookieHeaders = bearer === null ? headers : {};
+      const refreshToken = presentedToken(services, body?.refresh_token, cookieHeaders);
+      const decoded =
+        refreshToken === null
+          ? null
+          : decodeRefreshToken(refreshToken, services.secrets.refreshMacKeys);
+      if (refreshToken !== null && decoded === null) throw new LatchkeyError('invalid_token');
+      if (bearer !== null && decoded !== null && bearer.sid !== decoded.sessionId) {
+        throw new LatchkeyError('invalid_request', {
+          errors: [{ path: 'refresh_token', message: 'is of another session than the bearer' }],
+        });
+      }
+      const sessionId = bearer?.sid ?? decoded?.sessionId;
+      if (sessionId === undefined) throw new LatchkeyError('invalid_token', { detail: 'no token' });
+      if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
+      await revokeSession(services, { sessionId, reason: 'logout' }, context);
+      const hasCookie = bearer === null && refreshCookie(headers.cookie) !== null;
+      return reply(204, undefined, hasCookie ? { 'set-cookie': clearRefreshCookie() } : undefined);
+    },
+  });
+}
+
+/** An access token of ours, expired or not: enough to end its session, never more. */
+function recognized(services: Services, token: string): { sid: string; sub: string } {
+  const recognition = services.memory.verifier.recognize(token);
+  if (recognition.ok) return recognition.claims;
+  throw new LatchkeyError('invalid_token', { detail: recognition.reason });
+}
+
+/** The refresh token of the body or the cookie; the cookie only under the rules of cookie mode. Both must agree. */
+function presentedToken(
+  services: Services,
+  inBody: string | undefined,
+  headers: IncomingHttpHeaders,
+): string | null {
+  const inCookie = refreshCookie(headers.cookie);
+  if (inCookie === null) return inBody ?? null;
+  guardCookieMode(headers, originPolicy(services));
+  if (inBody !== undefined && inBody !== inCookie) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'refresh_token', message: 'differs from the refresh cookie' }],
+    });
+  }
+  return inCookie;
+}

@@ -1,0 +1,92 @@
+import { encodeRefreshToken } from '../domain/session/refresh-token.ts';
+import type { SessionState } from '../domain/session/state.ts';
+import type { UserState } from '../domain/user/state.ts';
+import type { PersonalData } from './personal-data.ts';
+import { representSession, representUser } from './representations.ts';
+import type { Services } from './services.ts';
+import { signAccessToken } from './tokens/access-token.ts';
+
+export interface IssuedTokens {
+  readonly body: {
+    readonly token_type: 'Bearer';
+    readonly access_token: string;
+    readonly expires_in: number;
+    readonly refresh_token?: string;
+    readonly refresh_expires_in?: number;
+    readonly session: ReturnType<typeof representSession>;
+    readonly user: ReturnType<typeof representUser>;
+  };
+  readonly refreshToken: string | null;
+  readonly refreshExpiresInSeconds: number;
+  readonly transport: 'body' | 'cookie';
+}
+
+/**
+ * The `TokenSet` of a committed session. Called only after the append, so no token outlives a rolled-back session. The
+ * access token counts from now, also when a generation is answered again: a revocation covers that (see
+ * `revocationOfSession`), and a client that lost an answer gets a token it can use.
+ */
+export async function issueTokens(
+  services: Pick<Services, 'config' | 'memory' | 'secrets' | 'now'>,
+  input: {
+    readonly sessionId: string;
+    readonly session: SessionState;
+    readonly userId: string;
+    readonly user: UserState;
+    readonly personal: PersonalData;
+    readonly secret: Buffer | null;
+  },
+): Promise<IssuedTokens> {
+  const { config, memory, secrets } = services;
+  const { session, sessionId, secret } = input;
+  const now = services.now();
+  const accessLifeMs = session.accessExpiresAt - session.refreshedAt;
+  const expiresAt = Math.min(now + accessLifeMs, session.expiresAt);
+  const client =
+    session.clientId === null
+      ? null
+      : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
+  const accessToken = await signAccessToken({
+    key: memory.signingKey.get(),
+    issuer: config.issuer,
+    userId: input.userId,
+    userEpoch: input.user.epoch,
+    sessionId,
+    generation: session.generation,
+    audience: session.audience,
+    client,
+    amr: session.amr,
+    roles: input.user.roles,
+    scope: session.scope,
+    deviceType: session.deviceType,
+    authenticatedAt: session.startedAt,
+    issuedAt: now,
+    expiresAt,
+  });
+  const refreshToken =
+    secret === null
+      ? null
+      : encodeRefreshToken({
+          macKeyId: secrets.refreshMacKeyId,
+          macKey: secrets.refreshMacKeys.get(secrets.refreshMacKeyId)!,
+          sessionId,
+          generation: session.generation,
+          secret,
+        });
+  const refreshExpiresInSeconds = Math.max(0, Math.floor((session.expiresAt - now) / 1000));
+  const inBody = refreshToken !== null && session.transport === 'body';
+  return {
+    refreshToken,
+    refreshExpiresInSeconds,
+    transport: session.transport,
+    body: {
+      token_type: 'Bearer',
+      access_token: accessToken,
+      expires_in: Math.max(0, Math.floor(expiresAt / 1000) - Math.floor(now / 1000)),
+      ...(inBody ? { refresh_token: refreshToken } : {}),
+      ...(refreshToken === null ? {} : { refresh_expires_in: refreshExpiresInSeconds }),
+      session: representSession(sessionId, session, input.personal, sessionId),
+      user: representUser(input.userId, input.user, input.personal),
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { clearRefreshCookie, refreshCookie, setRefreshCookie } from '../../../src/api/cookies.ts';
+
+// Tried, and failed here: taking the first of two.
+describe('the refresh cookie', () => {
+  it('is out of reach of scripts, plain HTTP, other sites and other paths', () => {
+    expect(setRefreshCookie('tok', 60.9)).toBe(
+      '__Host-latchkey_refresh=tok; Max-Age=60; Path=/; HttpOnly; Secure; SameSite=Strict',
+    );
+    expect(clearRefreshCookie()).toBe(
+      '__Host-latchkey_refresh=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Strict',
+    );
+  });
+
+  it.each([
+    [undefined, null],
+    ['', null],
+    ['a=b; c', null],
+    ['__Host-latchkey_refresh=tok', 'tok'],
+    ['a=b;__Host-latchkey_refresh=tok ; c=d=e;;', 'tok'],
+    ['x__Host-latchkey_refresh=tok', null],
+    ['__Host-latchkey_refresh2=tok', null],
+    ['__host-latchkey_refresh=tok', null],
+    ['__Host-latchkey_refresh', null],
+    ['__Host-latchkey_refresh=', null],
+    ['a="; __Host-latchkey_refresh=tok"', 'tok"'],
+  ])('is read from %o as %o', (header, expected) => {
+    expect(refreshCookie(header)).toBe(expected);
+  });
+
+  it('sent twice is refused: one of the two was planted', () => {
+    const twice = '__Host-latchkey_refresh=a; __Host-latchkey_refresh=a';
+    expect(() => refreshCookie(twice)).toThrow('invalid_request');
+  });
+});

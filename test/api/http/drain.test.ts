@@ -1,0 +1,86 @@
+import { Agent, request } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { reply } from '../../../src/api/reply.ts';
+import { route } from '../../../src/api/route.ts';
+import { startTestApp } from './test-app.ts';
+
+function gatedRoute() {
+  const begun = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const slow = route({
+    method: 'get',
+    path: '/slow',
+    summary: 'test',
+    tags: ['test'],
+    auth: 'none',
+    responses: { 200: { description: 'ok' } },
+    handler: async () => {
+      begun.resolve();
+      await gate.promise;
+      return reply(200, { done: true });
+    },
+  });
+  return { slow, begun: begun.promise, open: gate.resolve };
+}
+
+function get(
+  url: string,
+  agent: Agent,
+): Promise<{ status: number; connection: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    request(url, { agent }, (response) => {
+      response.resume().on('end', () => {
+        resolve({ status: response.statusCode ?? 0, connection: response.headers.connection });
+      });
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+describe('a drain', () => {
+  it('finishes the request under way, closes its connection, and accepts nobody new', async () => {
+    const { slow, begun, open } = gatedRoute();
+    const app = await startTestApp([slow]);
+    const agent = new Agent({ keepAlive: true });
+    const underWay = get(`${app.url}/slow`, agent);
+    await begun;
+    const drained = app.drain(60_000);
+    await expect(get(`${app.url}/slow`, new Agent())).rejects.toThrow('ECONNREFUSED');
+    open();
+    expect(await underWay).toEqual({ status: 200, connection: 'close' });
+    await drained;
+    agent.destroy();
+  });
+
+  it('does not wait for idle connections', async () => {
+    const { slow, open } = gatedRoute();
+    open();
+    const app = await startTestApp([slow]);
+    const agent = new Agent({ keepAlive: true });
+    expect(await get(`${app.url}/slow`, agent)).toMatchObject({ connection: 'keep-alive' });
+    await app.drain(60_000);
+    agent.destroy();
+  });
+
+  it('cuts what is not done in time', async () => {
+    const { slow, begun } = gatedRoute();
+    const app = await startTestApp([slow]);
+    const underWay = get(`${app.url}/slow`, new Agent());
+    const cut = expect(underWay).rejects.toThrow();
+    await begun;
+    await app.drain(20);
+    await cut;
+  });
+});
+
+describe('a shared port', () => {
+  it('is taken by two servers with reusePort and refused without', async () => {
+    const { slow } = gatedRoute();
+    const first = await startTestApp([slow], { reusePort: true });
+    const second = await startTestApp([slow], { reusePort: true, port: first.port });
+    expect(second.port).toBe(first.port);
+    await expect(startTestApp([slow], { port: first.port })).rejects.toThrow('EADDRINUSE');
+    await Promise.all([first.drain(100), second.drain(100)]);
+  });
+});

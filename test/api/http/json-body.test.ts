@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { problem, startEdge } from './edge.ts';
+
+let edge: Awaited<ReturnType<typeof startEdge>>;
+beforeAll(async () => {
+  edge = await startEdge();
+});
+afterAll(() => edge.drain(1000));
+
+describe('a JSON body', () => {
+  it('reaches the handler, under /auth and under /api/auth', async () => {
+    const body = '{"email":"a@b.example","device":{"type":"web"}}';
+    expect((await edge.post('/auth/echo', body)).json()).toEqual(JSON.parse(body));
+    expect(
+      (await edge.post('/api/auth/echo', body, 'application/JSON; charset="UTF-8"')).status,
+    ).toBe(200);
+  });
+
+  it.each([
+    ['text/plain'],
+    ['application/x-www-form-urlencoded'],
+    ['application/json; charset=latin1'],
+    ['application/jsonp'],
+  ])('is refused with 415 when it is %s', async (type) => {
+    expect(await problem(edge.post('/auth/echo', '{"email":"a"}', type))).toMatchObject({
+      status: 415,
+      code: 'invalid_request',
+    });
+  });
+
+  it('is refused with 415 when it is compressed', async () => {
+    const answer = edge.post('/auth/echo', 'x', 'application/json', { 'content-encoding': 'gzip' });
+    expect(await problem(answer)).toMatchObject({ status: 415, code: 'invalid_request' });
+  });
+
+  it.each([
+    ['cut short', '{"email":'],
+    ['empty', ''],
+    ['not UTF-8', new Uint8Array([0x22, 0xff, 0xfe, 0x22])],
+    ['an overlong UTF-8 form', new Uint8Array([0x22, 0xc0, 0x80, 0x22])],
+    ['a NUL in a value', '{"email":"a\\u0000b"}'],
+    ['a NUL in a key', '{"a\\u0000":"b"}'],
+    ['a raw NUL byte', '{"email":"a\0b"}'],
+    ['a lone surrogate', '{"email":"\\ud800"}'],
+    ['a repeated key', '{"email":"a","email":"b"}'],
+    ['a repeated key, escaped', '{"email":"a","\\u0065mail":"b"}'],
+    ['__proto__', '{"email":"a","__proto__":{"admin":true}}'],
+    ['an array', '[]'],
+    ['null', 'null'],
+    ['a byte order mark', '\ufeff{"email":"a"}'],
+    ['nested 8,000 deep', `${'['.repeat(8000)}${']'.repeat(8000)}`],
+  ])('is refused with 400 when it is %s', async (_, body) => {
+    expect(await problem(edge.post('/auth/echo', body))).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+    });
+  });
+
+  it('is refused naming every field that is wrong, missing or unknown', async () => {
+    const answer = edge.post('/auth/echo', '{"device":{"type":"fridge","x":1},"role":"admin"}');
+    const { errors } = await problem(answer);
+    expect(errors?.sort()).toEqual(['device.type', 'device.x', 'email', 'role']);
+  });
+
+  it('may have text that looks like keys', async () => {
+    const body = JSON.stringify({ email: '","email":"\\"x\\":' });
+    expect((await edge.post('/auth/echo', body)).status).toBe(200);
+  });
+
+  it('may be left out where it is optional, whatever the type says', async () => {
+    expect((await edge.send('/auth/logout', { method: 'POST' })).status).toBe(204);
+    expect((await edge.post('/auth/logout', '', 'text/plain')).status).toBe(204);
+    expect((await edge.post('/auth/logout', '{}')).status).toBe(204);
+    expect((await problem(edge.post('/auth/logout', 'x', 'text/plain'))).status).toBe(415);
+  });
+
+  it('of 16 KiB passes the size check, one byte more is 413', async () => {
+    const sized = (bytes: number) => `{"email":"${'a'.repeat(bytes - 12)}"}`;
+    expect((await edge.post('/auth/echo', sized(16 * 1024))).status).toBe(200);
+    expect(await problem(edge.post('/auth/echo', sized(16 * 1024 + 1)))).toMatchObject({
+      status: 413,
+      code: 'invalid_request',
+    });
+  });
+
+  it('too large is 413 also without a length, and before it has all arrived', async () => {
+    const chunk = 'a'.repeat(20_000);
+    const chunked = await edge.raw(
+      'POST /auth/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' +
+        'Content-Type: application/json\r\n' +
+        `Transfer-Encoding: chunked\r\n\r\n${chunk.length.toString(16)}\r\n${chunk}\r\n0\r\n\r\n`,
+    );
+    expect(chunked.status).toBe(413);
+    const announced = await edge.raw(
+      'POST /auth/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' +
+        'Content-Type: application/json\r\n' +
+        'Content-Length: 99999999\r\n\r\nabc',
+    );
+    expect(announced.status).toBe(413);
+    expect(JSON.parse(announced.body).code).toBe('invalid_request');
+  });
+
+  it('that does not arrive is not waited for: the answer comes, the connection goes', async () => {
+    const answer = await edge.raw(
+      'POST /oauth2/introspect HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\nabc',
+    );
+    expect(answer.status).toBe(415);
+    expect(answer.head).toMatch(/^connection: close$/im);
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { parseJson, parseParameters } from '../../../src/api/request-body.ts';
+
+// Tried, and each made a test here or in json-body.test.ts fail: no check of `__proto__`; counting
+// no keys; no check of NUL; no check of lone surrogates; a TextDecoder that is not fatal; no bound
+// while collecting; no check of repeats.
+describe('strict JSON', () => {
+  it.each([
+    '{"__proto__":{"admin":true}}',
+    '{"list":[{"\\u005f_proto__":1}]}',
+    '{"a":{"b":1,"b":2}}',
+    '{"a\\u0000":1}',
+    '["\\udc00"]',
+  ])('refuses %s at any depth', (text) => {
+    expect(() => parseJson(Buffer.from(text))).toThrow('invalid_request');
+  });
+
+  it('refuses bytes that are not UTF-8 also where JSON would let them pass', () => {
+    expect(() => parseJson(Buffer.from('["\xff"]', 'latin1'))).toThrow('invalid_request');
+  });
+
+  it('lets one key stand in several objects', () => {
+    const value = [{ a: 1 }, { a: 2, b: { a: 3 } }];
+    expect(parseJson(Buffer.from(JSON.stringify(value)))).toEqual(value);
+  });
+});
+
+describe('parameters', () => {
+  it('are decoded, and empty ones are omitted', () => {
+    expect({ ...parseParameters('a=1+2%263&b=&&c&d==') }).toEqual({ a: '1 2&3', d: '=' });
+  });
+
+  it.each(['a=1&a=2', 'a=&a=1', '%61=1&a=2', '__proto__=1&__proto__=2'])('refuse %s', (text) => {
+    expect(() => parseParameters(text)).toThrow('invalid_request');
+  });
+});

@@ -1,0 +1,76 @@
+import { connect } from 'node:net';
+import { pino } from 'pino';
+import { type AppOptions, createApp } from '../../../src/api/app.ts';
+import { InFlight } from '../../../src/api/in-flight.ts';
+import type { Route } from '../../../src/api/route.ts';
+import { type HttpServerOptions, startHttpServer } from '../../../src/api/server.ts';
+import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
+import { createMetrics } from '../../../src/platform/metrics.ts';
+
+/**
+ * An application of `routes` on a free port; the token `good` is a user's, `admin` an
+ * administrator's.
+ */
+export async function startTestApp(
+  routes: readonly Route[],
+  overrides: Partial<Pick<HttpServerOptions, 'timeouts' | 'port' | 'reusePort'>> = {},
+) {
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+  const inFlight = new InFlight();
+  const metrics = createMetrics();
+  const listener = createApp({
+    routes,
+    authenticators: testAuthenticators,
+    allowedOrigins: ['https://app.example'],
+    trustedProxies: [],
+    log,
+    metrics,
+    inFlight,
+  });
+  const http = await startHttpServer({
+    listener,
+    inFlight,
+    host: '127.0.0.1',
+    port: 0,
+    ...overrides,
+  });
+  const url = `http://127.0.0.1:${http.port}`;
+  return { ...http, url, lines, metrics, raw: (text: string) => exchange(http.port, text) };
+}
+
+const testAuthenticators: AppOptions['authenticators'] = {
+  bearer(token) {
+    if (token !== 'good' && token !== 'admin') throw new LatchkeyError('invalid_token');
+    return {
+      userId: 'u1',
+      sessionId: 's1',
+      clientId: null,
+      roles: token === 'admin' ? ['latchkey:admin'] : [],
+      scopes: [],
+      authenticatedAt: 0,
+    };
+  },
+  client({ clientId, clientSecret }) {
+    if (clientSecret !== 'right') throw new LatchkeyError('invalid_client');
+    return { clientId, scopes: [], audiences: [] };
+  },
+};
+
+/** Sends bytes as they are and reads until the server closes the connection. */
+function exchange(
+  port: number,
+  text: string,
+): Promise<{ status: number; head: string; body: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'));
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('error', reject).on('close', () => {
+      const [head = '', body = ''] = answer.split('\r\n\r\n', 2);
+      resolve({ status: Number(head.split(' ')[1]), head, body });
+    });
+  });
+}

@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { clientDecider, type RegisterClient } from '../../../src/domain/client/decide.ts';
+import type { ClientEvent } from '../../../src/domain/client/events.ts';
+import { limits } from '../../../src/domain/kernel/limits.ts';
+import { specificationFor } from '../../support/decider-specification.ts';
+
+const { given } = specificationFor(clientDecider);
+const now = 1_700_000_000_000;
+const said = {
+  name: 'Gateway',
+  kind: 'confidential',
+  audiences: ['api'],
+  scopes: ['read', 'revocations.read'],
+  secretHash: 'hash-1',
+} as const;
+const register: RegisterClient = { type: 'RegisterClient', now, ...said };
+const registered: ClientEvent = {
+  type: 'ClientRegistered',
+  data: { at: now, ...said, audiences: ['api'], scopes: ['read', 'revocations.read'] },
+};
+const publicClient: ClientEvent = {
+  ...registered,
+  data: { ...registered.data, kind: 'public', secretHash: null },
+};
+const disabled: ClientEvent = { type: 'ClientDisabled', data: { at: now, epoch: 1 } };
+const rotated = (secretHash: string): ClientEvent => ({
+  type: 'ClientSecretRotated',
+  data: { at: now, secretHash },
+});
+
+describe('registering a client', () => {
+  it('records it', () => {
+    given().when(register).thenRecords(registered);
+    given()
+      .when({ ...register, kind: 'public', secretHash: null })
+      .thenRecords(publicClient);
+  });
+
+  it('happens once', () => {
+    given(registered).when(register).thenRefuses('conflict');
+  });
+
+  it('keeps each audience and scope once', () => {
+    given()
+      .when({
+        ...register,
+        audiences: ['api', 'api'],
+        scopes: ['read', 'revocations.read', 'read'],
+      })
+      .thenRecords(registered);
+  });
+
+  // Fails when `register` takes any `secretHash`: a confidential client could have none to prove.
+  it('breaks on a confidential client without a secret, and on a public one with it', () => {
+    given()
+      .when({ ...register, secretHash: null })
+      .thenBreaks(/has a secret/);
+    given()
+      .when({ ...register, kind: 'public' })
+      .thenBreaks(/has a secret/);
+  });
+
+  it('names every field that is wrong', () => {
+    given()
+      .when({ ...register, name: '', audiences: ['a b'], scopes: ['ok', 'quo"te'] })
+      .thenRefuses('invalid_request', {
+        errors: [
+          { path: 'name', message: 'not a name' },
+          { path: 'audiences.0', message: 'visible ASCII without quote and backslash' },
+          { path: 'scopes.1', message: 'visible ASCII without quote and backslash' },
+        ],
+      });
+  });
+
+  it('bounds names and lists', () => {
+    const scopes = Array.from({ length: limits.scopesPerClientMax + 1 }, (_, i) => `s${i}`);
+    const audiences = Array.from({ length: limits.audiencesPerClientMax + 1 }, (_, i) => `a${i}`);
+    for (const wrong of [{ scopes }, { audiences }, { name: 'n'.repeat(201) }, { name: 'a\nb' }]) {
+      given()
+        .when({ ...register, ...wrong })
+        .thenRefuses('invalid_request');
+    }
+    const state = given()
+      .when({ ...register, scopes: scopes.slice(1), audiences: audiences.slice(1) })
+      .state();
+    expect([state.scopes.length, state.audiences.length]).toStrictEqual([100, 50]);
+  });
+});
+
+describe('the secret of a client', () => {
+  // Fails when more than two secrets stay, or the old one ends with the rotation.
+  it('stays good until the rotation after the next', () => {
+    const outcome = given(registered).when({
+      type: 'RotateClientSecret',
+      now,
+      secretHash: 'hash-2',
+    });
+    outcome.thenRecords(rotated('hash-2'));
+    expect(outcome.state().secretHashes).toStrictEqual(['hash-2', 'hash-1']);
+    const third = given(registered, rotated('hash-2'))
+      .when({ type: 'RotateClientSecret', now, secretHash: 'hash-3' })
+      .state();
+    expect(third.secretHashes).toStrictEqual(['hash-3', 'hash-2']);
+  });
+
+  it('is for confidential clients that are not disabled', () => {
+    const rotate = { type: 'RotateClientSecret', now, secretHash: 'hash-2' } as const;
+    given(publicClient).when(rotate).thenRefuses('conflict');
+    given(registered, disabled).when(rotate).thenRefuses('conflict');
+    given().when(rotate).thenRefuses('not_found');
+  });
+});
+
+describe('disabling a client', () => {
+  // Fails when the epoch stays, or a secret survives.
+  it('raises its epoch and forgets its secrets, once', () => {
+    const outcome = given(registered).when({ type: 'DisableClient', now });
+    outcome.thenRecords(disabled);
+    expect(outcome.state()).toMatchObject({ status: 'disabled', epoch: 1, secretHashes: [] });
+    given(registered, disabled).when({ type: 'DisableClient', now }).thenRecords();
+  });
+
+  it('does not find a client that never was', () => {
+    given().when({ type: 'DisableClient', now }).thenRefuses('not_found');
+  });
+});

@@ -1,0 +1,194 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/platform/config.ts';
+import { environmentSchema } from '../../src/platform/config-schema.ts';
+import { loadKeyRing } from '../../src/platform/key-encryption-key.ts';
+
+const key = Buffer.alloc(32, 7).toString('base64url');
+const production = {
+  APP_ENV: 'prod',
+  DATABASE_URL: 'postgres://latchkey_app:x@db/latchkey',
+  KEK: `k1:${key}`,
+  ISSUER: 'https://auth.example.com',
+};
+
+/** The names of the variables that are refused, in order. */
+function refused(env: Record<string, string>): string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ variable }) => variable).sort();
+  }
+}
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'latchkey-config-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+describe('given nothing', () => {
+  test('dev has a default for everything', () => {
+    const config = loadConfig({});
+    expect(config).toMatchObject({
+      appEnv: 'dev',
+      host: '127.0.0.1',
+      port: 3333,
+      issuer: 'http://127.0.0.1:3333',
+      metricsPort: 3334,
+      registration: 'open',
+      allowedOrigins: ['http://127.0.0.1:3333'],
+      defaultAudience: 'http://127.0.0.1:3333',
+      rateLimits: true,
+      databaseUrl: undefined,
+    });
+    expect(config.devicePolicies.iot).toEqual({ kind: 'limit', limit: 5 });
+  });
+
+  test('an empty variable counts as absent', () => {
+    expect(loadConfig({ PORT: '', KEK: '' })).toEqual(loadConfig({}));
+  });
+});
+
+describe('given the port alone', () => {
+  test('issuer, metrics port and allowed origins follow it', () => {
+    expect(loadConfig({ PORT: '4000' })).toMatchObject({
+      issuer: 'http://127.0.0.1:4000',
+      metricsPort: 4001,
+      allowedOrigins: ['http://127.0.0.1:4000'],
+    });
+  });
+});
+
+describe('every problem is reported at once', () => {
+  test('malformed variables and contradictions together, each by name', () => {
+    const env = {
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+      ALLOWED_ORIGINS: 'https://app.example.com/path',
+      TRUSTED_PROXIES: 'everyone',
+      SESSION_IDLE_SECONDS: '60',
+      DEVICE_POLICY_WEB: 'limit:0',
+    };
+    expect(refused(env)).toEqual(Object.keys(env).sort());
+  });
+
+  test('the message has one line for each problem', () => {
+    expect(() => loadConfig({ PORT: 'x', RATE_LIMITS: 'maybe' })).toThrow(
+      'PORT must be a whole number\nRATE_LIMITS must be on or off',
+    );
+  });
+
+  test('a refused secret is not repeated in the message', () => {
+    const secret = `k1:${key.slice(1)}`;
+    expect(() => loadConfig({ KEK: secret })).toThrow(/^(?!.*BwcHBwcH)KEK must be/s);
+  });
+});
+
+describe('in prod', () => {
+  test('the needed variables suffice', () => {
+    expect(loadConfig(production)).toMatchObject({ registration: 'closed', host: '0.0.0.0' });
+  });
+
+  test.each(['DATABASE_URL', 'KEK', 'ISSUER'])('%s is demanded', (name) => {
+    expect(refused({ ...production, [name]: '' })).toEqual([name]);
+  });
+
+  test.each([
+    ['ISSUER', 'http://auth.example.com'],
+    ['RATE_LIMITS', 'off'],
+    ['PASSWORD_HASH_MEMORY_KIB', '47103'],
+    ['REGISTRATION', 'open'],
+  ])('%s=%s is refused', (name, value) => {
+    expect(refused({ ...production, [name]: value })).toEqual([name]);
+    expect(refused({ [name]: value })).toEqual([]);
+  });
+
+  test('migrate needs the database only', () => {
+    const env = { APP_ENV: 'prod', DATABASE_URL: production.DATABASE_URL };
+    expect(loadConfig(env, 'migrate').databaseUrl).toBe(production.DATABASE_URL);
+  });
+});
+
+describe('contradictions are refused', () => {
+  test.each([
+    ['SESSION_IDLE_SECONDS', { SESSION_IDLE_SECONDS: '43199' }],
+    ['SESSION_IDLE_SECONDS', { SESSION_IDLE_SECONDS: '599', LIFETIME_PROFILE: 'banking' }],
+    [
+      'REFRESH_TOKEN_EXPIRY_MS',
+      { ACCESS_TOKEN_EXPIRY_MS: '9000', REFRESH_TOKEN_EXPIRY_MS: '9000' },
+    ],
+    ['CLOCK_SKEW_SECONDS', { ACCESS_TOKEN_EXPIRY_MS: '5000' }],
+    ['REVOCATION_POLL_MS', { LEASE_SECONDS: '1', REVOCATION_POLL_MS: '251' }],
+    ['METRICS_PORT', { PORT: '4000', METRICS_PORT: '4000' }],
+    ['METRICS_PORT', { PORT: '65535' }],
+    ['ADMIN_EMAIL', { ADMIN_PASSWORD: 'a long enough password' }],
+    ['DATABASE_URL', { DATABASE_DIRECT_URL: 'postgres://h/d' }],
+  ])('%s: %j', (variable, env) => {
+    expect(refused(env as unknown as Record<string, string>)).toEqual([variable]);
+  });
+
+  test('an idle timeout of exactly twice the access life is accepted', () => {
+    expect(refused({ SESSION_IDLE_SECONDS: '600', LIFETIME_PROFILE: 'banking' })).toEqual([]);
+  });
+});
+
+describe('secrets in files', () => {
+  test('the file is read without its last line end', () => {
+    const file = path.join(directory, 'kek');
+    writeFileSync(file, `new:${key},old:${Buffer.alloc(32).toString('base64url')}\n`);
+    expect(loadConfig({ KEK_FILE: file }).kek?.map(({ id }) => id)).toEqual(['new', 'old']);
+  });
+
+  test('a variable and its file together are refused, and so is a file that is not there', () => {
+    const missing = path.join(directory, 'missing');
+    expect(refused({ KEK: `k1:${key}`, KEK_FILE: missing })).toEqual(['KEK']);
+    expect(refused({ DATABASE_URL_FILE: missing })).toEqual(['DATABASE_URL_FILE']);
+  });
+});
+
+describe('the key ring', () => {
+  test.each(['k1:short', `k1:${key}=`, `k1:${key},k1:${key}`, key, ','])('%s is refused', (kek) => {
+    expect(refused({ KEK: kek })).toEqual(['KEK']);
+  });
+
+  test('in dev a key is made once, in a file of mode 0600', () => {
+    const config = loadConfig({ DATA_DIR: path.join(directory, 'data') });
+    const [made] = loadKeyRing(config);
+    expect(made?.key).toHaveLength(32);
+    expect(loadKeyRing(config)).toEqual([made]);
+    expect(statSync(path.join(directory, 'data', 'kek')).mode & 0o777).toBe(0o600);
+  });
+
+  test('a damaged file is refused, not replaced', () => {
+    const config = loadConfig({ DATA_DIR: directory });
+    writeFileSync(path.join(directory, 'kek'), 'damaged');
+    expect(() => loadKeyRing(config)).toThrow(ConfigError);
+    expect(readFileSync(path.join(directory, 'kek'), 'utf8')).toBe('damaged');
+  });
+});
+
+test('a variable of a later version is a warning', () => {
+  expect(loadConfig({ REDIS_URL: 'redis://localhost' }).warnings).toEqual([
+    'REDIS_URL is not supported by this version and was ignored',
+  ]);
+});
+
+describe('.env.example', () => {
+  const text = readFileSync(path.resolve(import.meta.dirname, '../../.env.example'), 'utf8');
+  const examples = [...text.matchAll(/^#?([A-Z_]+)=(.*)$/gm)];
+
+  test('lists every variable of the schema once, and no other', () => {
+    const names = examples.map(([, name]) => name);
+    expect(names.sort()).toEqual(Object.keys(environmentSchema.shape).sort());
+  });
+
+  test('shows the defaults', () => {
+    const shown = Object.fromEntries(examples.map(([, name, value]) => [name, value]));
+    expect(loadConfig({ ...shown, DATABASE_URL: '' })).toEqual(loadConfig({}));
+  });
+});

@@ -1,0 +1,21 @@
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
+import type { LaunchMode } from '../../src/platform/postgres-binaries.ts';
+import { silentLogger } from './cluster.ts';
+
+/** Starts an embedded Postgres in a process that a test can kill, says where, and waits to be ended. */
+const [dataDir, launchMode] = process.argv.slice(2);
+try {
+  const {
+    url,
+    pid,
+    launchMode: mode,
+  } = await startEmbeddedPostgres({
+    dataDir: dataDir!,
+    logger: silentLogger,
+    ...(launchMode === undefined ? {} : { launchMode: launchMode as LaunchMode }),
+  });
+  process.stdout.write(`${JSON.stringify({ url, pid, mode })}\n`);
+  setInterval(() => {}, 60_000);
+} catch (error) {
+  process.stdout.write(`${JSON.stringify({ error: (error as Error).message })}\n`);
+}

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { IdTable, parseId, shardCount } from '../../src/verifier/id-table.ts';
+
+const idOf = (text: string) => parseId(text) ?? expect.fail(`${text} is no id`);
+
+describe('parseId', () => {
+  test('keeps all 128 bits', () => {
+    expect(parseId('00000001-0002-0003-0004-000500000006')).toEqual({
+      a: 1,
+      b: 0x0002_0003,
+      c: 0x0004_0005,
+      d: 6,
+    });
+    expect(parseId('ffffffff-ffff-ffff-ffff-ffffffffffff')).toEqual({ a: -1, b: -1, c: -1, d: -1 });
+  });
+
+  test.each([
+    '',
+    'FFFFFFFF-ffff-ffff-ffff-ffffffffffff',
+    'ffffffff-ffff-ffff-ffff-fffffffffff',
+    'ffffffff-ffff-ffff-ffff-fffffffffffff',
+    'ffffffff-ffff-ffff-fffff-ffffffffffff'.slice(0, 36),
+    'gfffffff-ffff-ffff-ffff-ffffffffffff',
+    'ffffffffffffffffffffffffffffffffffff',
+    'ffffffff-ffff-ffff-ffff-ffffffff ff\u0130',
+    '{fffffff-ffff-ffff-ffff-fffffffffff}',
+  ])('refuses %j', (text) => {
+    expect(parseId(text)).toBeNull();
+  });
+});
+
+describe('an id table', () => {
+  test('keeps the greater value and the later end, in whatever order they come', () => {
+    const id = idOf(randomUUID());
+    const settings = [
+      [3, 10],
+      [5, 20],
+      [4, 30],
+    ] as const;
+    for (const order of [settings, [...settings].reverse(), [...settings, ...settings]]) {
+      const table = new IdTable();
+      for (const [value, until] of order) table.raise(id, value, until);
+      expect(table.get(id)).toBe(5);
+      expect(table.size).toBe(1);
+      table.prune(29, shardCount);
+      expect(table.get(id)).toBe(5);
+      table.prune(30, shardCount);
+      expect(table.get(id)).toBe(-1);
+    }
+  });
+
+  test('holds ends beyond 2038 and for ever', () => {
+    const table = new IdTable();
+    table.raise(idOf(randomUUID()), 0, 4_000_000_000);
+    table.raise(idOf(randomUUID()), 0, Number.POSITIVE_INFINITY);
+    table.prune(3_999_999_999, shardCount);
+    expect(table.size).toBe(2);
+    table.prune(4_000_000_000, shardCount);
+    expect(table.size).toBe(1);
+  });
+
+  test('gives memory back after a prune', () => {
+    const table = new IdTable();
+    const before = table.bytes;
+    for (let count = 0; count < 10_000; count++) table.raise(idOf(randomUUID()), 0, 10);
+    expect(table.bytes).toBeGreaterThan(2 * before);
+    table.prune(10, shardCount);
+    expect(table.bytes).toBe(before);
+  });
+
+  test('is pruned part by part, and all of it in one round', () => {
+    const table = new IdTable();
+    for (let count = 0; count < 10_000; count++) table.raise(idOf(randomUUID()), 0, 10);
+    table.prune(10, 1);
+    expect(table.size).toBeLessThan(10_000);
+    expect(table.size).toBeGreaterThan(9_000);
+    table.prune(10, shardCount - 1);
+    expect(table.size).toBe(0);
+  });
+
+  // Fails when: one word is left out of the comparison of ids.
+  test.each(['a', 'b', 'c', 'd'])('tells ids apart that differ in word %s alone', (word) => {
+    const table = new IdTable();
+    const ids = Array.from({ length: 4_000 }, (_, index) => ({
+      ...{ a: 1, b: 2, c: 3, d: 4 },
+      [word]: index - 2_000,
+    }));
+    for (const [index, id] of ids.entries()) {
+      expect(table.get(id)).toBe(-1);
+      table.raise(id, index, 10);
+    }
+    expect(ids.every((id, index) => table.get(id) === index)).toBe(true);
+    expect(table.size).toBe(4_000);
+  });
+
+  test('does what a Map does, for any history over few and close ids', () => {
+    const uuid = fc.tuple(fc.nat(3), fc.nat(40)).map(([high, low]) => {
+      const hex = low.toString(16).padStart(4, '0');
+      return `0198c0de-000${high}-7000-8000-00000000${hex}`;
+    });
+    const step = fc.oneof(
+      { weight: 10, arbitrary: fc.tuple(uuid, fc.nat(5), fc.integer({ min: 1, max: 100 })) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 100 }) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        const table = new IdTable();
+        const model = new Map<string, { value: number; until: number }>();
+        for (const each of steps) {
+          if (typeof each === 'number') {
+            table.prune(each, shardCount);
+            for (const [key, { until }] of model) if (until <= each) model.delete(key);
+            continue;
+          }
+          const [text, value, until] = each;
+          table.raise(idOf(text), value, until);
+          const known = model.get(text) ?? { value: 0, until: 0 };
+          model.set(text, {
+            value: Math.max(known.value, value),
+            until: Math.max(known.until, until),
+          });
+        }
+        expect(table.size).toBe(model.size);
+        for (const each of steps) {
+          if (typeof each === 'number') continue;
+          expect(table.get(idOf(each[0]))).toBe(model.get(each[0])?.value ?? -1);
+        }
+      }),
+    );
+  });
+});

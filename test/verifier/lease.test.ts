@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { Lease } from '../../src/verifier/lease.ts';
+import { start } from './token-world.ts';
+
+const at = (wallLater: number, monotonicLater = wallLater) => ({
+  now: start + wallLater,
+  monotonicNow: 1_000 + monotonicLater,
+});
+
+function leaseFrom(policy: 'refuse' | 'serve' = 'refuse') {
+  return new Lease({ leaseSeconds: 30, policy });
+}
+
+describe('a lease', () => {
+  test('allows nothing before the first poll, whatever the policy', () => {
+    for (const policy of ['refuse', 'serve'] as const) {
+      expect(leaseFrom(policy).allows(at(0))).toBe(false);
+      expect(leaseFrom(policy).ageSeconds(at(0))).toBe(Number.POSITIVE_INFINITY);
+    }
+  });
+
+  test('is fresh until the length of the lease after the start of the poll', () => {
+    const lease = leaseFrom();
+    lease.renew(at(0));
+    expect(lease.allows(at(29_999))).toBe(true);
+    expect(lease.allows(at(30_000))).toBe(false);
+    expect(lease.ageSeconds(at(30_000))).toBe(30);
+  });
+
+  // Fails when: either clock is left out of isFresh.
+  test('ends by either clock: a machine that slept, a clock that was set back', () => {
+    const lease = leaseFrom();
+    lease.renew(at(0));
+    expect(lease.isFresh(at(3_600_000, 10))).toBe(false);
+    expect(lease.isFresh(at(-3_600_000, 30_000))).toBe(false);
+    expect(lease.isFresh(at(-3_600_000, 10))).toBe(true);
+  });
+
+  // Fails when: renew takes whatever start comes last.
+  test('is not shortened by the answer of an older poll', () => {
+    const lease = leaseFrom();
+    lease.renew(at(10_000));
+    lease.renew(at(0));
+    expect(lease.isFresh(at(39_999))).toBe(true);
+    expect(lease.isFresh(at(40_000))).toBe(false);
+  });
+
+  test('may be overdrawn only by policy', () => {
+    const lease = leaseFrom('serve');
+    lease.renew(at(0));
+    expect(lease.isFresh(at(31_000))).toBe(false);
+    expect(lease.allows(at(31_000))).toBe(true);
+  });
+});

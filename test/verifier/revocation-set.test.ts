@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest';
+import { parseId } from '../../src/verifier/id-table.ts';
+import type { Revocation } from '../../src/verifier/revocation-set.ts';
+import { RevocationSet } from '../../src/verifier/revocation-set.ts';
+import { clientId, sessionId, start, userId } from './token-world.ts';
+
+const idOf = (text: string) => parseId(text) ?? expect.fail(`${text} is no id`);
+const untilMs = start + 60_000;
+
+const everything: Revocation[] = [
+  { kind: 'session', id: sessionId, untilMs },
+  { kind: 'jti', id: `${sessionId}.1`, untilMs },
+  { kind: 'kid', id: 'kid-1', untilMs },
+  { kind: 'user', id: userId, epoch: 2, untilMs },
+  { kind: 'client', id: clientId, epoch: 1, untilMs },
+];
+
+function contentOf(set: RevocationSet) {
+  return {
+    size: set.size,
+    session: set.hasSession(idOf(sessionId)),
+    jti: set.hasJti(`${sessionId}.1`),
+    kid: set.hasKid('kid-1'),
+    user: set.userEpoch(idOf(userId)),
+    client: set.clientEpoch(idOf(clientId)),
+  };
+}
+
+const full = { size: 5, session: true, jti: true, kid: true, user: 2, client: 1 };
+const empty = { size: 0, session: false, jti: false, kid: false, user: -1, client: -1 };
+
+describe('a revocation set', () => {
+  test('is the same however often and in whatever order its entries come', () => {
+    for (const order of [everything, [...everything].reverse(), [...everything, ...everything]]) {
+      const set = new RevocationSet({ clockSkewSeconds: 5 });
+      expect(contentOf(set)).toEqual(empty);
+      for (const revocation of order) set.apply(revocation);
+      expect(contentOf(set)).toEqual(full);
+    }
+  });
+
+  // Fails when: an epoch is replaced instead of raised.
+  test('keeps the highest epoch of a user', () => {
+    const set = new RevocationSet({ clockSkewSeconds: 0 });
+    set.apply({ kind: 'user', id: userId, epoch: 7, untilMs });
+    set.apply({ kind: 'user', id: userId, epoch: 6, untilMs });
+    expect(set.userEpoch(idOf(userId))).toBe(7);
+  });
+
+  // Fails when: an end is replaced instead of extended.
+  test('keeps the latest end of an entry', () => {
+    const set = new RevocationSet({ clockSkewSeconds: 0 });
+    for (const revocation of everything) set.apply(revocation);
+    for (const revocation of everything) set.apply({ ...revocation, untilMs: start });
+    set.prune(untilMs - 1);
+    expect(contentOf(set)).toEqual(full);
+  });
+
+  // Fails when: apply does not add the skew, or rounds the end down.
+  test('forgets an entry once its tokens have expired, the skew included, and not before', () => {
+    const set = new RevocationSet({ clockSkewSeconds: 5 });
+    for (const revocation of everything) set.apply({ ...revocation, untilMs: untilMs + 1 });
+    set.prune(untilMs + 5_001);
+    expect(contentOf(set)).toEqual(full);
+    set.prune(untilMs + 6_000);
+    expect(contentOf(set)).toEqual(empty);
+    expect(set.prunedThroughMs).toBe(untilMs + 6_000);
+  });
+
+  // Fails when: such an entry is skipped.
+  test('refuses to skip an entry that it does not understand', () => {
+    const set = new RevocationSet({ clockSkewSeconds: 5 });
+    const odd = [
+      { kind: 'session', id: 'not an id', untilMs },
+      { kind: 'session', id: sessionId, untilMs: Number.NaN },
+      { kind: 'user', id: userId, epoch: -1, untilMs },
+      { kind: 'user', id: userId, epoch: 2 ** 31, untilMs },
+      { kind: 'client', id: clientId, untilMs },
+      { kind: 'device', id: sessionId, untilMs },
+    ] as Revocation[];
+    for (const revocation of odd) expect(() => set.apply(revocation)).toThrow(/revocation/);
+    expect(contentOf(set)).toEqual(empty);
+  });
+});

@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config';
+
+const slowTiers = ['model', 'fault', 'security-timing', 'stress'].map(
+  (tier) => `test/${tier}/**/*.test.ts`,
+);
+
+const shared = {
+  environment: 'node' as const,
+  globalSetup: ['test/support/cluster.ts'],
+  pool: 'forks' as const,
+};
+
+/** `npm test` runs the project `normal`, `npm run test:full` the slow tiers, one file at a time. */
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/closing-line.ts'],
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'normal',
+          include: ['test/**/*.test.ts'],
+          exclude: slowTiers,
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'full',
+          include: slowTiers,
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
