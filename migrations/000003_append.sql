@@ -124,15 +124,18 @@ declare
   held record;
   i integer;
   k integer;
+  touched integer := cardinality(touched_stream);
   refused integer[] := '{}';
-  fresh boolean[] := '{}';
+  unlocked uuid[] := '{}';
+  fresh boolean[];
+  has_events boolean[];
   fresh_count integer := 0;
   known_count integer := 0;
-  event_count integer[] := '{}';
-  first_positions bigint[] := '{}';
-  event_pos bigint[] := '{}';
-  event_version integer[] := '{}';
-  recorded_floor timestamptz[] := '{}';
+  event_count integer[];
+  first_positions bigint[];
+  event_pos bigint[];
+  event_version integer[];
+  recorded_floor timestamptz[];
   drawn_at timestamptz;
   affected integer;
 begin
@@ -145,6 +148,21 @@ begin
     perform 1 from latchkey.streams s where s.stream_id = any (touched_stream) order by s.stream_id for update;
   end if;
 
+  -- Filled, because an array whose first assigned element is not its first would start there, and unnest with it.
+  versions := array_fill(0, array[touched]);
+  guards := array_fill(0::bigint, array[touched]);
+  last_positions := array_fill(null::bigint, array[touched]);
+  first_positions := last_positions;
+  event_count := versions;
+  event_pos := array_fill(null::bigint, array[cardinality(event_touched)]);
+  event_version := array_fill(null::integer, array[cardinality(event_touched)]);
+  fresh := array_fill(null::boolean, array[touched]);
+  has_events := array_fill(false, array[touched]);
+  recorded_floor := array_fill('-infinity'::timestamptz, array[touched]);
+  for k in 1 .. cardinality(event_touched) loop
+    has_events[event_touched[k]] := true;
+  end loop;
+
   for held in
     select s.stream_id, s.version, s.guard_v, s.last_recorded_at from latchkey.streams s
     where s.stream_id = any (touched_stream) order by s.stream_id for update skip locked
@@ -156,26 +174,16 @@ begin
     fresh[i] := false;
   end loop;
 
-  for i in 1 .. cardinality(touched_stream) loop
-    event_count[i] := 0;
+  for i in 1 .. touched loop
     if fresh[i] is null then
-      if touched_expected[i] in (0, -2) and touched_guard[i] is null then
+      unlocked := unlocked || touched_stream[i];
+      -- A stream that is not there guards nothing.
+      if touched_expected[i] in (0, -2) and touched_guard[i] is null and has_events[i] then
         fresh[i] := true;
         outcomes[i] := 'appended';
-      elsif touched_expected[i] <> 0
-        and exists (select from latchkey.streams s where s.stream_id = touched_stream[i]) then
-        outcomes[i] := 'busy';
       else
         outcomes[i] := 'conflict';
       end if;
-      -- Somebody may hold a stream that must not exist, or that may: it exists, then, and is theirs.
-      if fresh[i] and exists (select from latchkey.streams s where s.stream_id = touched_stream[i]) then
-        fresh[i] := false;
-        outcomes[i] := case when touched_expected[i] = 0 then 'conflict' else 'busy' end;
-      end if;
-      versions[i] := 0;
-      guards[i] := 0;
-      recorded_floor[i] := '-infinity';
     elsif touched_expected[i] = 0
       or (touched_expected[i] > 0 and touched_expected[i] <> versions[i])
       or touched_guard[i] <> guards[i] then
@@ -183,6 +191,21 @@ begin
     else
       outcomes[i] := 'appended';
     end if;
+  end loop;
+
+  -- Those that exist after all are held by somebody else.
+  if cardinality(unlocked) > 0 then
+    for held in
+      select s.stream_id, s.version, s.guard_v from latchkey.streams s where s.stream_id = any (unlocked)
+    loop
+      i := array_position(touched_stream, held.stream_id);
+      versions[i] := held.version;
+      guards[i] := held.guard_v;
+      outcomes[i] := case when touched_expected[i] = 0 then 'conflict' else 'busy' end;
+    end loop;
+  end if;
+
+  for i in 1 .. touched loop
     if outcomes[i] <> 'appended' then
       refused := refused || touched_command[i];
     end if;
@@ -196,13 +219,11 @@ begin
       event_version[k] := versions[i] + event_count[i];
       if event_count[i] = 1 then first_positions[i] := event_pos[k]; end if;
       last_positions[i] := event_pos[k];
-    else
-      event_pos[k] := null;
     end if;
   end loop;
   drawn_at := clock_timestamp();
 
-  for i in 1 .. cardinality(touched_stream) loop
+  for i in 1 .. touched loop
     if touched_command[i] = any (refused) then
       if outcomes[i] = 'appended' then outcomes[i] := 'refused'; end if;
       fresh[i] := null;
@@ -220,7 +241,7 @@ begin
     select t.id, t.kind, t.subject, t.n, t.low, t.high, drawn_at
     from unnest(touched_stream, touched_kind, touched_subject, event_count, first_positions, last_positions, fresh)
       as t(id, kind, subject, n, low, high, fresh)
-    where t.fresh and t.n > 0
+    where t.fresh
     on conflict (stream_id) do nothing;
     get diagnostics affected = row_count;
     if affected <> fresh_count then
@@ -252,6 +273,7 @@ begin
   if rows ? 'users' then perform latchkey.project_users(rows -> 'users', refused); end if;
   if rows ? 'clients' then perform latchkey.project_clients(rows -> 'clients', refused); end if;
   if rows ? 'keysets' then perform latchkey.project_keysets(rows -> 'keysets', refused); end if;
+  if rows ? 'invites' then perform latchkey.project_invites(rows -> 'invites', refused); end if;
   if rows ? 'credentials' then perform latchkey.project_credentials(rows -> 'credentials', refused); end if;
   if rows ? 'revocations' then
     perform latchkey.project_revocations(rows -> 'revocations', refused, event_pos);
@@ -260,7 +282,7 @@ begin
     perform latchkey.store_secrets(rows, refused);
   end if;
 
-  for i in 1 .. cardinality(touched_stream) loop
+  for i in 1 .. touched loop
     if fresh[i] is not null then
       versions[i] := versions[i] + event_count[i];
       guards[i] := guards[i] + touched_bump[i]::integer;
@@ -269,7 +291,8 @@ begin
 end $$;
 
 -- Whether a command whose answer was lost is in the log. Locking its streams first waits for an append still under way;
--- the events are read by a later statement, so with a snapshot that has seen it end.
+-- the events are read by a later statement, so with a snapshot that has seen it end. A stream without an event of this
+-- command (a guard) has no last_pos; without any last_pos, the command is not there.
 create function latchkey.read_back(touched_stream uuid[], command_id text)
 returns table (stream_id uuid, version integer, last_pos bigint) language plpgsql as $$
 #variable_conflict use_column
@@ -277,11 +300,12 @@ begin
   perform set_config('lock_timeout', '500ms', true);
   perform 1 from latchkey.streams s where s.stream_id = any (touched_stream) order by s.stream_id for update;
   return query
-    select e.stream_id, max(e.version), max(e.pos)
-    from latchkey.streams s join latchkey.events e
+    select s.stream_id, coalesce(max(e.version), s.version), max(e.pos)
+    from latchkey.streams s left join latchkey.events e
       on e.stream_id = s.stream_id and e.kind = s.kind and e.pos between s.first_pos and s.last_pos
-    where s.stream_id = any (touched_stream) and e.meta ->> 'command_id' = read_back.command_id
-    group by e.stream_id;
+      and e.meta ->> 'command_id' = read_back.command_id
+    where s.stream_id = any (touched_stream)
+    group by s.stream_id, s.version;
 end $$;
 
 -- Everything the application role may do. Called by every migrate, after the last migration, and replaced by later ones.
@@ -294,7 +318,7 @@ begin
     role_name);
   execute format('grant select, usage on sequence latchkey.event_pos to %I', role_name);
   execute format('grant select, insert, update, delete on latchkey.users, latchkey.sessions, latchkey.clients,
-    latchkey.keysets, latchkey.credentials, latchkey.revocations, latchkey.projection_watermarks,
+    latchkey.keysets, latchkey.invites, latchkey.credentials, latchkey.revocations, latchkey.projection_watermarks,
     latchkey.checkpoints, latchkey.password_hashes, latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
   execute format('grant execute on function latchkey.ensure_session_partitions(integer, bigint) to %I', role_name);
   execute format('grant usage, create on schema latchkey_scratch to %I', role_name);

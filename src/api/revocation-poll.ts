@@ -11,7 +11,11 @@ import { importSigningKey } from './tokens/signing-keys.ts';
 
 export interface RevocationPollOptions {
   /** A direct connection of its own, so that no starved pool delays it. Reconnects by itself. */
-  readonly client: Queryable;
+  readonly connection: {
+    use<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+    readonly generation: number;
+    close(): Promise<void>;
+  };
   readonly memory: NodeMemory;
   readonly keyWrap: KeyWrap;
   readonly intervalMs: number;
@@ -26,7 +30,7 @@ export interface RevocationPollOptions {
  */
 export class RevocationPoll {
   readonly #options: RevocationPollOptions;
-  #fence: Fence | null = null;
+  #fence: { readonly fence: Fence; readonly generation: number } | null = null;
   #cursor = 0;
   /** Entries beyond the cursor that were applied already. */
   #applied = new Set<number>();
@@ -48,17 +52,22 @@ export class RevocationPoll {
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#polling;
+    await this.#polling?.catch(() => {});
+    await this.#options.connection.close();
   }
 
   /** One poll now, for a caller that must see its own change to keys or clients. */
-  refresh(): Promise<void> {
-    return this.#poll();
+  async refresh(): Promise<void> {
+    await this.#polling;
+    this.#polling = this.#poll();
+    await this.#polling;
   }
 
   #schedule(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(async () => {
+      // Two polls at once could move the cursor by each other's ceilings.
+      await this.#polling?.catch(() => {});
       this.#polling = this.#poll().then(
         () => this.#recovered(),
         (error: unknown) => this.#failed(error),
@@ -69,15 +78,22 @@ export class RevocationPoll {
   }
 
   async #poll(): Promise<void> {
-    const { client, memory } = this.#options;
+    const { connection, memory } = this.#options;
     const start = { now: Date.now(), monotonicNow: performance.now() };
-    const isFirst = this.#cursor === 0;
-    if (this.#fence === null) {
+    await connection.use((client) => this.#pollOn(client, connection.generation));
+    memory.lease.renew(start);
+    memory.revocations.prune(Date.now(), 0.01);
+  }
+
+  async #pollOn(client: Queryable, generation: number): Promise<void> {
+    const { memory } = this.#options;
+    if (this.#fence?.generation !== generation) {
+      // A new connection may meet a sequence that moved back: ceilings of the old one must settle nothing.
       await this.#options.checkLog(client, this.#cursor);
-      this.#fence = new Fence(client);
-      await this.#reload();
+      this.#fence = { fence: new Fence(client), generation };
+      await this.#reload(client);
     }
-    const settled = await this.#fence.advance();
+    const settled = await this.#fence.fence.advance();
     const revocations = await findRevocations(client, this.#cursor);
     let mustReload = false;
     let cursor = this.#cursor;
@@ -89,17 +105,15 @@ export class RevocationPoll {
         mustReload = true;
       if (revocation.pos > settled) this.#applied.add(revocation.pos);
     }
-    if (mustReload && !isFirst) await this.#reload();
+    if (mustReload) await this.#reload(client);
     if (cursor > this.#cursor) {
       this.#cursor = cursor;
       for (const pos of this.#applied) if (pos <= cursor) this.#applied.delete(pos);
     }
-    memory.lease.renew(start);
-    memory.revocations.prune(Date.now(), 0.01);
   }
 
-  async #reload(): Promise<void> {
-    const { client, memory, keyWrap } = this.#options;
+  async #reload(client: Queryable): Promise<void> {
+    const { memory, keyWrap } = this.#options;
     memory.replaceClients(await listClients(client));
     const { state } = await findIssuerKeyset(client);
     const active = activeKey(state);
@@ -122,7 +136,6 @@ export class RevocationPoll {
   }
 
   #failed(error: unknown): void {
-    // A new connection may meet a sequence that has moved back: ceilings of the old one must not settle anything.
     this.#fence = null;
     if (!this.#failing) this.#options.log.warn({ err: error }, 'revocation poll failed');
     this.#failing = true;

@@ -21,6 +21,8 @@ export interface Services {
   readonly memory: NodeMemory;
   readonly rateLimits: RateLimits;
   readonly metrics: Metrics;
+  /** Reads changed keys and clients into `memory` now, before the answer that tells of the change. */
+  readonly refreshMemory: () => Promise<void>;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }

@@ -2,6 +2,7 @@ import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event
 
 /**
  * What a stream must be for the command to be appended: an exact version, nonexistent, existing, or anything.
+ * Only the first two also keep out a lost try of the same command that reaches the server after its retry.
  */
 export type Expectation = number | 'none' | 'exists' | 'any';
 
@@ -17,7 +18,7 @@ export interface EventMeta {
 
 /**
  * One stream of a command. Without events it is a guard: locked, compared (`guard`), and bumped, so that two commands
- * which guard the same stream serialise.
+ * which guard the same stream serialise; a stream that does not exist cannot guard, whatever is expected of it.
  */
 export interface StreamTouch {
   readonly streamId: string;
@@ -48,6 +49,7 @@ export interface CommandRows {
   readonly sessions?: readonly Row[];
   readonly clients?: readonly Row[];
   readonly keysets?: readonly Row[];
+  readonly invites?: readonly Row[];
   readonly credentials?: readonly Row[];
   readonly revocations?: readonly RevocationRow[];
   readonly password_hashes?: readonly Row[];

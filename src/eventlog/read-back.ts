@@ -11,12 +11,17 @@ export async function readBack(readers: Queryable, command: Command): Promise<Ap
     text: 'select stream_id, version, last_pos from latchkey.read_back($1, $2)',
     values: [command.streams.map(({ streamId }) => streamId), command.commandId],
   });
-  if (rows.length === 0) return null;
+  if (rows.every((row) => row.last_pos === null)) return null;
+  const byStream = new Map(rows.map((row) => [row.stream_id as string, row]));
   return {
-    streams: rows.map((row) => ({
-      streamId: row.stream_id as string,
-      version: row.version as number,
-      lastPos: Number(row.last_pos),
-    })),
+    streams: command.streams.map(({ streamId }) => {
+      const row = byStream.get(streamId);
+      const lastPos = row?.last_pos ?? null;
+      return {
+        streamId,
+        version: (row?.version as number | undefined) ?? 0,
+        lastPos: lastPos === null ? null : Number(lastPos),
+      };
+    }),
   };
 }

@@ -12,10 +12,14 @@ interface Pending {
   reject: (error: unknown) => void;
   readonly deadline: number;
   readonly enqueuedAt: number;
+  /** Its place in the queue, kept over retries. */
+  readonly sequence: number;
   /** A first try found a stream held: wait for it, apart from the commands that need not. */
   patient: boolean;
   /** A connection was lost after this command was sent: it may be in the log already. */
   ambiguous: boolean;
+  /** Pauses between two tries; it keeps its place, so that later commands on its streams wait behind it. */
+  pausing: boolean;
   settled: boolean;
 }
 
@@ -48,6 +52,7 @@ export class Writer {
   readonly #held = new Set<string>();
   readonly #idle: Queryable[];
   #patientUnderWay = false;
+  #sequence = 0;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -68,8 +73,10 @@ export class Writer {
         reject,
         deadline: now + this.#deadlineMs,
         enqueuedAt: now,
+        sequence: this.#sequence++,
         patient: false,
         ambiguous: false,
+        pausing: false,
         settled: false,
       };
       const timer = setTimeout(
@@ -117,6 +124,7 @@ export class Writer {
       const ids = pending.command.streams.map(({ streamId }) => streamId);
       const free =
         batch.length < limits.batchCommandsMax &&
+        !pending.pausing &&
         (patient === undefined || patient === pending.patient) &&
         !(pending.patient && this.#patientUnderWay) &&
         !ids.some((id) => this.#held.has(id) || blocked.has(id));
@@ -174,14 +182,17 @@ export class Writer {
       return;
     }
     if (outcomes.some(({ outcome }) => outcome === 'conflict')) {
-      if (pending.ambiguous && (await this.#foundInLog(pending))) return;
-      this.#options.observer?.conflict();
-      const actual = command.streams.map(({ streamId }, touch) => ({
-        streamId,
-        version: outcomes[touch]!.version,
-        guard: outcomes[touch]!.guard,
-      }));
-      this.#fail(pending, new ConflictError(actual));
+      const conflict = () => {
+        this.#options.observer?.conflict();
+        const actual = command.streams.map(({ streamId }, touch) => ({
+          streamId,
+          version: outcomes[touch]!.version,
+          guard: outcomes[touch]!.guard,
+        }));
+        this.#fail(pending, new ConflictError(actual));
+      };
+      if (pending.ambiguous) await this.#unlessInLog(pending, conflict);
+      else conflict();
       return;
     }
     this.#options.observer?.busy();
@@ -192,7 +203,8 @@ export class Writer {
     const failure = classifyFailure(error);
     if (failure.kind === 'connection') {
       for (const pending of batch) pending.ambiguous = true;
-      await Promise.all(batch.map((pending) => this.#readBackOrRetry(pending)));
+      const retry = (pending: Pending) => this.#unlessInLog(pending, () => this.#again(pending));
+      await Promise.all(batch.map(retry));
       return;
     }
     if (batch.length > 1) {
@@ -202,49 +214,44 @@ export class Writer {
       return;
     }
     const pending = batch[0]!;
-    if (failure.kind === 'busy') {
-      this.#options.observer?.busy();
-      this.#again(pending);
-    } else if (failure.kind === 'race') {
-      if (pending.ambiguous && (await this.#foundInLog(pending))) return;
-      this.#options.observer?.conflict();
-      this.#fail(pending, new ConflictError([]));
-    } else if (failure.kind === 'other') {
+    if (failure.kind === 'other') {
       this.#fail(pending, failure.error);
+      return;
     }
+    this.#options.observer?.busy();
+    // A lost race is tried again: now the stream is there, and a conflict can say its version.
+    if (pending.ambiguous) await this.#unlessInLog(pending, () => this.#again(pending));
+    else this.#again(pending);
   }
 
-  async #readBackOrRetry(pending: Pending): Promise<void> {
+  /** Looks whether an earlier try was committed after all; when the log cannot be asked now, both are tried again. */
+  async #unlessInLog(pending: Pending, otherwise: () => void): Promise<void> {
+    let appended: Appended | null;
     try {
-      if (await this.#foundInLog(pending)) return;
+      appended = await readBack(this.#options.readers, pending.command);
     } catch (error) {
       const failure = classifyFailure(error);
-      if (failure.kind === 'other') {
-        this.#fail(pending, failure.error);
-        return;
-      }
+      if (failure.kind === 'other') this.#fail(pending, failure.error);
+      else this.#again(pending);
+      return;
     }
-    this.#again(pending);
-  }
-
-  async #foundInLog(pending: Pending): Promise<boolean> {
-    const appended = await readBack(this.#options.readers, pending.command);
-    if (appended === null) return false;
-    this.#succeed(pending, appended);
-    return true;
+    if (appended === null) otherwise();
+    else this.#succeed(pending, appended);
   }
 
   #again(pending: Pending): void {
-    const first = !pending.patient;
-    pending.patient = true;
-    const waitMs = first ? 0 : 5 + Math.random() * 45;
     if (pending.settled) return;
+    const waitMs = pending.patient ? 5 + Math.random() * 45 : 0;
     if (performance.now() + waitMs >= pending.deadline) {
       this.#fail(pending, unavailable('a stream stayed held', new BusyError()));
       return;
     }
+    pending.patient = true;
+    pending.pausing = true;
+    const later = this.#queue.findIndex(({ sequence }) => sequence > pending.sequence);
+    this.#queue.splice(later === -1 ? this.#queue.length : later, 0, pending);
     setTimeout(() => {
-      this.#queue.push(pending);
+      pending.pausing = false;
       this.#wake();
     }, waitMs);
   }

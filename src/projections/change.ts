@@ -1,5 +1,7 @@
 import { type ClientCommand, decideClient } from '../domain/client/decide.ts';
 import { type ClientState, evolveClient } from '../domain/client/state.ts';
+import { decideInvite, type InviteCommand } from '../domain/invite/decide.ts';
+import { evolveInvite, type InviteState, initialInvite } from '../domain/invite/state.ts';
 import type { Decision } from '../domain/kernel/decider.ts';
 import type { ErrorCode } from '../domain/kernel/errors.ts';
 import type { DomainEvent, StreamKind } from '../domain/kernel/event.ts';
@@ -11,6 +13,7 @@ import { decideUser, type UserCommand } from '../domain/user/decide.ts';
 import { evolveUser, initialUser, type UserState } from '../domain/user/state.ts';
 import type { CommandRows, RevocationRow, StreamTouch } from '../eventlog/command.ts';
 import { clientRow } from './client.ts';
+import { inviteRow } from './invite.ts';
 import { keysetRow } from './keyset.ts';
 import {
   type Revocation,
@@ -143,6 +146,24 @@ export function changeKeyset(
     evolve: evolveKeyset,
     revoke: (_state, event) => revocationOfKeyset(keysetId, event),
     row: (version, state) => ({ keysets: [keysetRow(keysetId, version, state)] }),
+  });
+}
+
+export function changeInvite(
+  inviteId: string,
+  current: Current<InviteState> | null,
+  command: InviteCommand,
+): Change<InviteState> {
+  const from = current ?? { version: 0, state: initialInvite };
+  return change({
+    kind: 'invite',
+    streamId: inviteId,
+    subjectId: null,
+    current: from,
+    decision: decideInvite(from.state, command),
+    evolve: evolveInvite,
+    revoke: () => null,
+    row: (version, state) => ({ invites: [inviteRow(inviteId, version, state)] }),
   });
 }
 

@@ -6,12 +6,7 @@ import {
   initialSession,
   type SessionState,
 } from '../../src/domain/session/state.ts';
-import type {
-  Command,
-  CommandRows,
-  EventMeta,
-  StreamTouch,
-} from '../../src/eventlog/command.ts';
+import type { Command, CommandRows, EventMeta, StreamTouch } from '../../src/eventlog/command.ts';
 import { newId } from '../../src/platform/new-id.ts';
 import { sessionRow } from '../../src/projections/session.ts';
 
@@ -50,24 +45,29 @@ export interface SessionStep {
 /** What a login appends: one SessionStarted and the row, about as long as a real one. */
 export function startSession(userId: string = newId(), sessionId: string = newId()): SessionStep {
   const at = Date.now();
-  return step(sessionId, userId, { version: 0, state: initialSession }, {
-    type: 'SessionStarted',
-    data: {
-      userId,
-      clientId: null,
-      deviceType: 'web',
-      amr: ['pwd'],
-      audience: ['https://latchkey.example', 'https://api.example'],
-      scope: 'openid',
-      transport: 'body',
-      at,
-      expiresAt: at + 7 * 86_400_000,
-      accessTokenTtlSeconds: 900,
-      secretHash: randomBytes(32).toString('base64url'),
-      salt: randomBytes(16).toString('base64url'),
+  return step(
+    sessionId,
+    userId,
+    { version: 0, state: initialSession },
+    {
+      type: 'SessionStarted',
+      data: {
+        userId,
+        clientId: null,
+        deviceType: 'web',
+        amr: ['pwd'],
+        audience: ['https://latchkey.example', 'https://api.example'],
+        scope: 'openid',
+        transport: 'body',
+        at,
+        expiresAt: at + 7 * 86_400_000,
+        accessTokenTtlSeconds: 900,
+        secretHash: randomBytes(32).toString('base64url'),
+        salt: randomBytes(16).toString('base64url'),
+      },
+      pii: randomBytes(160),
     },
-    pii: randomBytes(160),
-  });
+  );
 }
 
 /** What a refresh appends: one SessionRefreshed and the row's update. */

@@ -1,5 +1,5 @@
-import { keysMissing } from '../../domain/keyset/decide.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
+import { keysMissing } from '../../domain/keyset/decide.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
 import type { CommandHandler } from '../../eventlog/handle.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
@@ -40,7 +40,10 @@ export async function ensureIssuerKeys(services: KeysetServices, meta: EventMeta
               commandId: newId(),
               meta,
               streams: [change.touch],
-              rows: mergeRows(change.rows, await keySecretRows(services.keyWrap, change, generated)),
+              rows: mergeRows(
+                change.rows,
+                await keySecretRows(services.keyWrap, change, generated),
+              ),
             },
       answer: () => undefined,
     };
@@ -66,4 +69,3 @@ export async function keySecretRows(
   );
   return key_secrets.length === 0 ? {} : { key_secrets };
 }
-

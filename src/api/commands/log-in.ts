@@ -120,7 +120,9 @@ async function attempt(
   return {
     command: {
       commandId: newId(),
-      meta: metaOf({ meta: () => ({ ...context.meta(), actor: { type: 'user', id: user.userId } }) }),
+      meta: metaOf({
+        meta: () => ({ ...context.meta(), actor: { type: 'user', id: user.userId } }),
+      }),
       streams: [guardUser(user, checked.touch), started.touch, ...ended.map(({ touch }) => touch)],
       rows: mergeRows(checked.rows, started.rows, passwordRows, ...ended.map(({ rows }) => rows)),
     },

@@ -139,4 +139,3 @@ function refuseDisabledClient(services: Services, state: SessionState): void {
     throw new LatchkeyError('invalid_token', { detail: 'the client is disabled' });
   }
 }
-

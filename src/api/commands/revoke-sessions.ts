@@ -1,5 +1,5 @@
-import type { DeviceType, RevocationReason } from '../../domain/session/events.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { DeviceType, RevocationReason } from '../../domain/session/events.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
@@ -72,9 +72,7 @@ export async function revokeAllSessions(
     ]);
     if (user === null) throw new LatchkeyError('not_found');
     const isEverything = input.exceptSessionId === null && input.deviceType === null;
-    const raised = isEverything
-      ? changeUser(user.userId, user, { type: 'RaiseEpoch', now })
-      : null;
+    const raised = isEverything ? changeUser(user.userId, user, { type: 'RaiseEpoch', now }) : null;
     const ended = endSessions(
       live.filter(
         ({ sessionId, state }) =>

@@ -28,7 +28,9 @@ export function registerRoutes(services: Services): Route[] {
       handler: async ({ body, headers, context }) => {
         const { config, rateLimits } = services;
         if (config.registration !== 'open') {
-          throw new LatchkeyError('forbidden', { detail: `registration is ${config.registration}` });
+          throw new LatchkeyError('forbidden', {
+            detail: `registration is ${config.registration}`,
+          });
         }
         await rateLimits.consume('register', context.clientAddress, body.email);
         const user = await registerUser(

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { deviceTypes } from '../../domain/session/events.ts';
+import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { refreshSession } from '../commands/refresh-session.ts';
 import { revokeAllSessions, revokeSession } from '../commands/revoke-sessions.ts';
 import { clearRefreshCookie, refreshCookie } from '../cookies.ts';

@@ -20,5 +20,5 @@ export interface DomainEvent<
 }
 
 /** The stream kinds, as stored in `events.kind`; each is a partition of the log. */
-export const streamKinds = { user: 1, session: 2, client: 3, keyset: 4 } as const;
+export const streamKinds = { user: 1, session: 2, client: 3, keyset: 4, invite: 5 } as const;
 export type StreamKind = keyof typeof streamKinds;

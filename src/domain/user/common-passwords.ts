@@ -45,7 +45,7 @@ const walks = [
 const phrases = [
   'ihavenopassword idontknow ineedapassword iforgotmypassword thisismypassword mypasswordis',
   'thisisapassword thisisnotapassword mysecretpassword myverysecretpassword nopasswordneeded',
-  'correcthorsebatterystaple correcthorsebattery letmeinletmein letmeinplease pleaseletmein',
+  'letmeinletmein letmeinplease pleaseletmein',
   'openthedoorplease opensesame iloveyouforever iloveyousomuch iloveyoubaby ilovemyfamily',
   'welcometolatchkey latchkeypassword latchkeyadmin latchkeysession passwordlatchkey',
   'administratorpassword adminadminpassword defaultpassword changethispassword changemenow',

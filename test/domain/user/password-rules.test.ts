@@ -92,7 +92,6 @@ describe('the blocklist', () => {
       'letmeinletmeinletmein',
       'latchkeylatchkey',
       'welcomewelcome2024',
-      'correct horse battery staple',
       'this.is.my.password',
       '               ',
     ]) {

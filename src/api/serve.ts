@@ -1,0 +1,252 @@
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { CommandHandler } from '../eventlog/handle.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import { checkDatabase } from '../eventlog/start-up-checks.ts';
+import { Writer, type WriterObserver } from '../eventlog/writer.ts';
+import type { Config } from '../platform/config.ts';
+import { loadKeyRing } from '../platform/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/key-wrap.ts';
+import type { Logger } from '../platform/logging.ts';
+import { createMetrics, type Metrics, startMetricsServer } from '../platform/metrics.ts';
+import { expectedSchemaVersion, schemaVersion } from '../platform/migrate.ts';
+import { createPasswordHasher } from '../platform/password-hash.ts';
+import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
+import { SubjectKeys } from '../platform/subject-cipher.ts';
+import { createApp } from './app.ts';
+import { applyRevocations } from './applied-revocations.ts';
+import { createAuthenticators } from './authenticators.ts';
+import { parseTrustedProxies } from './client-address.ts';
+import { ensureIssuerKeys } from './commands/ensure-issuer-keys.ts';
+import { docsRoute } from './docs-page.ts';
+import { createFastLane } from './fast-lane.ts';
+import { InFlight } from './in-flight.ts';
+import { readLogIdentity } from './log-identity.ts';
+import { metricsRoute } from './metrics-route.ts';
+import { NodeMemory } from './node-memory.ts';
+import { openApiRoute } from './openapi.ts';
+import { createRateLimits } from './rate-limits.ts';
+import { ReadinessProbe } from './readiness.ts';
+import { RevocationPoll } from './revocation-poll.ts';
+import type { Route } from './route.ts';
+import { allRoutes } from './routes/all.ts';
+import { startHttpServer } from './server.ts';
+import { loadServerSecrets } from './server-secrets.ts';
+import type { Services } from './services.ts';
+
+export const migrationsDirectory = fileURLToPath(new URL('../../migrations', import.meta.url));
+
+export interface ApiOptions {
+  readonly config: Config;
+  /** As the application role. */
+  readonly databaseUrl: string;
+  /** Past a pooler; default: `databaseUrl`. */
+  readonly directUrl?: string;
+  readonly log: Logger;
+  readonly reusePort?: boolean;
+}
+
+export interface Api {
+  readonly host: string;
+  readonly port: number;
+  readonly metricsPort: number;
+  readonly services: Services;
+  /** Stops accepting, answers what is under way, closes everything. */
+  stop(): Promise<void>;
+}
+
+const drainMs = 10_000;
+
+/**
+ * Starts one API process against a migrated database: checks it, loads keys, clients and revocations, and only then
+ * listens. Throws UnsafeDatabaseError, LogIdentityError, KeyWrapError, ConfigError.
+ */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const { config, log } = options;
+  const metrics = createMetrics();
+  const pools = createPools({
+    databaseUrl: options.databaseUrl,
+    directUrl: options.directUrl ?? options.databaseUrl,
+    readers: config.poolReaders,
+    applicationName: 'latchkey serve',
+    logger: log,
+  });
+  try {
+    const keyWrap = localKeyWrap(loadKeyRing(config));
+    await checkDatabase(pools.readers, config.poolReaders + writerConnections + 1);
+    await requireSchema(pools.readers);
+    const memory = new NodeMemory(config);
+    const handler = new CommandHandler(createWriter(pools, memory, metrics));
+    const poll = await createPoll(pools, memory, { config, keyWrap, log });
+    const services: Services = {
+      config,
+      readers: pools.readers,
+      handler,
+      hasher: createPasswordHasher({ memoryKib: config.passwordHashMemoryKib }),
+      subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
+      keyWrap,
+      secrets: await loadServerSecrets(pools.readers, keyWrap),
+      memory,
+      rateLimits: createRateLimits({
+        enabled: config.rateLimits,
+        onLimited: (action) => metrics.rateLimited.inc({ action }),
+      }),
+      metrics,
+      refreshMemory: () => poll.refresh(),
+      now: () => Date.now(),
+    };
+    await ensureIssuerKeys(services, {
+      request_id: 'start-up',
+      correlation_id: 'start-up',
+      actor: null,
+    });
+    await poll.start();
+    observe(metrics, { pools, memory, services });
+    return await listen(options, services, { pools, poll, memory, metrics });
+  } catch (error) {
+    await pools.end();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly pools: Pools;
+  readonly poll: RevocationPoll;
+  readonly memory: NodeMemory;
+  readonly metrics: Metrics;
+}
+
+async function listen(
+  { config, log, reusePort = false }: ApiOptions,
+  services: Services,
+  { pools, poll, memory, metrics }: Parts,
+): Promise<Api> {
+  const inFlight = new InFlight();
+  const probe = new ReadinessProbe({
+    readers: pools.readers,
+    memory,
+    inFlight,
+    migrationsDirectory,
+  });
+  const routes: Route[] = [
+    ...allRoutes(services, probe),
+    ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
+    docsRoute(),
+    openApiRoute(() => routes, { issuer: config.issuer, version: packageVersion() }),
+  ];
+  const app = createApp({
+    routes,
+    authenticators: createAuthenticators(memory),
+    allowedOrigins: config.allowedOrigins,
+    trustedProxies: parseTrustedProxies(config.trustedProxies),
+    log,
+    metrics,
+    inFlight,
+  });
+  const fastLane = createFastLane({
+    memory,
+    verifications: metrics.sources.verifications,
+    log,
+  });
+  const metricsServer = await startMetricsServer(metrics.registry, { port: config.metricsPort });
+  const http = await startHttpServer({
+    listener: (request, response) => {
+      if (!fastLane(request, response)) app(request, response);
+    },
+    inFlight,
+    host: config.host,
+    port: config.port,
+    reusePort,
+  }).catch((error: unknown) => {
+    metricsServer.close();
+    throw error;
+  });
+  return {
+    host: config.host,
+    port: http.port,
+    metricsPort: portOf(metricsServer),
+    services,
+    stop: async () => {
+      await http.drain(drainMs);
+      await poll.stop();
+      metricsServer.closeAllConnections();
+      metricsServer.close();
+      await pools.end();
+    },
+  };
+}
+
+function createWriter(pools: Pools, memory: NodeMemory, metrics: Metrics): Writer {
+  const observer: WriterObserver = {
+    batch: (commands) => metrics.appendBatchCommands.observe(commands),
+    conflict: () => metrics.appendConflicts.inc(),
+    busy: () => {},
+    appended: (command, seconds) => {
+      metrics.appends.inc();
+      metrics.appendDuration.observe(seconds);
+      for (const { kind, events } of command.streams) {
+        if (events.length > 0) metrics.appendEvents.inc({ kind }, events.length);
+      }
+    },
+  };
+  return new Writer({
+    lanes: [pools.writers, pools.writers],
+    readers: pools.readers,
+    onAppended: (command) => applyRevocations(memory, command),
+    observer,
+  });
+}
+
+async function createPoll(
+  pools: Pools,
+  memory: NodeMemory,
+  { config, keyWrap, log }: { config: Config; keyWrap: Services['keyWrap']; log: Logger },
+): Promise<RevocationPoll> {
+  const { logEpoch } = await readLogIdentity(pools.readers, { logEpoch: null, cursor: 0 });
+  return new RevocationPoll({
+    connection: pools.dedicated('latchkey serve revocation poll'),
+    memory,
+    keyWrap,
+    intervalMs: config.revocationPollMs,
+    checkLog: async (client, cursor) => {
+      await readLogIdentity(client, { logEpoch, cursor });
+    },
+    log,
+  });
+}
+
+async function requireSchema(readers: Queryable): Promise<void> {
+  const expected = expectedSchemaVersion(migrationsDirectory);
+  const actual = await schemaVersion({ query: (text) => readers.query({ text }) });
+  if (actual < expected) {
+    throw new Error(
+      `The database is at schema version ${actual} and this release needs ${expected}: run \`latchkey migrate\` first.`,
+    );
+  }
+}
+
+function observe(
+  metrics: Metrics,
+  { pools, memory, services }: { pools: Pools; memory: NodeMemory; services: Services },
+): void {
+  const instant = () => ({ now: Date.now(), monotonicNow: performance.now() });
+  const age = () => memory.lease.ageSeconds(instant());
+  Object.assign(metrics.sources, {
+    tailAgeSeconds: age,
+    revocationPollAgeSeconds: age,
+    leaseValid: () => memory.lease.isFresh(instant()),
+    passwordQueueDepth: () => services.hasher.queued,
+    pools: { writers: () => pools.writers.counts(), readers: () => pools.readers.counts() },
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function packageVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,95 @@
+import { ensureAdministrator } from '../api/commands/ensure-administrator.ts';
+import { type Api, migrationsDirectory, startApi } from '../api/serve.ts';
+import { type Config, loadConfig } from '../platform/config.ts';
+import { startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { createLogger, type Logger } from '../platform/logging.ts';
+import { migrate } from '../platform/migrate.ts';
+import { installJobSchema } from '../worker/job-schema.ts';
+import { startWorker } from '../worker/worker.ts';
+import { administratorCredentials } from './administrator-credentials.ts';
+import { untilStopped } from './shutdown.ts';
+
+/** Everything on loopback with one command: what `npm start` runs. */
+export async function dev(): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger({ level: config.logLevel, name: 'latchkey' });
+  for (const warning of config.warnings) log.warn({}, warning);
+  const database = await startDatabase(config, log);
+  try {
+    const api = await startApi({ config, databaseUrl: database.appUrl, log });
+    const worker = await startWorker({ config, databaseUrl: database.appUrl, log });
+    const credentials = administratorCredentials(config);
+    await ensureAdministrator(api.services, credentials);
+    announce(api, credentials, log);
+    await untilStopped(log, async () => {
+      await api.stop();
+      await worker.stop();
+    });
+  } finally {
+    await database.stop();
+  }
+}
+
+interface Database {
+  readonly appUrl: string;
+  stop(): Promise<void>;
+}
+
+async function startDatabase(config: Config, log: Logger): Promise<Database> {
+  if (config.databaseUrl !== undefined) {
+    await migrateAs(config, config.databaseUrl, undefined, log);
+    return { appUrl: config.databaseUrl, stop: async () => {} };
+  }
+  const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger: log });
+  try {
+    await migrateAs(config, postgres.url, postgres.appPassword, log);
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+  return {
+    appUrl: postgres.urlFor(config.databaseAppRole, postgres.appPassword),
+    stop: () => postgres.stop(),
+  };
+}
+
+async function migrateAs(
+  config: Config,
+  ownerUrl: string,
+  appPassword: string | undefined,
+  log: Logger,
+): Promise<void> {
+  await migrate({
+    ownerUrl,
+    appRole: config.databaseAppRole,
+    ...(appPassword === undefined ? {} : { appPassword }),
+    directory: migrationsDirectory,
+    logger: log,
+    afterMigrations: [(client) => installJobSchema(client, config.databaseAppRole)],
+  });
+}
+
+function announce(
+  api: Api,
+  { email, file }: { email: string; file: string | null },
+  log: Logger,
+): void {
+  const url = `http://${api.host}:${api.port}`;
+  log.info(
+    { url, docs: `${url}/docs`, metrics: `http://127.0.0.1:${api.metricsPort}/metrics` },
+    'ready',
+  );
+  const where = file === null ? 'from ADMIN_EMAIL and ADMIN_PASSWORD' : `in ${file}`;
+  const credentials = '{"email":"ada@example.com","password":"correct horse battery staple"}';
+  // For a person at a terminal; the structured line above is for machines.
+  console.log(`
+Latchkey is ready.
+  API      ${url}
+  Docs     ${url}/docs
+  Admin    ${email}, credentials ${where}
+
+Register, then log in:
+  curl -s ${url}/auth/register -H 'content-type: application/json' -d '${credentials}'
+  curl -s ${url}/auth/login -H 'content-type: application/json' -d '${credentials}'
+`);
+}

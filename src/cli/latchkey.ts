@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { ConfigError } from '../platform/config.ts';
+import { dev } from './dev.ts';
+import { keysList, keysRevoke, keysRotate } from './keys.ts';
+import { migrateDatabase } from './migrate.ts';
+import { rebuild } from './rebuild.ts';
+import { serve } from './serve.ts';
+import { worker } from './worker.ts';
+
+const program = new Command('latchkey')
+  .description('A self-hosted, event-sourced session authority')
+  .showHelpAfterError();
+
+program
+  .command('dev')
+  .description('embedded Postgres, migrations, API and worker on loopback')
+  .action(dev);
+program
+  .command('serve')
+  .description('the HTTP API, against DATABASE_URL as the application role')
+  .option('--reuse-port', 'share the port with other processes (SO_REUSEPORT)')
+  .action(serve);
+program
+  .command('worker')
+  .description('the jobs: expiry, pruning, partitions, checks')
+  .action(worker);
+program
+  .command('migrate')
+  .description('bring the database of DATABASE_URL, as its owner, to the schema of this release')
+  .action(migrateDatabase);
+program
+  .command('rebuild')
+  .description('fold the log into a scratch schema, as the owner')
+  .option('--compare', 'name every difference between the fold and the live read models')
+  .action(rebuild);
+
+const keys = program.command('keys').description('the issuer keyset');
+keys.command('list').description('the keys with their states and times').action(keysList);
+keys
+  .command('rotate')
+  .description('promote the pending key now; the active one verifies until its tokens have expired')
+  .action(keysRotate);
+keys
+  .command('revoke')
+  .argument('<kid>')
+  .description('refuse every token of a key at once')
+  .action(keysRevoke);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = 1;
+  if (error instanceof ConfigError) {
+    console.error(`The configuration has problems:\n${error.message}`);
+  } else {
+    console.error(
+      error instanceof Error
+        ? process.env.LOG_LEVEL === 'debug'
+          ? error.stack
+          : error.message
+        : error,
+    );
+  }
+}

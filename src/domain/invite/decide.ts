@@ -1,0 +1,58 @@
+import { accept, type Decider, type Decision } from '../kernel/decider.ts';
+import { LatchkeyError } from '../kernel/errors.ts';
+import type { InviteEvent } from './events.ts';
+import { evolveInvite, type InviteState, initialInvite } from './state.ts';
+
+export interface CreateInvite {
+  readonly type: 'CreateInvite';
+  readonly now: number;
+  readonly secretHash: string;
+  readonly expiresAt: number;
+  readonly createdBy: string;
+}
+
+/** `userId` is the user whose registration the invite pays for, in the same transaction. */
+export interface UseInvite {
+  readonly type: 'UseInvite';
+  readonly now: number;
+  readonly secretHash: string;
+  readonly userId: string;
+}
+
+export type InviteCommand = CreateInvite | UseInvite;
+
+/** Throws `conflict` (it exists) and `forbidden`, which does not tell a wrong code from a used or an expired one. */
+export const inviteDecider: Decider<InviteState, InviteCommand, InviteEvent> = {
+  initialState: initialInvite,
+  evolve: evolveInvite,
+  decide: decideInvite,
+};
+
+export function decideInvite(state: InviteState, command: InviteCommand): Decision<InviteEvent> {
+  switch (command.type) {
+    case 'CreateInvite':
+      return create(state, command);
+    case 'UseInvite':
+      return use(state, command);
+  }
+}
+
+function create(state: InviteState, command: CreateInvite): Decision<InviteEvent> {
+  const { now, secretHash, expiresAt, createdBy } = command;
+  if (state.status !== 'none') throw new LatchkeyError('conflict');
+  if (expiresAt <= now) throw new Error('an invite expires after it was made');
+  return accept({ type: 'InviteCreated', data: { at: now, secretHash, expiresAt, createdBy } });
+}
+
+function use(state: InviteState, { now, secretHash, userId }: UseInvite): Decision<InviteEvent> {
+  const problem = whyNot(state, now, secretHash);
+  if (problem !== null) throw new LatchkeyError('forbidden', { detail: `invite: ${problem}` });
+  return accept({ type: 'InviteUsed', data: { at: now, userId } });
+}
+
+function whyNot(state: InviteState, now: number, secretHash: string): string | null {
+  if (state.status === 'none') return 'unknown';
+  if (secretHash !== state.secretHash) return 'wrong secret';
+  if (state.status === 'used') return 'used';
+  return now >= state.expiresAt ? 'expired' : null;
+}

@@ -1,0 +1,61 @@
+import type { Queryable } from './queryable.ts';
+import { safeInteger } from './read.ts';
+
+/** The database cannot keep the log's promises. Each problem says what to change. */
+export class UnsafeDatabaseError extends Error {
+  override readonly name = 'UnsafeDatabaseError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/**
+ * Refuses a database on which "answered" would not mean "durable", or whose positions could repeat. `connections`: how
+ * many this process may open. Throws UnsafeDatabaseError with every problem.
+ */
+export async function checkDatabase(client: Queryable, connections: number): Promise<void> {
+  const { rows: settings } = await client.query({
+    text: `select name, setting from pg_settings where name in ('server_version_num', 'fsync', 'full_page_writes',
+      'synchronous_commit', 'max_connections', 'superuser_reserved_connections')`,
+  });
+  const setting = Object.fromEntries(settings.map(({ name, setting }) => [name, setting]));
+  const problems: string[] = [];
+  if (Number(setting.server_version_num) < 150_000)
+    problems.push('Postgres 15 or newer is needed.');
+  for (const name of ['fsync', 'full_page_writes']) {
+    if (setting[name] !== 'on')
+      problems.push(`${name} is off: a crash could lose what was answered.`);
+  }
+  if (setting.synchronous_commit === 'off') {
+    problems.push('synchronous_commit is off: a crash could lose what was answered.');
+  }
+  const { rows } = await client.query({
+    text: `select (select seqcache from pg_sequence where seqrelid = 'latchkey.event_pos'::regclass) as cache,
+      (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
+      (select coalesce(max(pos), 0) from latchkey.events) as last_pos,
+      (select coalesce(max(pos), 0) from latchkey.checkpoints) as checkpoint,
+      (select count(*) from pg_stat_activity where backend_type = 'client backend') as connected`,
+  });
+  const { cache, head, last_pos: lastPos, checkpoint, connected } = rows[0]!;
+  if (safeInteger(cache) !== 1) {
+    problems.push('latchkey.event_pos must have CACHE 1: a tail could skip events.');
+  }
+  if (safeInteger(head) < safeInteger(lastPos) || safeInteger(head) < safeInteger(checkpoint)) {
+    problems.push(
+      `latchkey.event_pos (${String(head)}) is behind the log (${String(lastPos)}) or a checkpoint (${String(checkpoint)}): positions would repeat.`,
+    );
+  }
+  const room =
+    Number(setting.max_connections) -
+    Number(setting.superuser_reserved_connections) -
+    safeInteger(connected);
+  if (room < connections) {
+    problems.push(
+      `max_connections leaves room for ${room} connections and this process may open ${connections}.`,
+    );
+  }
+  if (problems.length > 0) throw new UnsafeDatabaseError(problems);
+}

@@ -1,0 +1,52 @@
+import type { InviteState } from '../domain/invite/state.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import { fromTimestamp, fromTimestampOrNull, toTimestamp, toTimestampOrNull } from './columns.ts';
+
+export interface InviteRecord {
+  readonly inviteId: string;
+  readonly version: number;
+  readonly state: InviteState;
+}
+
+/** The row is the folded state; `findInvite` reads it back. */
+export function inviteRow(inviteId: string, version: number, state: InviteState) {
+  return {
+    invite_id: inviteId,
+    version,
+    status: state.status,
+    secret_hash: state.secretHash,
+    created_by: state.createdBy,
+    created_at: toTimestamp(state.createdAt),
+    expires_at: toTimestamp(state.expiresAt),
+    used_at: toTimestampOrNull(state.usedAt),
+    used_by: state.usedBy,
+  };
+}
+
+/** Also one that was used or has expired; null when there is none. */
+export async function findInvite(
+  client: Queryable,
+  inviteId: string,
+): Promise<InviteRecord | null> {
+  const { rows } = await client.query({
+    name: 'find-invite',
+    text: `select invite_id, version, status, secret_hash, created_by, created_at, expires_at, used_at, used_by
+      from latchkey.invites where invite_id = $1`,
+    values: [inviteId],
+  });
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    inviteId: row.invite_id as string,
+    version: row.version as number,
+    state: {
+      status: row.status as InviteState['status'],
+      secretHash: row.secret_hash as string,
+      createdBy: row.created_by as string,
+      createdAt: fromTimestamp(row.created_at),
+      expiresAt: fromTimestamp(row.expires_at),
+      usedAt: fromTimestampOrNull(row.used_at),
+      usedBy: row.used_by as string | null,
+    },
+  };
+}

@@ -1,0 +1,285 @@
+import pg from 'pg';
+import { streamKinds } from '../domain/kernel/event.ts';
+import { normalizeEmail } from '../domain/user/identifier.ts';
+import type { Row } from '../eventlog/command.ts';
+import { identifierMac } from '../platform/identifier-index.ts';
+import { openPersonalData } from '../platform/subject-cipher.ts';
+import { toHex } from './columns.ts';
+import { type Comparison, compare, type Difference, differencesMax } from './compare.ts';
+import { TableFiller } from './copy-in.ts';
+import { CopyRowReader, copyOut, toUuid } from './copy-out.ts';
+import { type KindFold, kindFolds, type LoggedEvent, type StreamFold } from './fold.ts';
+import { deletePrunedSql, prunedProjections } from './prune.ts';
+
+export const rebuiltTables = [
+  'users',
+  'sessions',
+  'clients',
+  'keysets',
+  'credentials',
+  'revocations',
+] as const;
+type RebuiltTable = (typeof rebuiltTables)[number];
+
+export interface RebuildOptions {
+  /** Any role that may read the projections and create tables in `schema`. A direct connection, not a pooler. */
+  readonly databaseUrl: string;
+  readonly schema?: string;
+  readonly keys: {
+    readonly identifierKey: Uint8Array;
+    readonly unwrapSubjectKey: (subjectId: string, wrapped: string) => Promise<Uint8Array>;
+  };
+  readonly log?: { info(fields: object, message: string): void };
+}
+
+export interface Rebuilt {
+  readonly events: number;
+  readonly seconds: number;
+  /** The last position that was folded. */
+  readonly ceiling: number;
+  /** Versions or positions of a stream that are not in order: of these, too, at most `differencesMax` are named. */
+  readonly faults: Comparison;
+}
+
+export interface RebuiltAndCompared extends Rebuilt, Comparison {
+  readonly compareSeconds: number;
+}
+
+/**
+ * Folds the log into scratch tables and names every difference to the live rows. Appends may go on: both are read in one
+ * snapshot, and an append writes its events and its rows in one transaction. Throws UnreadableEventError.
+ */
+export function rebuildAndCompare(options: RebuildOptions): Promise<RebuiltAndCompared> {
+  return rebuild(options, async (client, { schema, ...rebuilt }) => {
+    const startedAt = performance.now();
+    const { count, differences } = await compare(client, schema);
+    return {
+      ...rebuilt,
+      count: rebuilt.faults.count + count,
+      differences: [...rebuilt.faults.differences, ...differences].slice(0, differencesMax),
+      compareSeconds: (performance.now() - startedAt) / 1000,
+    };
+  });
+}
+
+/**
+ * Folds the log into tables of `schema` and lets `inspect` look, on a client whose snapshot holds exactly the events that
+ * were folded. Everything is rolled back afterwards: a copy of personal data that stayed would outlive an erasure.
+ */
+export async function rebuild<T>(
+  options: RebuildOptions,
+  inspect: (client: pg.ClientBase, rebuilt: Rebuilt & { schema: string }) => Promise<T>,
+): Promise<T> {
+  const startedAt = performance.now();
+  const reader = new pg.Client({ connectionString: options.databaseUrl });
+  const scratch = new pg.Client({ connectionString: options.databaseUrl });
+  // The statement that was under way rejects with it.
+  for (const client of [reader, scratch]) client.on('error', () => {});
+  try {
+    await Promise.all([reader.connect(), scratch.connect()]);
+    await shareSnapshot(reader, scratch);
+    const schema = scratch.escapeIdentifier(options.schema ?? 'latchkey_scratch');
+    const run = new Run(reader, scratch, schema, options.keys);
+    await run.prepare();
+    for (const kind of kindFolds) {
+      const events = await run.fold(kind);
+      options.log?.info({ kind: kind.kind, events }, 'folded');
+    }
+    await run.finish();
+    const seconds = (performance.now() - startedAt) / 1000;
+    return await inspect(scratch, { ...run.result, seconds, schema });
+  } finally {
+    await Promise.allSettled([reader.end(), scratch.end()]);
+  }
+}
+
+/** Both transactions see the same commits. Neither is ever committed. */
+async function shareSnapshot(reader: pg.Client, scratch: pg.Client): Promise<void> {
+  await reader.query('begin isolation level repeatable read read only');
+  const { rows } = await reader.query('select pg_export_snapshot() as id');
+  await scratch.query('begin isolation level repeatable read');
+  await scratch.query(`set transaction snapshot ${scratch.escapeLiteral(rows[0].id)}`);
+  for (const client of [reader, scratch]) {
+    await client.query(`set local statement_timeout = 0;
+      set local idle_in_transaction_session_timeout = 0;
+      set local jit = off;
+      set local work_mem = '64MB'`);
+  }
+  const { rows: lock } = await scratch.query(
+    'select pg_try_advisory_xact_lock(1279350347, 3) as free',
+  );
+  if (lock[0].free !== true) throw new Error('another rebuild is under way in this database');
+}
+
+interface PendingCredential {
+  readonly userId: string;
+  readonly pii: Uint8Array;
+  readonly wrapped: string;
+}
+
+class Run {
+  readonly #reader: pg.Client;
+  readonly #scratch: pg.Client;
+  readonly #schema: string;
+  readonly #keys: RebuildOptions['keys'];
+  #fillers!: Readonly<Record<RebuiltTable, TableFiller>>;
+  readonly #credentials: PendingCredential[] = [];
+  readonly #faults: Difference[] = [];
+  #faultCount = 0;
+  #events = 0;
+  #ceiling = 0;
+
+  constructor(reader: pg.Client, scratch: pg.Client, schema: string, keys: RebuildOptions['keys']) {
+    this.#reader = reader;
+    this.#scratch = scratch;
+    this.#schema = schema;
+    this.#keys = keys;
+  }
+
+  get result() {
+    return {
+      events: this.#events,
+      ceiling: this.#ceiling,
+      faults: { count: this.#faultCount, differences: this.#faults },
+    };
+  }
+
+  async prepare(): Promise<void> {
+    const { rows } = await this.#reader.query(
+      'select kind, pos from latchkey.events where kind <> all ($1) limit 1',
+      [Object.values(streamKinds)],
+    );
+    if (rows[0] !== undefined) {
+      throw new Error(`event ${rows[0].pos} is of the unknown stream kind ${rows[0].kind}`);
+    }
+    const fillers: Partial<Record<RebuiltTable, TableFiller>> = {};
+    for (const table of rebuiltTables) {
+      const name = `${this.#schema}.${table}`;
+      await this.#scratch.query(`drop table if exists ${name};
+        create unlogged table ${name} (like latchkey.${table} including defaults)`);
+      const { rows: json } = await this.#scratch.query(
+        `select attname from pg_attribute where attrelid = $1::regclass and atttypid = 'jsonb'::regtype`,
+        [name],
+      );
+      const jsonColumns = new Set(json.map(({ attname }) => attname as string));
+      fillers[table] = new TableFiller(this.#scratch, name, jsonColumns);
+    }
+    this.#fillers = fillers as Record<RebuiltTable, TableFiller>;
+  }
+
+  /** In stream order, so that one stream's state is all that is held. */
+  async fold(kind: KindFold): Promise<number> {
+    const row = new CopyRowReader();
+    let current: {
+      raw: string;
+      fold: StreamFold;
+      last: LoggedEvent;
+      wrapped: string | null;
+    } | null = null;
+    let events = 0;
+    for await (const batch of copyOut(this.#reader, copySql(streamKinds[kind.kind]))) {
+      for (const bytes of batch) {
+        if (!row.begin(bytes)) continue;
+        const raw = row.uuidBytes();
+        const event = readEvent(row);
+        if (current === null || current.raw !== raw) {
+          if (current !== null) this.#complete(kind, current);
+          const fold = kind.begin(toUuid(raw));
+          current = { raw, fold, last: beforeFirst, wrapped: row.textOrNull() };
+        }
+        this.#checkOrder(current.fold.streamId, current.last, event);
+        const revocation = current.fold.apply(event);
+        if (revocation !== null) this.#fillers.revocations.add(revocation);
+        current.last = event;
+        if (event.pos > this.#ceiling) this.#ceiling = event.pos;
+        events += 1;
+      }
+      await this.#settle();
+    }
+    if (current !== null) this.#complete(kind, current);
+    await this.#settle();
+    this.#events += events;
+    return events;
+  }
+
+  #complete(kind: KindFold, { fold, wrapped }: { fold: StreamFold; wrapped: string | null }): void {
+    const row = fold.row();
+    this.#fillers[kind.table].add(row);
+    if (kind.table !== 'users' || wrapped === null || row.pii === null) return;
+    const pii = Buffer.from((row.pii as string).slice(2), 'hex');
+    this.#credentials.push({ userId: fold.streamId, pii, wrapped });
+  }
+
+  async #settle(): Promise<void> {
+    const pending = this.#credentials.splice(0);
+    const rows = await Promise.all(pending.map((credential) => this.#credentialRow(credential)));
+    for (const row of rows) this.#fillers.credentials.add(row);
+    for (const table of rebuiltTables) await this.#fillers[table].settle();
+  }
+
+  /** A subject whose key was deleted has none: nobody can tell the address any more. */
+  async #credentialRow({ userId, pii, wrapped }: PendingCredential): Promise<Row> {
+    const key = await this.#keys.unwrapSubjectKey(userId, wrapped);
+    const email = normalizeEmail(openPersonalData(key, userId, pii).email ?? '');
+    if (email === null) throw new Error(`the profile of user ${userId} holds no address`);
+    return {
+      identifier_mac: toHex(identifierMac(this.#keys.identifierKey, email)),
+      user_id: userId,
+    };
+  }
+
+  #checkOrder(streamId: string, last: LoggedEvent, { version, pos }: LoggedEvent): void {
+    if (version === last.version + 1 && pos > last.pos) return;
+    this.#faultCount += 1;
+    if (this.#faults.length >= differencesMax) return;
+    this.#faults.push({
+      table: 'events',
+      key: streamId,
+      kind: 'changed',
+      column: 'version',
+      live: `${version} at pos ${pos}`,
+      rebuilt: `${last.version + 1} after pos ${last.pos}`,
+    });
+  }
+
+  async finish(): Promise<void> {
+    for (const table of rebuiltTables) await this.#fillers[table].end();
+    for (const projection of prunedProjections) {
+      await this.#scratch.query(deletePrunedSql(this.#schema, projection));
+    }
+    for (const table of rebuiltTables)
+      await this.#scratch.query(`analyze ${this.#schema}.${table}`);
+  }
+}
+
+const beforeFirst: LoggedEvent = {
+  pos: 0,
+  version: 0,
+  type: '',
+  schemaV: 1,
+  data: {},
+  pii: null,
+};
+
+function copySql(kind: number): string {
+  const wrapped = kind === streamKinds.user ? 'k.wrapped' : 'null::text';
+  const join =
+    kind === streamKinds.user
+      ? 'left join latchkey.subject_keys k on k.subject_id = e.stream_id'
+      : '';
+  return `copy (
+      select e.stream_id, e.pos, e.version, e.type, e.schema_v, e.data, e.pii, ${wrapped}
+      from latchkey.events e ${join} where e.kind = ${kind} order by e.stream_id, e.version
+    ) to stdout (format binary)`;
+}
+
+function readEvent(row: CopyRowReader): LoggedEvent {
+  return {
+    pos: row.int8(),
+    version: row.int4(),
+    type: row.text(),
+    schemaV: row.int2(),
+    data: row.json(),
+    pii: row.bytesOrNull(),
+  };
+}

@@ -1,0 +1,41 @@
+import type { EventMeta } from '../eventlog/command.ts';
+import type { CommandHandler } from '../eventlog/handle.ts';
+import type { Config } from '../platform/config.ts';
+import type { PostgresPool } from '../platform/postgres-pool.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+
+export interface JobLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What a run works with. */
+export interface JobContext {
+  readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'>;
+  readonly readers: PostgresPool;
+  readonly handler: CommandHandler;
+  readonly metrics: WorkerMetrics;
+  readonly log: JobLogger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** For the events that this run causes. */
+  readonly meta: EventMeta;
+  /** Aborted when the process is to end: stop between two batches, the next run does the rest. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Level-triggered: a run looks at what is there and does what is due, so a missed, doubled or interrupted run costs
+ * nothing.
+ */
+export interface Job {
+  readonly name: string;
+  /** UTC, to the minute. */
+  readonly cron: string;
+  /** Also when a worker starts. */
+  readonly atStart: boolean;
+  readonly run: (context: JobContext) => Promise<void>;
+}
+
+export const everyMinute = '* * * * *';

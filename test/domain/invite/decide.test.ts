@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { inviteDecider, type UseInvite } from '../../../src/domain/invite/decide.ts';
+import type { InviteEvent } from '../../../src/domain/invite/events.ts';
+import { specificationFor } from '../../support/decider-specification.ts';
+
+const { given } = specificationFor(inviteDecider);
+const now = 1_700_000_000_000;
+const expiresAt = now + 86_400_000;
+const said = { secretHash: 'hash', expiresAt, createdBy: 'admin' };
+const created: InviteEvent = { type: 'InviteCreated', data: { at: now, ...said } };
+const used: InviteEvent = { type: 'InviteUsed', data: { at: now + 1, userId: 'alice' } };
+const use: UseInvite = { type: 'UseInvite', now: now + 1, secretHash: 'hash', userId: 'alice' };
+
+describe('creating an invite', () => {
+  const create = { type: 'CreateInvite', now, ...said } as const;
+
+  it('records the hash of its secret, its end and its author', () => {
+    given().when(create).thenRecords(created);
+  });
+
+  it('happens once', () => {
+    given(created).when(create).thenRefuses('conflict');
+    given(created, used).when(create).thenRefuses('conflict');
+  });
+
+  it('breaks when it would be born expired', () => {
+    given()
+      .when({ ...create, expiresAt: now })
+      .thenBreaks(/expires after/);
+  });
+});
+
+describe('using an invite', () => {
+  it('records whom it let in', () => {
+    given(created).when(use).thenRecords(used);
+    expect(given(created).when(use).state()).toMatchObject({
+      status: 'used',
+      usedBy: 'alice',
+      usedAt: now + 1,
+    });
+  });
+
+  // Fails when `use` does not look at the status: one invite would let in everybody.
+  it('works once, also for the same user', () => {
+    given(created, used)
+      .when({ ...use, userId: 'bob' })
+      .thenRefuses('forbidden');
+    given(created, used).when(use).thenRefuses('forbidden');
+  });
+
+  // Fails when the secrets are not compared: the id of an invite would be enough.
+  it('needs its secret', () => {
+    given(created)
+      .when({ ...use, secretHash: 'another' })
+      .thenRefuses('forbidden');
+    given()
+      .when({ ...use, secretHash: '' })
+      .thenRefuses('forbidden');
+  });
+
+  // Fails when the end of an invite is not looked at, or its last instant counts as inside.
+  it('ends at its expiry', () => {
+    given(created)
+      .when({ ...use, now: expiresAt - 1 })
+      .thenRecords({ type: 'InviteUsed', data: { at: expiresAt - 1, userId: 'alice' } });
+    given(created)
+      .when({ ...use, now: expiresAt })
+      .thenRefuses('forbidden');
+  });
+});

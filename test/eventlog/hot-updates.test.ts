@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { Writer } from '../../src/eventlog/writer.ts';
+import { createPools } from '../../src/platform/postgres-pool.ts';
+import { silentLogger } from '../support/cluster.ts';
+import { createTestDatabase, withClient } from '../support/postgres.ts';
+import { refreshSession, startSession } from '../support/session-commands.ts';
+
+test('at least 95 % of the updates of a refresh are HOT, on streams and on sessions', async () => {
+  const database = await createTestDatabase();
+  const pools = createPools({
+    databaseUrl: database.appUrl,
+    readers: 1,
+    applicationName: 'test',
+    logger: silentLogger,
+  });
+  const writer = new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers });
+  let sessions = Array.from({ length: 40 }, () => startSession());
+  await Promise.all(sessions.map(({ command }) => writer.append(command)));
+  for (let generation = 2; generation <= 26; generation += 1) {
+    sessions = sessions.map(refreshSession);
+    await Promise.all(sessions.map(({ command }) => writer.append(command)));
+  }
+  // A backend reports its counts at the latest when it ends.
+  await pools.end();
+  await withClient(database.ownerUrl, async (owner) => {
+    const counts = async () => {
+      const { rows } = await owner.query(
+        `select relname as table, n_tup_upd::int as updates, n_tup_hot_upd::int as hot
+         from pg_stat_user_tables where relname in ('streams', 'sessions') order by 1`,
+      );
+      return rows as { table: string; updates: number; hot: number }[];
+    };
+    await expect
+      .poll(async () => (await counts()).map(({ updates }) => updates))
+      .toEqual([1000, 1000]);
+    for (const { table, updates, hot } of await counts()) {
+      expect(hot / updates, table).toBeGreaterThanOrEqual(0.95);
+    }
+  });
+  await database.drop();
+});

@@ -1,0 +1,131 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { streamSql, tailSql } from '../../src/eventlog/read.ts';
+import { openTestLog, type TestLog } from '../support/event-log.ts';
+import { refreshSession, type SessionStep, startSession } from '../support/session-commands.ts';
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Subplans Removed'?: number;
+  readonly 'Actual Loops'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+const width = 200;
+const partitions = 50;
+const perPartition = 20;
+
+let log: TestLog;
+let reader: pg.Client;
+let narrow: SessionStep;
+let wide: SessionStep;
+
+beforeAll(async () => {
+  log = await openTestLog();
+  await log.owner.query('delete from latchkey.session_partitions');
+  await log.owner.query('alter table latchkey.events_session rename to replaced');
+  await log.owner.query('alter table latchkey.events detach partition latchkey.replaced');
+  await log.owner.query('drop table latchkey.replaced');
+  await log.owner.query(
+    'create table latchkey.events_session partition of latchkey.events for values in (2) partition by range (pos)',
+  );
+  await log.owner.query('select latchkey.ensure_session_partitions($1, $2)', [partitions, width]);
+  wide = startSession();
+  await log.writer.append(wide.command);
+  for (let n = 0; n < partitions; n += 1) {
+    await log.owner.query("select setval('latchkey.event_pos', $1)", [n * width + 10]);
+    const steps = Array.from({ length: perPartition }, () => startSession());
+    await Promise.all(steps.map(({ command }) => log.writer.append(command)));
+    if (n === 0 || n === 4) {
+      wide = refreshSession(wide);
+      await log.writer.append(wide.command);
+    }
+    if (n === 30) {
+      narrow = refreshSession(steps[0]!);
+      await log.writer.append(narrow.command);
+    }
+  }
+  await log.owner.query('analyze latchkey.events');
+  reader = new pg.Client({ connectionString: log.database.appUrl });
+  await reader.connect();
+}, 60_000);
+afterAll(async () => {
+  await reader.end();
+  await log.close();
+});
+
+/** The plan as the service gets it: a prepared statement, generic or made for the values. */
+async function plan(sql: string, values: unknown[], mode: string) {
+  const types = sql === streamSql ? 'smallint, uuid, bigint, bigint' : 'bigint, bigint, integer';
+  const name = sql === streamSql ? 'stream' : 'tail';
+  await reader.query(`set plan_cache_mode = ${mode}`);
+  await reader.query(`prepare ${name} (${types}) as ${sql}`);
+  const list = values.map((value) => reader.escapeLiteral(String(value))).join(', ');
+  const { rows } = await reader.query(`explain (analyze, format json) execute ${name} (${list})`);
+  await reader.query(`deallocate ${name}`);
+  return rows[0]['QUERY PLAN'][0].Plan as PlanNode;
+}
+
+function* nodes(node: PlanNode): Generator<PlanNode> {
+  yield node;
+  for (const child of node.Plans ?? []) yield* nodes(child);
+}
+
+function expectIndexesOnly(root: PlanNode): void {
+  const types = [...nodes(root)].map((node) => node['Node Type']);
+  expect(types.filter((type) => /Seq Scan|Sort|Bitmap|Hash|Materialize/.test(type))).toEqual([]);
+  expect(types.some((type) => /Index Scan/.test(type))).toBe(true);
+}
+
+const scanned = (root: PlanNode) =>
+  [...nodes(root)].filter(
+    (node) => node['Relation Name'] !== undefined && node['Actual Loops']! > 0,
+  );
+
+async function boundsOf(streamId: string) {
+  const { rows } = await log.owner.query(
+    'select first_pos, last_pos from latchkey.streams where stream_id = $1',
+    [streamId],
+  );
+  return [rows[0].first_pos, rows[0].last_pos];
+}
+
+for (const mode of ['force_generic_plan', 'force_custom_plan', 'auto']) {
+  describe(`with 50 partitions and plan_cache_mode ${mode}`, () => {
+    test('the read of a stream in one partition scans one partition, by index, without a sort', async () => {
+      const bounds = await boundsOf(narrow.sessionId);
+      const root = await plan(streamSql, [2, narrow.sessionId, ...bounds], mode);
+      expectIndexesOnly(root);
+      expect(scanned(root).map((node) => node['Relation Name'])).toEqual([
+        'events_session_000000006000',
+      ]);
+    });
+
+    test('the read of a stream that crosses partitions leaves out those before and after', async () => {
+      const bounds = await boundsOf(wide.sessionId);
+      const root = await plan(streamSql, [2, wide.sessionId, ...bounds], mode);
+      const removed = [...nodes(root)].reduce(
+        (sum, node) => sum + (node['Subplans Removed'] ?? 0),
+        0,
+      );
+      expect(scanned(root).length).toBeLessThanOrEqual(5);
+      if (mode === 'force_generic_plan') expect(removed).toBeGreaterThanOrEqual(45);
+      expect([...nodes(root)].filter((node) => node['Node Type'] === 'Seq Scan')).toEqual([]);
+    });
+
+    const head = (partitions - 1) * width + 10 + perPartition;
+    for (const [regime, after, upTo, limit, most] of [
+      ['caught up', head, head, 500, 5],
+      ['just behind', head - 3, head, 500, 5],
+      ['a deep backlog', 25 * width, head, 100, 30],
+      ['a replay from the beginning', 0, head, 100, 54],
+    ] as const) {
+      test(`the tail, ${regime}, reads indexes in order and skips settled partitions`, async () => {
+        const root = await plan(tailSql, [after, upTo, limit], mode);
+        expectIndexesOnly(root);
+        expect(scanned(root).length).toBeLessThanOrEqual(most);
+      });
+    }
+  });
+}
