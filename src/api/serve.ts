@@ -149,7 +149,10 @@ async function listen(
     verifications: metrics.sources.verifications,
     log,
   });
-  const metricsServer = await startMetricsServer(metrics.registry, { port: config.metricsPort });
+  const metricsServer = await startMetricsServer(metrics.registry, {
+    // Processes that share the API's port cannot share this one too: each must be scraped by itself.
+    port: reusePort ? 0 : config.metricsPort,
+  });
   const http = await startHttpServer({
     listener: (request, response) => {
       if (!fastLane(request, response)) app(request, response);

@@ -6,8 +6,9 @@ import { createLogger, type Logger } from '../platform/logging.ts';
 import { migrate } from '../platform/migrate.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { startWorker } from '../worker/worker.ts';
-import { administratorCredentials } from './administrator-credentials.ts';
+import { type AdministratorCredentials, administratorCredentials } from './administrator-credentials.ts';
 import { untilStopped } from './shutdown.ts';
+import { startUpMeta } from './start-up-meta.ts';
 
 /** Everything on loopback with one command: what `npm start` runs. */
 export async function dev(): Promise<void> {
@@ -17,9 +18,10 @@ export async function dev(): Promise<void> {
   const database = await startDatabase(config, log);
   try {
     const api = await startApi({ config, databaseUrl: database.appUrl, log });
-    const worker = await startWorker({ config, databaseUrl: database.appUrl, log });
+    const { registry } = api.services.metrics;
+    const worker = await startWorker({ config, databaseUrl: database.appUrl, log, registry });
     const credentials = administratorCredentials(config);
-    await ensureAdministrator(api.services, credentials);
+    await ensureAdministrator(api.services, credentials, startUpMeta);
     announce(api, credentials, log);
     await untilStopped(log, async () => {
       await api.stop();
@@ -71,7 +73,7 @@ async function migrateAs(
 
 function announce(
   api: Api,
-  { email, file }: { email: string; file: string | null },
+  { email, password, file }: AdministratorCredentials,
   log: Logger,
 ): void {
   const url = `http://${api.host}:${api.port}`;
@@ -79,14 +81,14 @@ function announce(
     { url, docs: `${url}/docs`, metrics: `http://127.0.0.1:${api.metricsPort}/metrics` },
     'ready',
   );
-  const where = file === null ? 'from ADMIN_EMAIL and ADMIN_PASSWORD' : `in ${file}`;
-  const credentials = '{"email":"ada@example.com","password":"correct horse battery staple"}';
+  const where = file === null ? 'from ADMIN_EMAIL and ADMIN_PASSWORD' : `kept in ${file}`;
+  const credentials = '{"email":"ada@example.com","password":"a quiet harbour at dusk"}';
   // For a person at a terminal; the structured line above is for machines.
   console.log(`
 Latchkey is ready.
   API      ${url}
   Docs     ${url}/docs
-  Admin    ${email}, credentials ${where}
+  Admin    ${email}${process.stdout.isTTY ? `, password ${password}` : ''} (${where})
 
 Register, then log in:
   curl -s ${url}/auth/register -H 'content-type: application/json' -d '${credentials}'

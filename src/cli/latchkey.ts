@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { ConfigError } from '../platform/config.ts';
 import { dev } from './dev.ts';
 import { keysList, keysRevoke, keysRotate } from './keys.ts';
@@ -51,15 +52,14 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = 1;
-  if (error instanceof ConfigError) {
-    console.error(`The configuration has problems:\n${error.message}`);
-  } else {
-    console.error(
-      error instanceof Error
-        ? process.env.LOG_LEVEL === 'debug'
-          ? error.stack
-          : error.message
-        : error,
-    );
+  console.error(describe(error));
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ConfigError) return `The configuration has problems:\n${error.message}`;
+  if (error instanceof LatchkeyError) {
+    return [error.code, error.detail, JSON.stringify(error.facts ?? error.errors ?? {})].join(' ');
   }
+  if (!(error instanceof Error)) return String(error);
+  return (process.env.LOG_LEVEL === 'debug' ? error.stack : undefined) ?? error.message;
 }

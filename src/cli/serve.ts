@@ -1,9 +1,10 @@
-import { ensureConfiguredAdministrator } from '../api/commands/ensure-administrator.ts';
+import { ensureAdministrator } from '../api/commands/ensure-administrator.ts';
 import { startApi } from '../api/serve.ts';
 import { loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/logging.ts';
 import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';
+import { startUpMeta } from './start-up-meta.ts';
 
 /** One API process for production. Refuses to start on an unsafe configuration or an unmigrated schema. */
 export async function serve({ reusePort = false }: { reusePort?: boolean }): Promise<void> {
@@ -17,7 +18,10 @@ export async function serve({ reusePort = false }: { reusePort?: boolean }): Pro
     log,
     reusePort,
   });
-  await ensureConfiguredAdministrator(api.services);
+  const { adminEmail: email, adminPassword: password } = config;
+  if (email !== undefined && password !== undefined) {
+    await ensureAdministrator(api.services, { email, password }, startUpMeta);
+  }
   log.info({ port: api.port, metrics_port: api.metricsPort, issuer: config.issuer }, 'ready');
   await untilStopped(log, () => api.stop());
 }

@@ -56,4 +56,9 @@ export class Fence {
   get waiting(): boolean {
     return this.#unsettled.length > 0;
   }
+
+  /** Ceilings that are not settled yet. */
+  get pending(): number {
+    return this.#unsettled.length;
+  }
 }

@@ -24,6 +24,8 @@ export class Tail {
   #cursor: number;
   #settled = 0;
   #polledAt = Number.NEGATIVE_INFINITY;
+  #polls = 0;
+  #signalled = false;
   #stopped = false;
   #running: Promise<void> | null = null;
   #wake: (() => void) | null = null;
@@ -47,12 +49,18 @@ export class Tail {
     return (performance.now() - this.#polledAt) / 1000;
   }
 
+  /** Polls that succeeded since the start. */
+  get polls(): number {
+    return this.#polls;
+  }
+
   start(): void {
     this.#running ??= this.#loop();
   }
 
   /** Polls now instead of at the end of the interval. */
   signal(): void {
+    this.#signalled = true;
     this.#wake?.();
   }
 
@@ -82,14 +90,16 @@ export class Tail {
     const fence = new Fence(client);
     const limit = this.#options.batchMax ?? 500;
     while (!this.#stopped) {
+      this.#signalled = false;
       this.#settled = await fence.advance();
       const events = await readRange(client, { after: this.#cursor, upTo: this.#settled, limit });
       this.#polledAt = performance.now();
+      this.#polls += 1;
       if (events.length > 0) {
         await this.#options.handle(events);
         this.#cursor = events[events.length - 1]!.pos;
       }
-      if (events.length < limit) await this.#pause();
+      if (events.length < limit && !this.#signalled) await this.#pause();
     }
   }
 

@@ -83,12 +83,8 @@ export async function startEmbeddedPostgres(
     else await initialise(launcher, cluster, password);
     const server = await start(launcher, cluster, password, options);
     const stop = stopper(server.child, cluster, () => lock.release());
-    const urlFor = (role: string, secret: string, database = owner) =>
-      `postgres://${role}:${encodeURIComponent(secret)}@127.0.0.1:${server.port}/${database}`;
     return {
-      url: urlFor(owner, password),
-      urlFor,
-      appPassword: createHmac('sha256', password).update('application role').digest('hex'),
+      ...connectionUrls(password, server.port),
       pid: server.child.pid!,
       port: server.port,
       launchMode: launcher.mode,
@@ -286,4 +282,25 @@ function stopper(child: ChildProcess, cluster: string, release: () => void): () 
   process.on('SIGINT', onSignal);
   child.unref();
   return stop;
+}
+
+/** The URLs of a cluster that another process runs in `dataDir`; null when none was ever started there. */
+export function runningEmbeddedPostgres(
+  dataDir: string,
+): Pick<EmbeddedPostgres, 'url' | 'urlFor' | 'appPassword'> | null {
+  const passwordFile = path.join(dataDir, 'postgres-password');
+  const portFile = path.join(dataDir, 'postgres-port');
+  if (!existsSync(passwordFile) || !existsSync(portFile)) return null;
+  const password = readFileSync(passwordFile, 'utf8').trim();
+  return connectionUrls(password, Number(readFileSync(portFile, 'utf8').trim()));
+}
+
+function connectionUrls(password: string, port: number) {
+  const urlFor = (role: string, secret: string, database = owner) =>
+    `postgres://${role}:${encodeURIComponent(secret)}@127.0.0.1:${port}/${database}`;
+  return {
+    url: urlFor(owner, password),
+    urlFor,
+    appPassword: createHmac('sha256', password).update('application role').digest('hex'),
+  };
 }

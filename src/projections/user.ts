@@ -90,6 +90,20 @@ export async function findUser(client: Queryable, userId: string): Promise<UserF
   return rows[0] === undefined ? null : userForCommand(rows[0]);
 }
 
+/** The owner of a session, read beside the session itself instead of after it. */
+export async function findUserOfSession(
+  client: Queryable,
+  sessionId: string,
+): Promise<UserForCommand | null> {
+  const { rows } = await client.query({
+    name: 'find-user-of-session',
+    text: `select ${commandColumns} from latchkey.users u ${commandJoins}
+      where u.user_id = (select user_id from latchkey.sessions where session_id = $1)`,
+    values: [sessionId],
+  });
+  return rows[0] === undefined ? null : userForCommand(rows[0]);
+}
+
 /** By the keyed HMAC of a canonical address. */
 export async function findUserByIdentifier(
   client: Queryable,

@@ -13,7 +13,7 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeSession } from '../../projections/change.ts';
 import { findSession, type SessionRecord } from '../../projections/session.ts';
-import { findUser } from '../../projections/user.ts';
+import { findUserOfSession } from '../../projections/user.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -60,9 +60,11 @@ async function attempt(
 ): Promise<Attempt<IssuedTokens>> {
   const { readers, config, metrics } = services;
   const now = services.now();
-  const record = await findSession(readers, token.sessionId);
+  const [record, user] = await Promise.all([
+    findSession(readers, token.sessionId),
+    findUserOfSession(readers, token.sessionId),
+  ]);
   if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
-  const user = await findUser(readers, record.state.userId);
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   refuseDisabledClient(services, record.state);
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);

@@ -1,0 +1,2 @@
+import { serve } from '../../src/cli/serve.ts';
+await serve({});

@@ -1,0 +1,174 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  canPin,
+  cores,
+  has,
+  type MeasuredService,
+  median,
+  post,
+  runPinned,
+  spawnPinned,
+  startService,
+} from './service.ts';
+
+// `/auth/verify` beside a bare node:http server that answers the same bytes. Both sit on one core
+// and take turns under the same load, so a slow moment of the machine meets both.
+
+const rounds = 9;
+const roundSeconds = 2;
+const connections = 32;
+const sessions = 64;
+const target = 0.7;
+
+const fail = (message: string): never => {
+  throw new Error(message);
+};
+
+interface Round {
+  readonly perSecond: number;
+  readonly requests: number;
+}
+
+async function load(url: string, seconds: number): Promise<Round> {
+  const args = [`-t1`, `-c${connections}`, `-d${seconds}s`];
+  const script = path.join(import.meta.dirname, 'tokens.lua');
+  const output = await runPinned(cores.others, 'wrk', [...args, '-s', script, url]);
+  if (/Non-2xx|Socket errors/.test(output)) fail(`not every request was answered 204:\n${output}`);
+  const perSecond = Number(/Requests\/sec: +([\d.]+)/.exec(output)?.[1]);
+  const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
+  return { perSecond, requests };
+}
+
+/** What one GET of `/auth/verify` is answered, byte for byte, but for the clock. */
+function answerOf(url: string, token: string): Promise<string> {
+  const { port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), '127.0.0.1', () => {
+      const lines = [
+        'GET /auth/verify HTTP/1.1',
+        'Host: 127.0.0.1',
+        `Authorization: Bearer ${token}`,
+      ];
+      socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    });
+    socket.on('error', reject).once('data', (bytes) => {
+      socket.destroy();
+      resolve(bytes.toString('latin1').replace(/^Date: .*$/m, 'Date: -'));
+    });
+  });
+}
+
+async function logIn(url: string): Promise<string[]> {
+  const account = { email: 'bench@example.com', password: 'correct horse battery staple' };
+  await post(`${url}/auth/register`, account);
+  const device = { type: 'service' };
+  const tokens: string[] = [];
+  for (let count = 0; count < sessions; count++) {
+    const tokenSet = await post(`${url}/auth/login`, { ...account, device });
+    tokens.push(tokenSet.access_token as string);
+  }
+  return tokens;
+}
+
+/** Its headers are read off the real answer, in their order. */
+async function startBareServer(answer: string): Promise<{ url: string; process: ChildProcess }> {
+  const ofNode = /^(?:date|connection|keep-alive)$/i;
+  const headers = answer
+    .split('\r\n')
+    .slice(1)
+    .filter((line) => line !== '')
+    .map((line) => line.split(': ', 2) as [string, string])
+    .filter(([name]) => !ofNode.test(name))
+    .map(([name, value]): [string, string] => [name, value ?? '']);
+  const file = path.join(import.meta.dirname, 'bare-server.ts');
+  const child = spawnPinned(
+    cores.measured,
+    process.execPath,
+    [file, JSON.stringify(Object.fromEntries(headers))],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    child.once('message', (message) => resolve(Number(message)));
+    child.once('exit', () => reject(new Error('the bare server did not start')));
+  });
+  return { url: `http://127.0.0.1:${port}`, process: child };
+}
+
+async function compare(service: MeasuredService, bareUrl: string) {
+  const verify: number[] = [];
+  const bare: number[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const of = await load(service.url, roundSeconds);
+    const beside = await load(bareUrl, roundSeconds);
+    // The first round warms up.
+    if (round < 0) continue;
+    verify.push(of.perSecond);
+    bare.push(beside.perSecond);
+  }
+  return { verify: median(verify), bare: median(bare), each: { verify, bare } };
+}
+
+async function accepted(service: MeasuredService): Promise<number> {
+  const text = await (await fetch(service.metricsUrl)).text();
+  return Number(/^latchkey_verifications_total\{result="accepted"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
+async function main(): Promise<void> {
+  if (!has('wrk')) fail('needs wrk: apt-get install -y wrk');
+  if (!canPin) console.log('No taskset or only one core: the processes share their cores.');
+  const scratch = mkdtempSync(path.join(tmpdir(), 'latchkey-bench-verify-'));
+  // Only to log in faster: verifying hashes no password.
+  const service = await startService({ PASSWORD_HASH_MEMORY_KIB: '8192' });
+  let bare: Awaited<ReturnType<typeof startBareServer>> | undefined;
+  try {
+    const tokens = await logIn(service.url);
+    process.env.TOKENS = path.join(scratch, 'tokens');
+    writeFileSync(process.env.TOKENS, tokens.join('\n'), { mode: 0o600 });
+    const answer = await answerOf(service.url, tokens[0]!);
+    bare = await startBareServer(answer);
+    const bareAnswer = await answerOf(bare.url, tokens[0]!);
+    if (answer !== bareAnswer) fail(`different answers:\n${answer}\n${bareAnswer}`);
+
+    const linesBefore = service.logLines();
+    const result = await compare(service, bare.url);
+    let counted: Round = { perSecond: 0, requests: 0 };
+    const acceptedBefore = await accepted(service);
+    const statements = await service.countStatements(async () => {
+      counted = await load(service.url, roundSeconds);
+    });
+    const logged = service.logLines() - linesBefore;
+    if (logged !== 0) fail(`${logged} log lines for successful checks`);
+    // wrk cuts what is under way when its time is over, so the service may have counted more.
+    const seen = (await accepted(service)) - acceptedBefore;
+    if (seen < counted.requests) fail(`${counted.requests} answered, ${seen} verified`);
+    const { 'revocation poll': ofPoll = 0, ...others } = statements;
+    const ofRequests = Object.values(others).reduce((sum, count) => sum + count, 0);
+    if (ofRequests !== 0) fail(`${ofRequests} statements: ${JSON.stringify(others)}`);
+    const ratio = result.verify / result.bare;
+    const round = (values: readonly number[]) => values.map((value) => Math.round(value)).join(' ');
+    console.log(answer);
+    console.log(`/auth/verify  ${round(result.each.verify)} req/s`);
+    console.log(`bare          ${round(result.each.bare)} req/s`);
+    console.table({
+      'verify req/s (median)': Math.round(result.verify),
+      'bare req/s (median)': Math.round(result.bare),
+      ratio: ratio.toFixed(3),
+      target,
+      'requests while counting': counted.requests,
+      'SQL statements of requests': ofRequests,
+      'SQL statements of the revocation poll meanwhile': ofPoll,
+      'log lines': logged,
+    });
+    if (ratio < target) process.exitCode = 1;
+  } finally {
+    bare?.process.kill();
+    await service.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+await main();

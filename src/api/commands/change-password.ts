@@ -1,0 +1,103 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Attempt } from '../../eventlog/handle.ts';
+import { newId } from '../../platform/new-id.ts';
+import { changeUser, mergeRows } from '../../projections/change.ts';
+import { findLiveSessions } from '../../projections/session.ts';
+import { findUser, type UserForCommand } from '../../projections/user.ts';
+import { PersonalData } from '../personal-data.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Services } from '../services.ts';
+import { metaOf } from './actor.ts';
+import { consecutive } from './consecutive-changes.ts';
+import { guardUser } from './guard.ts';
+import { acceptedPassword } from './register-user.ts';
+import { endSessions } from './revoke-sessions.ts';
+
+export interface ChangePasswordInput {
+  readonly userId: string;
+  /** The one session that lives on. */
+  readonly sessionId: string;
+  readonly currentPassword: string;
+  readonly newPassword: string;
+}
+
+/**
+ * Replaces the password once the present one was given, which counts and locks as at a login. In the same transaction
+ * every other session ends and the user's epoch rises: all access tokens are stale, and only the session that asked can
+ * refresh. Raises `invalid_credentials`, `password_refused` (with reasons), `conflict`, `invalid_token`, `unavailable`.
+ */
+export async function changePassword(
+  services: Services,
+  input: ChangePasswordInput,
+  context: RequestContext,
+): Promise<void> {
+  const known = await existing(services, input.userId);
+  const personal = await PersonalData.of(services.subjectKeys, known.userId, known.subjectKey);
+  const { email } = personal.profile(known.state.pii);
+  const accepted = acceptedPassword(input.newPassword, email);
+  const { matches } = await services.hasher.verify(
+    known.passwordHash,
+    input.currentPassword.normalize('NFC'),
+  );
+  const hash = matches ? await services.hasher.hash(accepted) : null;
+  await services.handler.run(known.userId, () =>
+    attempt(services, input, { hash, comparedWith: known.state.passwordChangedAt }, context),
+  );
+}
+
+/** `hash`: of the new password; null when the present one did not match. */
+interface Checked {
+  readonly hash: string | null;
+  readonly comparedWith: number | null;
+}
+
+async function attempt(
+  services: Services,
+  { userId, sessionId }: ChangePasswordInput,
+  { hash, comparedWith }: Checked,
+  context: RequestContext,
+): Promise<Attempt<undefined>> {
+  const now = services.now();
+  const [user, live] = await Promise.all([
+    existing(services, userId),
+    findLiveSessions(services.readers, userId),
+  ]);
+  const matches = hash !== null;
+  const checked = changeUser(userId, user, { type: 'CheckPassword', now, matches, comparedWith });
+  const refusal = checked.refusal;
+  if (hash === null || refusal !== undefined) {
+    return {
+      command: {
+        commandId: newId(),
+        meta: metaOf(context),
+        streams: [checked.touch],
+        rows: checked.rows,
+      },
+      answer: () => {
+        throw new LatchkeyError(refusal!, { detail: 'current password does not match' });
+      },
+    };
+  }
+  const changed = consecutive(checked, changeUser(userId, checked, { type: 'ChangePassword', now }));
+  const others = live.filter((session) => session.sessionId !== sessionId);
+  const ended = endSessions(others, now, 'password_changed');
+  return {
+    command: {
+      commandId: newId(),
+      meta: metaOf(context),
+      streams: [guardUser(user, changed.touch), ...ended.map(({ touch }) => touch)],
+      rows: mergeRows(
+        changed.rows,
+        { password_hashes: [{ user_id: userId, hash }] },
+        ...ended.map(({ rows }) => rows),
+      ),
+    },
+    answer: () => undefined,
+  };
+}
+
+async function existing(services: Services, userId: string): Promise<UserForCommand> {
+  const user = await findUser(services.readers, userId);
+  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
+  return user;
+}

@@ -1,0 +1,31 @@
+import { type Config, ConfigError } from '../platform/config.ts';
+import { runningEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+
+export interface DatabaseUrls {
+  /** As the role that DATABASE_URL names; in dev, the owner of the embedded Postgres. */
+  readonly owner: string;
+  readonly application: string;
+}
+
+/**
+ * Where a command of an operator finds the log: DATABASE_URL, or in dev the embedded Postgres that `npm start` runs.
+ * Throws ConfigError.
+ */
+export function databaseUrls(config: Config): DatabaseUrls {
+  if (config.databaseUrl !== undefined) {
+    return {
+      owner: config.databaseDirectUrl ?? config.databaseUrl,
+      application: config.databaseUrl,
+    };
+  }
+  const embedded = runningEmbeddedPostgres(config.dataDir);
+  if (embedded === null) {
+    throw new ConfigError([
+      { variable: 'DATABASE_URL', message: 'must be set, or the service be started (npm start)' },
+    ]);
+  }
+  return {
+    owner: embedded.url,
+    application: embedded.urlFor(config.databaseAppRole, embedded.appPassword),
+  };
+}

@@ -1,0 +1,46 @@
+import { loadServerSecrets } from '../api/server-secrets.ts';
+import { loadConfig } from '../platform/config.ts';
+import { loadKeyRing } from '../platform/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/key-wrap.ts';
+import { createLogger } from '../platform/logging.ts';
+import { createPools } from '../platform/postgres-pool.ts';
+import { SubjectKeys } from '../platform/subject-cipher.ts';
+import { rebuildAndCompare } from '../projections/rebuild.ts';
+import { databaseUrls } from './database.ts';
+
+/**
+ * Folds the log into a scratch schema. With `compare`, prints every difference to the live rows and ends with exit code 2
+ * when there is one.
+ */
+export async function rebuild({ compare = false }: { compare?: boolean }): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger({ level: config.logLevel, name: 'latchkey rebuild' });
+  const databaseUrl = databaseUrls(config).owner;
+  const keyWrap = localKeyWrap(loadKeyRing(config));
+  const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });
+  const pools = createPools({
+    databaseUrl,
+    readers: 1,
+    applicationName: 'latchkey rebuild',
+    logger: log,
+  });
+  try {
+    const { identifierKey } = await loadServerSecrets(pools.readers, keyWrap);
+    const result = await rebuildAndCompare({
+      databaseUrl,
+      keys: {
+        identifierKey,
+        unwrapSubjectKey: (subjectId, wrapped) => subjectKeys.unwrap(subjectId, wrapped),
+      },
+      log,
+    });
+    const rate = Math.round(result.events / result.seconds);
+    console.log(`${result.events} events up to position ${result.ceiling}, ${rate} events/s`);
+    if (!compare) return;
+    for (const difference of result.differences) console.log(JSON.stringify(difference));
+    console.log(result.count === 0 ? 'equal' : `${result.count} differences`);
+    if (result.count > 0) process.exitCode = 2;
+  } finally {
+    await pools.end();
+  }
+}

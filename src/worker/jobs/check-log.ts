@@ -1,0 +1,40 @@
+import { everyMinute, type Job, type JobContext } from '../job.ts';
+import { checkNewEvents, checkWholeLog, type LogCheck } from '../log-check.ts';
+
+const timeoutMs = 240_000;
+const nightly = '17 3 * * *';
+
+/** Damage to the log makes this job fail, minute after minute, until somebody has seen to it. */
+export const checkLog: Job = {
+  name: 'log.check',
+  cron: everyMinute,
+  atStart: true,
+  run: async (context) => {
+    const check = await context.readers.use(
+      (client) => checkNewEvents(client, { signal: context.signal }),
+      { timeoutMs },
+    );
+    report(context, 'new', check);
+  },
+};
+
+/** Finds what was damaged after `checkLog` had passed. */
+export const checkLogWhole: Job = {
+  name: 'log.check-whole',
+  cron: nightly,
+  atStart: false,
+  run: async (context) => {
+    const check = await context.readers.use(
+      (client) => checkWholeLog(client, { signal: context.signal }),
+      { timeoutMs: 60 * 60_000 },
+    );
+    report(context, 'whole', check);
+  },
+};
+
+function report({ log, metrics }: JobContext, scope: string, check: LogCheck): void {
+  metrics.logCheckFindings.set({ scope }, check.count);
+  if (check.count === 0) return;
+  for (const finding of check.findings) log.error({ finding }, 'the event log is damaged');
+  throw new Error(`the log check found ${check.count} problems`);
+}

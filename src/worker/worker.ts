@@ -1,0 +1,168 @@
+import { type Job as BossJob, PgBoss } from 'pg-boss';
+import type { Registry } from 'prom-client';
+import { CommandHandler } from '../eventlog/handle.ts';
+import { Writer } from '../eventlog/writer.ts';
+import type { Config } from '../platform/config.ts';
+import { createPools } from '../platform/postgres-pool.ts';
+import type { Job, JobContext, JobLogger } from './job.ts';
+import { jobSchemaName } from './job-schema.ts';
+import { checkLog, checkLogWhole } from './jobs/check-log.ts';
+import { ensurePartitions } from './jobs/ensure-partitions.ts';
+import { expireSessions } from './jobs/expire-sessions.ts';
+import { pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
+import { removeKeys } from './jobs/remove-keys.ts';
+import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.ts';
+
+export interface WorkerOptions {
+  readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'>;
+  /** As the application role. */
+  readonly databaseUrl: string;
+  readonly log: JobLogger;
+  /** Default: a registry of its own. */
+  readonly registry?: Registry;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  /** How often each queue is looked at; at least 0.5. */
+  readonly pollSeconds?: number;
+}
+
+export interface Worker {
+  readonly metrics: WorkerMetrics;
+  /** Takes no more jobs, lets those under way end at their next batch, closes everything. */
+  stop(): Promise<void>;
+}
+
+export const deadLetterQueue = 'jobs.failed';
+
+const drainMs = 20_000;
+const daySeconds = 86_400;
+const connections = { jobs: 3, readers: 3 } as const;
+
+/** The settings of every queue; `exclusive`: one job waits or runs, on whichever worker. */
+const queueSettings = {
+  retryLimit: 3,
+  retryDelay: 5,
+  retryBackoff: true,
+  retryDelayMax: 60,
+  // A worker that died is noticed by its silence, a job that hangs by its age.
+  heartbeatSeconds: 30,
+  expireInSeconds: 3_600,
+  retentionSeconds: daySeconds,
+  deleteAfterSeconds: 300,
+} as const;
+
+/**
+ * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on one of them. The
+ * database must have been migrated; this process changes rows, never the schema.
+ */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { log } = options;
+  const metrics = createWorkerMetrics(options.registry);
+  const pools = createPools({
+    databaseUrl: options.databaseUrl,
+    readers: connections.readers,
+    applicationName: 'latchkey worker',
+    logger: log,
+  });
+  const handler = new CommandHandler(
+    new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers }),
+  );
+  const stopping = new AbortController();
+  const boss = createBoss(options);
+  const stop = async () => {
+    stopping.abort();
+    await boss.stop({ graceful: true, timeout: drainMs });
+    await pools.end();
+  };
+  const contextOf = (runId: string): JobContext => ({
+    config: options.config,
+    readers: pools.readers,
+    handler,
+    metrics,
+    log,
+    now: options.now ?? Date.now,
+    meta: { request_id: runId, correlation_id: runId, actor: 'worker' },
+    signal: stopping.signal,
+  });
+  try {
+    await startBoss(boss);
+    await boss.createQueue(deadLetterQueue, {
+      retentionSeconds: 7 * daySeconds,
+      deleteAfterSeconds: daySeconds,
+    });
+    for (const job of allJobs()) await register(boss, job, contextOf, options);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { metrics, stop };
+}
+
+function allJobs(): Job[] {
+  return [
+    expireSessions(),
+    pruneOldRevocations,
+    pruneOldSessions,
+    ensurePartitions,
+    removeKeys,
+    checkLog,
+    checkLogWhole,
+  ];
+}
+
+function createBoss({ databaseUrl, log }: WorkerOptions): PgBoss {
+  const boss = new PgBoss({
+    connectionString: databaseUrl,
+    application_name: 'latchkey worker jobs',
+    schema: jobSchemaName,
+    max: connections.jobs,
+    migrate: false,
+    createSchema: false,
+    // Rebuilding an index needs the owner.
+    reindex: false,
+    superviseIntervalSeconds: 30,
+    monitorIntervalSeconds: 30,
+    maintenanceIntervalSeconds: 120,
+  });
+  // Without a listener an error event would end the process. A lost connection heals by itself.
+  boss.on('error', (error) => log.error({ err: error }, 'job queue error'));
+  boss.on('warning', ({ message, data }) => log.warn({ data }, message));
+  return boss;
+}
+
+async function startBoss(boss: PgBoss): Promise<void> {
+  try {
+    await boss.start();
+  } catch (error) {
+    if (!/not installed|requires migrations/.test((error as Error).message)) throw error;
+    throw new Error('The job tables are missing or old: run `latchkey migrate` first', {
+      cause: error,
+    });
+  }
+}
+
+async function register(
+  boss: PgBoss,
+  job: Job,
+  contextOf: (runId: string) => JobContext,
+  { log, pollSeconds = 2 }: WorkerOptions,
+): Promise<void> {
+  await boss.createQueue(job.name, { policy: 'exclusive', deadLetter: deadLetterQueue });
+  // A queue that exists keeps its settings, and those may be an older release's.
+  await boss.updateQueue(job.name, { ...queueSettings, deadLetter: deadLetterQueue });
+  await boss.schedule(job.name, job.cron, { job: job.name });
+  const work = async ([due]: BossJob[]) => {
+    const context = contextOf(due!.id);
+    try {
+      await job.run(context);
+      context.metrics.runs.inc({ job: job.name, outcome: 'completed' });
+      context.metrics.lastSuccess.setToCurrentTime({ job: job.name });
+    } catch (error) {
+      context.metrics.runs.inc({ job: job.name, outcome: 'failed' });
+      log.error({ err: error, job: job.name }, 'job failed');
+      throw error;
+    }
+  };
+  await boss.work(job.name, { pollingIntervalSeconds: pollSeconds }, work);
+  if (job.atStart) await boss.send(job.name, { job: job.name });
+}

@@ -1,0 +1,296 @@
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import type { ClientCommand } from '../../src/domain/client/decide.ts';
+import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
+import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
+import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
+import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
+import { initialKeyset, type KeysetState } from '../../src/domain/keyset/state.ts';
+import type { SessionCommand } from '../../src/domain/session/decide.ts';
+import type { SessionState } from '../../src/domain/session/state.ts';
+import type { UserCommand } from '../../src/domain/user/decide.ts';
+import type { UserState } from '../../src/domain/user/state.ts';
+import type { CommandRows } from '../../src/eventlog/command.ts';
+import { Writer } from '../../src/eventlog/writer.ts';
+import { identifierMac } from '../../src/platform/identifier-index.ts';
+import { localKeyWrap } from '../../src/platform/key-wrap.ts';
+import { newId } from '../../src/platform/new-id.ts';
+import { SubjectKeys, sealPersonalData } from '../../src/platform/subject-cipher.ts';
+import {
+  type Change,
+  changeClient,
+  changeKeyset,
+  changeSession,
+  changeUser,
+  mergeRows,
+} from '../../src/projections/change.ts';
+import { toHex } from '../../src/projections/columns.ts';
+import type { RebuildOptions } from '../../src/projections/rebuild.ts';
+import { key, newSecretHash, refreshCommand } from './ingredients.ts';
+
+interface Stream<S> {
+  readonly id: string;
+  version: number;
+  state: S;
+}
+
+export interface SeededSession extends Stream<SessionState> {
+  secretHash: string;
+  readonly userId: string;
+}
+
+export const populationStartedAt = 1_800_000_000_000;
+
+const identifierKey = randomBytes(32);
+const subjectKeys = new SubjectKeys({
+  keyWrap: localKeyWrap([{ id: 'test', key: randomBytes(32) }]),
+  cachedKeysMax: 1_000,
+});
+
+export const rebuildKeys: RebuildOptions['keys'] = {
+  identifierKey,
+  unwrapSubjectKey: (subjectId, wrapped) => subjectKeys.unwrap(subjectId, wrapped),
+};
+
+/** Users, sessions, clients and the keyset, changed at random through the writer, as commands change them. */
+export class Population {
+  readonly #writer: Writer;
+  readonly #random: () => number;
+  readonly #subjects = new Map<string, Buffer>();
+  readonly users: Stream<UserState>[] = [];
+  readonly sessions: SeededSession[] = [];
+  readonly clients: Stream<ClientState>[] = [];
+  readonly keyset: Stream<KeysetState> = { id: issuerKeysetId, version: 0, state: initialKeyset };
+  clock = populationStartedAt;
+
+  constructor(lanes: readonly pg.Client[], random: () => number) {
+    this.#writer = new Writer({ lanes, readers: lanes[0]!, deadlineMs: 10_000 });
+    this.#random = random;
+  }
+
+  /** At least one of everything, in every state that a row can have, then `steps` random changes. */
+  async grow(steps: number): Promise<void> {
+    await this.changeKeyset({ type: 'EnsureKeys', now: this.tick(), generated: [key(), key()] });
+    for (let count = 0; count < 4; count++) {
+      await this.register();
+      await this.registerClient();
+      await this.start();
+    }
+    for (let step = 0; step < steps; step++) await this.step();
+  }
+
+  async step(): Promise<void> {
+    const steps = [
+      () => this.start(),
+      () => this.refresh(this.#pick(this.sessions)),
+      () => this.refresh(this.#pick(this.sessions)),
+      () => this.refresh(this.#pick(this.sessions)),
+      () => this.reuse(this.#pick(this.sessions)),
+      () => this.end(this.#pick(this.sessions)),
+      () => this.expire(this.#pick(this.sessions)),
+      () => this.register(),
+      () => this.#changeUserAtRandom(this.#pick(this.users)),
+      () => this.#changeUserAtRandom(this.#pick(this.users)),
+      () => this.registerClient(),
+      () => this.#changeClientAtRandom(this.#pick(this.clients)),
+      () => this.#changeKeysAtRandom(),
+    ];
+    await this.#pick(steps)();
+  }
+
+  tick(): number {
+    this.clock += 1 + Math.floor(this.#random() * 60_000);
+    return this.clock;
+  }
+
+  async register(): Promise<Stream<UserState>> {
+    const id = newId();
+    const { key: subjectKey, wrapped } = await subjectKeys.newSubjectKey(id);
+    this.#subjects.set(id, subjectKey);
+    const user: Stream<UserState> = { id, version: 0, state: undefined as unknown as UserState };
+    const email = `person-${this.users.length}@example.test`;
+    await this.changeUser(
+      user,
+      {
+        type: 'RegisterUser',
+        now: this.tick(),
+        pii: this.#profile(id, email),
+        emailVerified: false,
+        hasPassword: true,
+        roles: this.#random() < 0.5 ? [] : ['editor', 'ops:on-call'],
+      },
+      {
+        credentials: [{ identifier_mac: toHex(identifierMac(identifierKey, email)), user_id: id }],
+        subject_keys: [{ subject_id: id, wrapped }],
+        password_hashes: [{ user_id: id, hash: 'not a hash' }],
+      },
+    );
+    this.users.push(user);
+    return user;
+  }
+
+  #profile(userId: string, email: string): Uint8Array {
+    return sealPersonalData(this.#subjects.get(userId)!, userId, { email, name: 'Zoë \\ "Tab"\t' });
+  }
+
+  async changeUser(user: Stream<UserState>, command: UserCommand, more: CommandRows = {}) {
+    const current = user.version === 0 ? null : user;
+    await this.#append(user, () => changeUser(user.id, current, command), more);
+  }
+
+  async start(): Promise<SeededSession> {
+    const { id: userId } = this.#pick(this.users);
+    const refreshable = this.#random() < 0.8;
+    const secretHash = newSecretHash();
+    const session = { id: newId(), userId, version: 0, secretHash } as SeededSession;
+    await this.changeSession(session, {
+      type: 'StartSession',
+      now: this.tick(),
+      userId,
+      clientId: this.#random() < 0.5 ? null : this.#pick(this.clients).id,
+      deviceType: refreshable ? 'web' : 'service',
+      amr: ['pwd'],
+      audience: ['orders', 'with "quotes", commas and \\'],
+      scope: 'orders.read\torders.write',
+      transport: 'cookie',
+      lifetimes: { accessTokenTtlSeconds: 900, sessionTtlSeconds: 86_400, refreshable },
+      secretHash: refreshable ? secretHash : null,
+      salt: refreshable ? randomBytes(16).toString('base64url') : null,
+      pii: sealPersonalData(this.#subjects.get(userId)!, userId, { ip: '192.0.2.1' }),
+    });
+    this.sessions.push(session);
+    return session;
+  }
+
+  async refresh(session: SeededSession): Promise<void> {
+    const secretHash = newSecretHash();
+    const { generation } = session.state;
+    await this.changeSession(session, refreshCommand(session, this.tick(), { secretHash }));
+    if (session.state.generation > generation) session.secretHash = secretHash;
+  }
+
+  async reuse(session: SeededSession): Promise<void> {
+    const used = { generation: session.state.generation, secretHash: newSecretHash() };
+    if (session.state.generation > 1) used.generation -= 1;
+    await this.changeSession(session, {
+      ...refreshCommand(session, this.tick(), { secretHash: newSecretHash() }),
+      presented: used,
+    });
+  }
+
+  async end(session: SeededSession): Promise<void> {
+    const pii = sealPersonalData(this.#subjects.get(session.userId)!, session.userId, {
+      device_name: 'other',
+    });
+    const now = this.tick();
+    await this.changeSession(
+      session,
+      this.#random() < 0.5
+        ? { type: 'RevokeSession', now, reason: 'superseded', supersededBy: newId(), pii }
+        : { type: 'RevokeSession', now, reason: 'logout' },
+    );
+  }
+
+  async expire(session: SeededSession): Promise<void> {
+    await this.changeSession(session, {
+      type: 'ExpireSession',
+      now: this.tick() + (this.#random() < 0.5 ? 3_600_000 : 90_000_000),
+      idleSeconds: 1800,
+    });
+  }
+
+  async changeSession(session: SeededSession, command: SessionCommand): Promise<void> {
+    const current = session.version === 0 ? null : session;
+    await this.#append(session, () => changeSession(session.id, current, command));
+  }
+
+  async registerClient(): Promise<void> {
+    const client = { id: newId(), version: 0, state: initialClient };
+    const confidential = this.#random() < 0.7;
+    await this.#changeClient(client, {
+      type: 'RegisterClient',
+      now: this.tick(),
+      name: 'Orders, "quoted" \\ {braces} — ünïcode',
+      kind: confidential ? 'confidential' : 'public',
+      audiences: ['orders', 'NULL'],
+      scopes: [],
+      secretHash: confidential ? newSecretHash() : null,
+    });
+    this.clients.push(client);
+  }
+
+  async #changeClientAtRandom(client: Stream<ClientState>): Promise<void> {
+    const now = this.tick();
+    await this.#changeClient(
+      client,
+      this.#random() < 0.8
+        ? { type: 'RotateClientSecret', now, secretHash: newSecretHash() }
+        : { type: 'DisableClient', now },
+    );
+  }
+
+  async #changeClient(client: Stream<ClientState>, command: ClientCommand): Promise<void> {
+    await this.#append(client, () => changeClient(client.id, client, command));
+  }
+
+  async #changeUserAtRandom(user: Stream<UserState>): Promise<void> {
+    const now = this.tick();
+    const email = `person-${this.users.indexOf(user)}@example.test`;
+    const commands: readonly UserCommand[] = [
+      { type: 'ChangeProfile', now, pii: this.#profile(user.id, email) },
+      { type: 'ChangePassword', now },
+      { type: 'CheckPassword', now, matches: false },
+      { type: 'CheckPassword', now, matches: false },
+      { type: 'CheckPassword', now, matches: true },
+      { type: 'RaiseEpoch', now },
+      { type: 'GrantRole', now, role: 'reader' },
+      { type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 },
+      { type: 'DisableUser', now, otherActiveAdmins: 1 },
+      { type: 'EnableUser', now },
+    ];
+    await this.changeUser(user, this.#pick(commands));
+  }
+
+  async #changeKeysAtRandom(): Promise<void> {
+    const now = this.tick();
+    const { kid } = this.#pick(this.keyset.state.keys);
+    const commands: readonly KeysetCommand[] = [
+      { type: 'RotateKeys', now, newKey: key(), retireForSeconds: 1, jwksMaxKeys: 10 },
+      { type: 'RevokeKey', now, kid, newKey: key() },
+      { type: 'RemoveRetired', now, keepRevokedForSeconds: 60 },
+    ];
+    await this.changeKeyset(this.#pick(commands));
+  }
+
+  async changeKeyset(command: KeysetCommand): Promise<void> {
+    await this.#append(this.keyset, () => changeKeyset(this.keyset.id, this.keyset, command));
+  }
+
+  /** A refusal that nobody records changes nothing. */
+  async #append<S>(
+    stream: Stream<S>,
+    decide: () => Change<S>,
+    more: CommandRows = {},
+  ): Promise<void> {
+    let change: Change<S>;
+    try {
+      change = decide();
+    } catch (error) {
+      if (error instanceof LatchkeyError) return;
+      throw error;
+    }
+    if (change.events.length === 0) return;
+    await this.#writer.append({
+      commandId: newId(),
+      meta: { request_id: newId(), correlation_id: newId(), actor: 'test' },
+      streams: [change.touch],
+      rows: mergeRows(change.rows, more),
+    });
+    stream.version = change.version;
+    stream.state = change.state;
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#random() * list.length)]!;
+  }
+}

@@ -1,0 +1,222 @@
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rebuild, rebuildAndCompare, rebuiltTables } from '../../src/projections/rebuild.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { seededRandom } from './ingredients.ts';
+import { Population, rebuildKeys } from './population.ts';
+
+let database: TestDatabase;
+let owner: pg.Client;
+let lanes: pg.Client[];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  owner = new pg.Client({ connectionString: database.ownerUrl });
+  lanes = [0, 1].map(() => new pg.Client({ connectionString: database.appUrl }));
+  for (const client of [owner, ...lanes]) await client.connect();
+});
+
+afterEach(async () => {
+  for (const client of [owner, ...lanes]) await client.end();
+  await database.drop();
+});
+
+const compareAs = (databaseUrl: string) => rebuildAndCompare({ databaseUrl, keys: rebuildKeys });
+
+async function grown(steps: number, seed = 1): Promise<Population> {
+  const population = new Population(lanes, seededRandom(seed));
+  await population.grow(steps);
+  return population;
+}
+
+async function alteringLog(statement: string): Promise<void> {
+  await owner.query(`begin; set local session_replication_role = replica; ${statement}; commit`);
+}
+
+describe('rebuild', () => {
+  it('finds an empty log equal', async () => {
+    expect(await compareAs(database.ownerUrl)).toMatchObject({ events: 0, ceiling: 0, count: 0 });
+  });
+
+  it.each([1, 2, 3])(
+    'equals the live rows after random commands on every stream (%i)',
+    async (seed) => {
+      await grown(250, seed);
+
+      const found = await compareAs(database.ownerUrl);
+
+      expect(found.differences).toEqual([]);
+      const { rows } = await owner.query(
+        'select count(*)::integer as events, max(pos)::integer as ceiling from latchkey.events',
+      );
+      expect(found).toMatchObject({ count: 0, ...rows[0] });
+      const { rows: kinds } = await owner.query('select distinct kind from latchkey.events');
+      expect(kinds).toHaveLength(4);
+    },
+  );
+
+  it('fills every table with as many rows as live', async () => {
+    await grown(100);
+    const options = { databaseUrl: database.ownerUrl, keys: rebuildKeys };
+    await rebuild(options, async (client, { schema }) => {
+      for (const table of rebuiltTables) {
+        const { rows } = await client.query(`select
+          (select count(*)::integer from latchkey.${table}) as live,
+          (select count(*)::integer from ${schema}.${table}) as rebuilt`);
+        expect(rows[0].live, table).toBeGreaterThan(0);
+        expect(rows[0].rebuilt, table).toBe(rows[0].live);
+      }
+    });
+  });
+
+  it('needs no more than the rights of the application, and leaves nothing behind', async () => {
+    await grown(30);
+
+    expect(await compareAs(database.appUrl)).toMatchObject({ count: 0 });
+
+    const { rows } = await owner.query(
+      `select tablename from pg_tables where schemaname = 'latchkey_scratch'`,
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('sees no difference where appends go on meanwhile', async () => {
+    const population = await grown(50);
+    let going = true;
+    const load = (async () => {
+      while (going) await population.step();
+    })();
+
+    const runs = [];
+    for (let run = 0; run < 5; run++) runs.push(await compareAs(database.ownerUrl));
+    going = false;
+    await load;
+
+    expect(runs.flatMap(({ differences }) => differences)).toEqual([]);
+    expect(runs[4]!.events).toBeGreaterThan(runs[0]!.events);
+  });
+
+  it('has no credential for a user whose subject key was deleted', async () => {
+    const { users } = await grown(10);
+    const [erased] = users;
+    await owner.query('delete from latchkey.subject_keys where subject_id = $1', [erased!.id]);
+
+    expect((await compareAs(database.ownerUrl)).differences).toEqual([
+      expect.objectContaining({ table: 'credentials', key: erased!.id, kind: 'extra' }),
+    ]);
+  });
+
+  it.each([
+    ['of an unknown type', `type = 'SessionTeleported'`, /SessionTeleported: unknown type/],
+    ['of a newer schema', 'schema_v = 2', /schema version 2, known: 1/],
+  ])('stops at an event %s', async (_what, change, message) => {
+    await grown(30);
+    await alteringLog(`update latchkey.events set ${change}
+      where pos = (select max(pos) from latchkey.events where type = 'SessionStarted')`);
+
+    await expect(compareAs(database.ownerUrl)).rejects.toThrow(message);
+  });
+
+  it('refuses to run twice at once', async () => {
+    const options = { databaseUrl: database.ownerUrl, keys: rebuildKeys };
+    await rebuild(options, async () => {
+      await expect(compareAs(database.ownerUrl)).rejects.toThrow('another rebuild');
+    });
+  });
+});
+
+describe('a rebuild names', () => {
+  const flip = (column: string) =>
+    `${column} = set_byte(${column}, 20, get_byte(${column}, 20) # 1)`;
+
+  it('every changed column by its table and key, and nothing else', async () => {
+    await grown(40);
+    const planted = [
+      ['users', 'pii', 'user_id', flip('pii')],
+      ['users', 'roles', 'user_id', `roles = roles || '{x}'`],
+      ['sessions', 'pii', 'session_id', flip('pii')],
+      [
+        'sessions',
+        'refreshed_at',
+        'session_id',
+        `refreshed_at = refreshed_at + interval '1 microsecond'`,
+      ],
+      ['sessions', 'idempotency_key_hash', 'session_id', `idempotency_key_hash = ''`],
+      ['clients', 'name', 'client_id', `name = name || ' '`],
+      ['keysets', 'keys', 'keyset_id', `keys = jsonb_set(keys, '{0,retiredAt}', '1')`],
+      ['credentials', 'identifier_mac', 'user_id', flip('identifier_mac')],
+      ['revocations', 'until', 'target', `until = until + interval '1 millisecond'`],
+      ['streams', 'version', 'stream_id', 'version = version + 1'],
+      ['streams', 'first_pos', 'stream_id', 'first_pos = first_pos - 1'],
+      ['streams', 'last_pos', 'stream_id', 'last_pos = last_pos + 1'],
+      ['streams', 'subject_id', 'stream_id', 'subject_id = stream_id'],
+    ] as const;
+    const expected: unknown[] = [];
+    const keys: string[] = [];
+    for (const [table, column, key, change] of planted) {
+      const only = table === 'streams' ? 'where kind = 2' : '';
+      const { rows } = await owner.query(`update latchkey.${table} set ${change} where ctid =
+          (select ctid from latchkey.${table} ${only} order by random() limit 1)
+        returning ${key}::text as key`);
+      expected.push(expect.objectContaining({ table, column, kind: 'changed' }));
+      expect(rows).toHaveLength(1);
+      keys.push(rows[0].key);
+    }
+
+    const { count, differences } = await compareAs(database.ownerUrl);
+
+    expect(count).toBe(planted.length);
+    expect(differences).toEqual(expect.arrayContaining(expected));
+    for (const key of keys) expect(differences.some((found) => found.key.includes(key))).toBe(true);
+    for (const { live, rebuilt } of differences) expect(live).not.toBe(rebuilt);
+  });
+
+  it('a missing and an extra row of every table', async () => {
+    await grown(40);
+    for (const table of rebuiltTables) {
+      await owner.query(`delete from latchkey.${table}
+        where ctid = (select ctid from latchkey.${table} limit 1)`);
+    }
+    const missing = await compareAs(database.ownerUrl);
+    await alteringLog('delete from latchkey.events');
+    const extra = await compareAs(database.ownerUrl);
+
+    const named = missing.differences.map(({ table, kind, column }) => [table, kind, column]);
+    expect(named).toEqual(rebuiltTables.map((table) => [table, 'missing', null]));
+    const extraTables = new Set(
+      extra.differences.map(({ table, kind }) => (kind === 'extra' ? table : null)),
+    );
+    // The one keyset row was deleted above.
+    const expected = rebuiltTables.filter((table) => table !== 'keysets');
+    expect(extraTables).toEqual(new Set([...expected, 'streams']));
+  });
+
+  it('a gap in the versions of a stream', async () => {
+    const { sessions } = await grown(60);
+    const session = sessions.find(({ version }) => version >= 3)!;
+    await alteringLog(
+      `delete from latchkey.events where stream_id = '${session.id}' and version = 2`,
+    );
+
+    const { differences } = await compareAs(database.ownerUrl);
+
+    expect(differences).toContainEqual(
+      expect.objectContaining({ table: 'events', key: session.id, column: 'version' }),
+    );
+    expect(differences).toContainEqual(
+      expect.objectContaining({ table: 'streams', key: session.id, column: 'version' }),
+    );
+  });
+
+  it('a hundred differences at most, counts them all, and shows no personal data', async () => {
+    const population = await grown(20);
+    while (population.sessions.length < 120) await population.start();
+    await owner.query(`update latchkey.sessions set pii = '\\xfeedface', scope = 'changed'`);
+
+    const { count, differences } = await compareAs(database.ownerUrl);
+
+    expect(count).toBe(2 * population.sessions.length);
+    expect(differences).toHaveLength(100);
+    expect(JSON.stringify(differences)).not.toContain('feedface');
+  });
+});

@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseAst } from 'vitest/node';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface SourceFile {
+  /** From the root of the repository, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Import {
+  readonly from: string;
+  /** Vanishes at run time. */
+  readonly typeOnly: boolean;
+  readonly names: readonly string[];
+  readonly isReExport: boolean;
+}
+
+interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly [field: string]: unknown;
+}
+
+const skipped = new Set(['node_modules', '.git', '.latchkey', 'results', 'coverage']);
+
+export function readText(file: string): string {
+  return readFileSync(path.join(root, file), 'utf8');
+}
+
+/** Every file below these paths of the repository, sorted. */
+export function filesBelow(...starts: string[]): string[] {
+  const found: string[] = [];
+  const visit = (file: string) => {
+    if (!statSync(path.join(root, file)).isDirectory()) {
+      found.push(file);
+      return;
+    }
+    for (const name of readdirSync(path.join(root, file))) {
+      if (!skipped.has(name)) visit(`${file}/${name}`);
+    }
+  };
+  for (const start of starts) visit(start);
+  return found.sort();
+}
+
+export function sourceFiles(...starts: string[]): SourceFile[] {
+  return filesBelow(...starts)
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => ({ path: file, text: readText(file) }));
+}
+
+/** Every syntax node of a TypeScript file, outermost first. */
+export function* nodesOf({ text }: SourceFile): Generator<Node> {
+  const pending: unknown[] = [parseAst(text, { lang: 'ts' })];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (Array.isArray(value)) pending.push(...value.toReversed());
+    else if (typeof value === 'object' && value !== null) {
+      if (typeof (value as Node).type === 'string') yield value as Node;
+      pending.push(...Object.values(value).toReversed());
+    }
+  }
+}
+
+export function importsOf(file: SourceFile): Import[] {
+  const found: Import[] = [];
+  for (const node of nodesOf(file)) {
+    const source = node.source as { value?: string } | null | undefined;
+    if (typeof source?.value !== 'string') continue;
+    const specifiers = (node.specifiers ?? []) as {
+      importKind?: string;
+      exportKind?: string;
+      imported?: { name: string };
+    }[];
+    const kinds = specifiers.map(({ importKind, exportKind }) => importKind ?? exportKind);
+    const wholly = node.importKind === 'type' || node.exportKind === 'type';
+    found.push({
+      from: source.value,
+      typeOnly: wholly || (kinds.length > 0 && kinds.every((kind) => kind === 'type')),
+      names: specifiers.flatMap(({ imported }) => imported?.name ?? []),
+      isReExport: node.type.startsWith('Export'),
+    });
+  }
+  return found;
+}
+
+/** The file that a relative import names, from the root of the repository; null for a package. */
+export function resolved(importer: string, specifier: string): string | null {
+  if (!specifier.startsWith('.')) return null;
+  return path.posix.join(path.posix.dirname(importer), specifier);
+}
+
+export function functionsOf(file: SourceFile): { line: number; lines: number }[] {
+  const lineAt = (offset: number) => file.text.slice(0, offset).split('\n').length;
+  const found: { line: number; lines: number }[] = [];
+  for (const node of nodesOf(file)) {
+    if (!/^(Arrow)?Function(Declaration|Expression)$/.test(node.type)) continue;
+    const line = lineAt(node.start);
+    found.push({ line, lines: lineAt(node.end) - line + 1 });
+  }
+  return found;
+}

@@ -1,0 +1,125 @@
+import pg from 'pg';
+import type { SessionCommand } from '../../src/domain/session/decide.ts';
+import { lifetimesFor } from '../../src/domain/session/lifetimes.ts';
+import { CommandHandler } from '../../src/eventlog/handle.ts';
+import { readStream } from '../../src/eventlog/read.ts';
+import { Writer } from '../../src/eventlog/writer.ts';
+import { newId } from '../../src/platform/new-id.ts';
+import { createPools } from '../../src/platform/postgres-pool.ts';
+import { changeSession } from '../../src/projections/change.ts';
+import { findSession } from '../../src/projections/session.ts';
+import type { JobContext } from '../../src/worker/job.ts';
+import { installJobSchema } from '../../src/worker/job-schema.ts';
+import { createWorkerMetrics } from '../../src/worker/worker-metrics.ts';
+import { silentLogger } from '../support/cluster.ts';
+import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
+
+export const minuteMs = 60_000;
+export const dayMs = 86_400_000;
+
+/** A migrated database with the job tables, connections as the application role, and one as its owner. */
+export async function createJobWorld() {
+  const database = await createTestDatabase();
+  await withClient(database.ownerUrl, (client) => installJobSchema(client, 'latchkey_app'));
+  const pools = createPools({
+    databaseUrl: database.appUrl,
+    readers: 4,
+    applicationName: 'test',
+    logger: silentLogger,
+  });
+  const writer = new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers });
+  const owner = new pg.Client({ connectionString: database.ownerUrl });
+  await owner.connect();
+  return new JobWorld(database, pools, writer, owner);
+}
+
+export class JobWorld {
+  readonly database: TestDatabase;
+  readonly pools: ReturnType<typeof createPools>;
+  readonly writer: Writer;
+  readonly owner: pg.Client;
+
+  constructor(
+    database: TestDatabase,
+    pools: ReturnType<typeof createPools>,
+    writer: Writer,
+    owner: pg.Client,
+  ) {
+    this.database = database;
+    this.pools = pools;
+    this.writer = writer;
+    this.owner = owner;
+  }
+
+  /** What a run would get at that time (epoch ms). */
+  context(now: number, change: Partial<JobContext> = {}): JobContext {
+    return {
+      config: { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 },
+      readers: this.pools.readers,
+      handler: new CommandHandler(this.writer),
+      metrics: createWorkerMetrics(),
+      log: silentLogger,
+      now: () => now,
+      meta: { request_id: 'run', correlation_id: 'run', actor: 'worker' },
+      signal: new AbortController().signal,
+      ...change,
+    };
+  }
+
+  /** A web session that started at `at`. */
+  async startSession(at: number): Promise<string> {
+    const sessionId = newId();
+    await this.changeSession(sessionId, {
+      type: 'StartSession',
+      now: at,
+      userId: newId(),
+      clientId: null,
+      deviceType: 'web',
+      amr: ['pwd'],
+      audience: ['api'],
+      scope: '',
+      transport: 'body',
+      lifetimes: lifetimesFor('web'),
+      secretHash: 'hash-1',
+      salt: 'salt-1',
+      pii: new Uint8Array([1]),
+    });
+    return sessionId;
+  }
+
+  async changeSession(sessionId: string, command: SessionCommand): Promise<void> {
+    const current = await findSession(this.pools.readers, sessionId);
+    const change = changeSession(sessionId, current, command);
+    await this.writer.append({
+      commandId: newId(),
+      meta: { request_id: 'test', correlation_id: 'test', actor: null },
+      streams: [change.touch],
+      rows: change.rows,
+    });
+  }
+
+  refreshSession(sessionId: string, generation: number, now: number): Promise<void> {
+    return this.changeSession(sessionId, {
+      type: 'RefreshSession',
+      now,
+      presented: { generation, secretHash: `hash-${generation}` },
+      successor: { secretHash: `hash-${generation + 1}` },
+      newSalt: `salt-${generation + 1}`,
+      idempotencyKeyHash: null,
+      accessTokenTtlSeconds: 900,
+      graceSeconds: 30,
+      idleSeconds: 0,
+    });
+  }
+
+  async eventTypes(streamId: string): Promise<string[]> {
+    const events = await readStream(this.pools.readers, streamId);
+    return events.map(({ type }) => type);
+  }
+
+  async close(): Promise<void> {
+    await this.pools.end();
+    await this.owner.end();
+    await this.database.drop();
+  }
+}

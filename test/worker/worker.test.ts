@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { installJobSchema } from '../../src/worker/job-schema.ts';
+import { startWorker, type Worker } from '../../src/worker/worker.ts';
+import { silentLogger } from '../support/cluster.ts';
+import { createTestDatabase, withClient } from '../support/postgres.ts';
+import { eventually } from './eventually.ts';
+import { createJobWorld, dayMs, type JobWorld } from './job-world.ts';
+
+const startedAt = Date.parse('2026-01-05T10:00:00Z');
+const weekLater = startedAt + 7 * dayMs;
+const config = { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 };
+
+describe('the worker', () => {
+  let world: JobWorld;
+  let workers: Worker[];
+  let errors: object[];
+  beforeEach(async () => {
+    world = await createJobWorld();
+    workers = [];
+    errors = [];
+  });
+  afterEach(async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await world.close();
+  });
+
+  async function start(): Promise<Worker> {
+    const worker = await startWorker({
+      config,
+      databaseUrl: world.database.appUrl,
+      log: { ...silentLogger, error: (fields) => errors.push(fields) },
+      now: () => weekLater,
+      pollSeconds: 0.5,
+    });
+    workers.push(worker);
+    return worker;
+  }
+
+  async function jobs(name: string): Promise<{ state: string }[]> {
+    const { rows } = await world.owner.query(
+      'select state, keep_until from pgboss_v12.job where name = $1',
+      [name],
+    );
+    return rows;
+  }
+  const completed = (name: string) =>
+    eventually(async () => (await jobs(name)).some(({ state }) => state === 'completed'));
+  const expired = (sessionId: string) =>
+    eventually(async () => (await world.eventTypes(sessionId)).includes('SessionExpired'));
+
+  it('runs every job once at its start, as a role that cannot change the schema', async () => {
+    const session = await world.startSession(startedAt);
+    await start();
+    const names = [
+      'sessions.expire',
+      'revocations.prune',
+      'sessions.prune',
+      'partitions.ensure',
+      'keys.remove',
+      'log.check',
+    ];
+    await Promise.all(names.map(completed));
+    expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    expect(errors).toStrictEqual([]);
+    const { rows } = await world.owner.query(
+      'select name, cron, timezone from pgboss_v12.schedule order by name',
+    );
+    expect(rows).toStrictEqual(
+      [...names.map((name) => [name, '* * * * *']), ['log.check-whole', '17 3 * * *']]
+        .sort()
+        .map(([name, cron]) => ({ name, cron, timezone: 'UTC' })),
+    );
+  });
+
+  // Fails when a queue is not exclusive: each worker's start would enqueue a job of its own.
+  it('shares the jobs with other workers', async () => {
+    const sessions = await Promise.all(
+      Array.from({ length: 30 }, () => world.startSession(startedAt)),
+    );
+    await Promise.all([start(), start()]);
+    await Promise.all(sessions.map(expired));
+    for (const session of sessions) {
+      expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    }
+    const { rows } = await world.owner.query(
+      `select name, policy from pgboss_v12.queue where name not in ('jobs.failed', '__pgboss__send-it')`,
+    );
+    expect(rows).toHaveLength(7);
+    expect(rows.every(({ policy }) => policy === 'exclusive')).toBe(true);
+  });
+
+  // Fails when `stop` does not wait for the job under way: its append would be cut.
+  it('drains: the job under way ends before the worker does', async () => {
+    const session = await world.startSession(startedAt);
+    await world.owner.query('begin');
+    await world.owner.query('select 1 from latchkey.streams where stream_id = $1 for update', [
+      session,
+    ]);
+    const worker = await start();
+    await eventually(async () =>
+      (await jobs('sessions.expire')).some(({ state }) => state === 'active'),
+    );
+    const stopped = worker.stop();
+    await world.owner.query('commit');
+    await stopped;
+    expect(await jobs('sessions.expire')).toMatchObject([{ state: 'completed' }]);
+    expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+  });
+
+  it('tries a failed job again, and reports it', async () => {
+    const session = await world.startSession(startedAt);
+    await world.owner.query('set session_replication_role = replica');
+    await world.owner.query('update latchkey.streams set version = 7 where stream_id = $1', [
+      session,
+    ]);
+    const worker = await start();
+    await eventually(async () => (await jobs('log.check')).some(({ state }) => state === 'retry'));
+    expect(errors).toContainEqual({
+      finding: expect.objectContaining({ problem: 'head', stream_id: session }),
+    });
+    const { values } = await worker.metrics.logCheckFindings.get();
+    expect(values).toMatchObject([{ labels: { scope: 'new' }, value: 1 }]);
+    const { rows } = await world.owner.query(
+      `select dead_letter, retry_limit, retry_backoff, deletion_seconds from pgboss_v12.queue where name = 'log.check'`,
+    );
+    expect(rows).toStrictEqual([
+      { dead_letter: 'jobs.failed', retry_limit: 3, retry_backoff: true, deletion_seconds: 300 },
+    ]);
+  });
+
+  // Fails when the queue has no error listener: the event would end this process.
+  it('survives the loss of its connections', async () => {
+    await start();
+    await completed('log.check');
+    await world.owner.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name like 'latchkey worker%'`,
+    );
+    const session = await world.startSession(startedAt);
+    await world.owner.query(
+      `insert into pgboss_v12.job (name, policy) values ('sessions.expire', 'exclusive')`,
+    );
+    await expired(session);
+  });
+});
+
+describe('the job tables', () => {
+  it('are installed once, however often', async () => {
+    const world = await createJobWorld();
+    await installJobSchema(world.owner, 'latchkey_app');
+    const app = world.pools.readers;
+    await expect(app.query('create table pgboss_v12.mine ()')).rejects.toThrow(/permission denied/);
+    await expect(app.query('drop table pgboss_v12.schedule')).rejects.toThrow(/must be owner/);
+    await world.close();
+  });
+
+  it('must be there before a worker starts', async () => {
+    const database = await createTestDatabase();
+    await withClient(database.ownerUrl, (client) =>
+      client.query('drop schema if exists pgboss_v12 cascade'),
+    );
+    await expect(
+      startWorker({ config, databaseUrl: database.appUrl, log: silentLogger }),
+    ).rejects.toThrow(/latchkey migrate/);
+    await database.drop();
+  });
+});
