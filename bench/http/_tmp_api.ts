@@ -1,2 +1,3 @@
 import { serve } from '../../src/cli/serve.ts';
+
 await serve({});

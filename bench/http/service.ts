@@ -221,7 +221,8 @@ async function countStatements(
 
 const ticksPerSecond = 100;
 
-function cpuOf(pid: number, { withReaped = false } = {}): number {
+/** CPU seconds of one process since its start, in steps of 10 ms. */
+export function cpuOf(pid: number, { withReaped = false } = {}): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

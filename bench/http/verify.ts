@@ -6,6 +6,7 @@ import path from 'node:path';
 import {
   canPin,
   cores,
+  cpuOf,
   has,
   type MeasuredService,
   median,
@@ -18,7 +19,7 @@ import {
 // `/auth/verify` beside a bare node:http server that answers the same bytes. Both sit on one core
 // and take turns under the same load, so a slow moment of the machine meets both.
 
-const rounds = 9;
+const rounds = Number(process.env.ROUNDS ?? 7);
 const roundSeconds = 2;
 const connections = 32;
 const sessions = 64;
@@ -75,7 +76,12 @@ async function logIn(url: string): Promise<string[]> {
 }
 
 /** Its headers are read off the real answer, in their order. */
-async function startBareServer(answer: string): Promise<{ url: string; process: ChildProcess }> {
+interface BareServer {
+  readonly url: string;
+  readonly process: ChildProcess;
+}
+
+async function startBareServer(answer: string): Promise<BareServer> {
   const ofNode = /^(?:date|connection|keep-alive)$/i;
   const headers = answer
     .split('\r\n')
@@ -98,19 +104,36 @@ async function startBareServer(answer: string): Promise<{ url: string; process: 
   return { url: `http://127.0.0.1:${port}`, process: child };
 }
 
-async function compare(service: MeasuredService, bareUrl: string) {
-  const verify: number[] = [];
-  const bare: number[] = [];
-  for (let round = -1; round < rounds; round++) {
-    const of = await load(service.url, roundSeconds);
-    const beside = await load(bareUrl, roundSeconds);
-    // The first round warms up.
-    if (round < 0) continue;
-    verify.push(of.perSecond);
-    bare.push(beside.perSecond);
-  }
-  return { verify: median(verify), bare: median(bare), each: { verify, bare } };
+interface Side {
+  readonly perSecond: number[];
+  requests: number;
+  cpuSeconds: number;
 }
+
+async function compare(service: MeasuredService, bare: BareServer) {
+  const sides = [
+    { url: service.url, cpu: () => service.cpu().api, ...newSide() },
+    { url: bare.url, cpu: () => cpuOf(bare.process.pid!), ...newSide() },
+  ] as const;
+  for (let round = -1; round < rounds; round++) {
+    for (const side of sides) {
+      const before = side.cpu();
+      const { perSecond, requests } = await load(side.url, roundSeconds);
+      // The first round warms up.
+      if (round < 0) continue;
+      side.perSecond.push(perSecond);
+      side.requests += requests;
+      side.cpuSeconds += side.cpu() - before;
+    }
+  }
+  return sides;
+}
+
+function newSide(): Side {
+  return { perSecond: [], requests: 0, cpuSeconds: 0 };
+}
+
+const cpuMicroseconds = (side: Side) => (side.cpuSeconds * 1e6) / side.requests;
 
 async function accepted(service: MeasuredService): Promise<number> {
   const text = await (await fetch(service.metricsUrl)).text();
@@ -123,7 +146,7 @@ async function main(): Promise<void> {
   const scratch = mkdtempSync(path.join(tmpdir(), 'latchkey-bench-verify-'));
   // Only to log in faster: verifying hashes no password.
   const service = await startService({ PASSWORD_HASH_MEMORY_KIB: '8192' });
-  let bare: Awaited<ReturnType<typeof startBareServer>> | undefined;
+  let bare: BareServer | undefined;
   try {
     const tokens = await logIn(service.url);
     process.env.TOKENS = path.join(scratch, 'tokens');
@@ -134,7 +157,7 @@ async function main(): Promise<void> {
     if (answer !== bareAnswer) fail(`different answers:\n${answer}\n${bareAnswer}`);
 
     const linesBefore = service.logLines();
-    const result = await compare(service, bare.url);
+    const [verify, beside] = await compare(service, bare);
     let counted: Round = { perSecond: 0, requests: 0 };
     const acceptedBefore = await accepted(service);
     const statements = await service.countStatements(async () => {
@@ -148,16 +171,19 @@ async function main(): Promise<void> {
     const { 'revocation poll': ofPoll = 0, ...others } = statements;
     const ofRequests = Object.values(others).reduce((sum, count) => sum + count, 0);
     if (ofRequests !== 0) fail(`${ofRequests} statements: ${JSON.stringify(others)}`);
-    const ratio = result.verify / result.bare;
+    const ratio = median(verify.perSecond) / median(beside.perSecond);
     const round = (values: readonly number[]) => values.map((value) => Math.round(value)).join(' ');
     console.log(answer);
-    console.log(`/auth/verify  ${round(result.each.verify)} req/s`);
-    console.log(`bare          ${round(result.each.bare)} req/s`);
+    console.log(`/auth/verify  ${round(verify.perSecond)} req/s`);
+    console.log(`bare          ${round(beside.perSecond)} req/s`);
     console.table({
-      'verify req/s (median)': Math.round(result.verify),
-      'bare req/s (median)': Math.round(result.bare),
+      'verify req/s (median)': Math.round(median(verify.perSecond)),
+      'bare req/s (median)': Math.round(median(beside.perSecond)),
       ratio: ratio.toFixed(3),
       target,
+      'verify CPU µs/req': cpuMicroseconds(verify).toFixed(1),
+      'bare CPU µs/req': cpuMicroseconds(beside).toFixed(1),
+      'ratio by CPU': (cpuMicroseconds(beside) / cpuMicroseconds(verify)).toFixed(3),
       'requests while counting': counted.requests,
       'SQL statements of requests': ofRequests,
       'SQL statements of the revocation poll meanwhile': ofPoll,

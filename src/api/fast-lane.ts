@@ -3,25 +3,30 @@ import { LatchkeyError } from '../domain/kernel/errors.ts';
 import type { Logger } from '../platform/logging.ts';
 import type { Verification } from '../verifier/verify.ts';
 import { bearerToken } from './bearer.ts';
+import { clientCredentials } from './client-credentials.ts';
+import { authenticateClient } from './commands/authenticate-client.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { toLatchkeyError } from './problem.ts';
-import { sendError } from './reply.ts';
-import { parseParameters } from './request-body.ts';
+import { introspect } from './queries/introspection.ts';
+import { sendError, sendReply } from './reply.ts';
+import { discardBody, parseParameters, readFormParameters } from './request-body.ts';
 import { requestIdOf } from './request-context.ts';
 
 export interface FastLaneOptions {
-  readonly memory: Pick<NodeMemory, 'verify'>;
+  readonly memory: Pick<NodeMemory, 'verify' | 'client'>;
   /** Counts by result; read when somebody scrapes. */
   readonly verifications: Record<string, number>;
   readonly log: Pick<Logger, 'info' | 'debug'>;
 }
 
 const verifyPath = /^(?:\/api)?\/auth\/verify(?:[/?]|$)/;
+const introspectPath = /^\/oauth2\/introspect(?:\?|$)/;
 const refusalsLoggedPerSecondMax = 10;
 
 /**
- * Answers forward-auth (`/auth/verify`, any method) before Express sees the request: from memory, without a statement
- * and without a log line when the token is good. Returns false when the request is for somebody else.
+ * Answers forward-auth (`/auth/verify`, any method) and introspection before Express sees the request: from memory,
+ * without a statement and without a log line when the token is good. Returns false when the request is for somebody
+ * else.
  */
 export function createFastLane(options: FastLaneOptions) {
   const { memory, verifications, log } = options;
@@ -37,8 +42,35 @@ export function createFastLane(options: FastLaneOptions) {
     log.info({ request_id: requestId, code: error.code, detail: error.detail }, 'verify refused');
   };
 
+  const introspection = async (request: IncomingMessage, response: ServerResponse) => {
+    try {
+      const form = await readFormParameters(request);
+      const client = authenticateClient(memory, clientCredentials(request, form));
+      const answer = introspect(memory, client, requiredToken(form));
+      const result = answer.active ? 'accepted' : 'inactive';
+      verifications[result] = (verifications[result] ?? 0) + 1;
+      sendReply(response, { status: 200, body: answer });
+    } catch (thrown) {
+      const error = toLatchkeyError(thrown);
+      const requestId = requestIdOf(request);
+      refused(error, requestId);
+      response.setHeader('X-Request-Id', requestId);
+      await discardBody(request);
+      if (!request.complete) response.setHeader('Connection', 'close');
+      sendError(response, error, {
+        path: '/oauth2/introspect',
+        requestId,
+        headers: request.headers,
+      });
+    }
+  };
+
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const url = request.url ?? '';
+    if (isIntrospection(request, url)) {
+      void introspection(request, response);
+      return true;
+    }
     if (!verifyPath.test(url)) return false;
     // Whatever body a gateway forwards is none of our business.
     request.resume();
@@ -64,6 +96,20 @@ export function createFastLane(options: FastLaneOptions) {
     }
     return true;
   };
+}
+
+/** A page's request takes the way through Express, which knows about origins. */
+function isIntrospection(request: IncomingMessage, url: string): boolean {
+  return (
+    request.method === 'POST' && request.headers.origin === undefined && introspectPath.test(url)
+  );
+}
+
+function requiredToken({ token }: Readonly<Record<string, string>>): string {
+  if (token !== undefined) return token;
+  throw new LatchkeyError('invalid_request', {
+    errors: [{ path: 'token', message: 'is required' }],
+  });
 }
 
 const noDemands: Readonly<Record<string, string>> = {};

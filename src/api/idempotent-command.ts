@@ -21,7 +21,9 @@ export function idempotentCommand(
   return { commandId: keyedId(context, route, idempotencyKey, target), repeatable: true };
 }
 
-/** The id of what a creating POST makes: a retry under its Idempotency-Key names the same stream. */
+/**
+ * The id of what a creating POST makes: a retry under its Idempotency-Key names the same stream.
+ */
 export function createdId(
   context: Pick<RequestContext, 'actor'>,
   route: string,
@@ -30,7 +32,10 @@ export function createdId(
   return idempotencyKey === null ? newId() : keyedId(context, route, idempotencyKey);
 }
 
-/** Whether this is a retry of a change that is in the log. To be asked inside the attempt, before it decides. */
+/**
+ * Whether this is a retry of a change that is in the log. To be asked inside the attempt, before it
+ * decides.
+ */
 export async function isRepeated(
   readers: Queryable,
   streamId: string,

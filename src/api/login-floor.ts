@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { LatchkeyError } from '../domain/kernel/errors.ts';
 
 /** Timers fire up to a few milliseconds off, by an amount that depends on when they were set. */
 const coarseMarginMs = 3;
@@ -7,7 +8,8 @@ const coarseMarginMs = 3;
  * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of
  * `floorMs` after `arrivedAt` (performance.now() when the whole request had been read), so that the
  * time tells nothing about which check refused. `onOverrun` is told of a refusal that missed the
- * first multiple: the floor is then set too low.
+ * first multiple: the floor is then set too low. `unavailable` is no verdict on a credential and
+ * leaves at once.
  */
 export async function withFloor<T>(
   floorMs: number,
@@ -18,13 +20,17 @@ export async function withFloor<T>(
   try {
     return await attempt();
   } catch (refusal) {
-    if (floorMs > 0) {
+    if (floorMs > 0 && !isUnavailable(refusal)) {
       const turns = Math.max(1, Math.ceil((performance.now() - arrivedAt) / floorMs));
       if (turns > 1) onOverrun();
       await until(arrivedAt + turns * floorMs);
     }
     throw refusal;
   }
+}
+
+function isUnavailable(refusal: unknown): boolean {
+  return refusal instanceof LatchkeyError && refusal.code === 'unavailable';
 }
 
 /**

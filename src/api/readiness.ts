@@ -55,20 +55,23 @@ export class ReadinessProbe {
     const failing: string[] = [];
     try {
       const sentAt = Date.now();
-      const { rows } = await readers.query({
-        text: `select clock_timestamp() as at, pg_is_in_recovery() as standby,
-          current_setting('transaction_read_only') as read_only,
-          (select count(*) from latchkey.session_partitions
-            where from_pos > (select last_value from latchkey.event_pos)) as partitions_ahead`,
-      });
+      // At the same time: each alone may take almost as long as an answer may take.
+      const [schema, { rows }] = await Promise.all([
+        schemaVersion(readersAsText(readers)),
+        readers.query({
+          text: `select clock_timestamp() as at, pg_is_in_recovery() as standby,
+            current_setting('transaction_read_only') as read_only,
+            (select count(*) from latchkey.session_partitions
+              where from_pos > (select last_value from latchkey.event_pos)) as partitions_ahead`,
+        }),
+      ]);
       const receivedAt = Date.now();
       const row = rows[0]!;
       if (row.standby === true || row.read_only === 'on') failing.push('database_read_only');
       if (safeInteger(row.partitions_ahead) < 1) failing.push('partitions');
       const at = (row.at as Date).getTime();
       if (at < sentAt - clockSkewMsMax || at > receivedAt + clockSkewMsMax) failing.push('clock');
-      if ((await schemaVersion(readersAsText(readers))) < this.#expectedSchema)
-        failing.push('schema');
+      if (schema < this.#expectedSchema) failing.push('schema');
     } catch {
       failing.push('database');
     }

@@ -131,6 +131,16 @@ export const issuerKeySchema = z
   .meta({ id: 'IssuerKey' });
 export const issuerKeyListSchema = z.strictObject({ keys: z.array(issuerKeySchema) });
 
+export const inviteSchema = z.strictObject({ invite: z.string().optional(), expires_at: time });
+
+export const protectedSchema = z.strictObject({
+  message: z.string(),
+  user_id: id,
+  session_id: id,
+  roles: z.array(z.string()),
+});
+export const dashboardSchema = z.strictObject({ message: z.string(), user_id: id });
+
 export const introspectionSchema = z.looseObject({ active: z.boolean() }).meta({
   id: 'Introspection',
   description: 'RFC 7662: `{active: false}` or the claims',

@@ -52,7 +52,8 @@ export async function appendBatch(
   return outcomes;
 }
 
-function encodeBatch(commands: readonly Command[]) {
+/** The parameters of `latchkey.append` for a batch, and which touch each of their elements belongs to. */
+export function encodeBatch(commands: readonly Command[]) {
   const order = commands
     .flatMap((command, c) =>
       command.streams.map((stream, touch) => ({ command: c, touch, stream })),

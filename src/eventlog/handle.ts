@@ -9,11 +9,12 @@ export interface Attempt<T> {
   readonly answer: () => T | Promise<T>;
 }
 
-const deadlineMs = 2_000;
+const deadlineMs = 1_800;
 
 /**
- * Runs `attempt` (read rows, decide) and appends what it decided; on a conflict it is run again, with jitter, until the
- * deadline, then `unavailable`. Attempts with the same `key` in this process go one after the other.
+ * Runs `attempt` (read rows, decide) and appends what it decided; on a conflict it is run again, with jitter. Attempts
+ * with the same `key` in this process go one after the other. The caller waits for all of it, its turn included, until
+ * the deadline and then gets `unavailable`; what was sent by then may still be committed.
  */
 export class CommandHandler {
   readonly #writer: Pick<Writer, 'append'>;
@@ -25,7 +26,8 @@ export class CommandHandler {
 
   async run<T>(key: string, attempt: () => Promise<Attempt<T>>): Promise<T> {
     const deadline = performance.now() + deadlineMs;
-    const answer = await this.#serial.run(key, () => this.#loop(attempt, deadline));
+    const looped = this.#serial.run(key, () => this.#loop(attempt, deadline));
+    const answer = await inTime(looped, deadlineMs);
     return answer();
   }
 
@@ -34,6 +36,8 @@ export class CommandHandler {
     deadline: number,
   ): Promise<Attempt<T>['answer']> {
     for (let tries = 1; ; tries += 1) {
+      // Nobody waits for it any more: whoever is next in the queue must not wait for it either.
+      if (performance.now() >= deadline) throw unavailable('no turn before the deadline');
       const { command, answer } = await attempt();
       if (command === null) return answer;
       try {
@@ -43,14 +47,24 @@ export class CommandHandler {
         if (!(error instanceof ConflictError)) throw error;
         const waitMs = Math.random() * Math.min(2 * tries, 20);
         if (performance.now() + waitMs > deadline) {
-          throw new LatchkeyError('unavailable', {
-            detail: `still in conflict after ${tries} tries`,
-            retryAfterSeconds: 1,
-            cause: error,
-          });
+          throw unavailable(`still in conflict after ${tries} tries`, error);
         }
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }
   }
+}
+
+async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(unavailable('command missed its deadline')), timeoutMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unavailable(detail: string, cause?: unknown): LatchkeyError {
+  return new LatchkeyError('unavailable', { detail, cause, retryAfterSeconds: 1 });
 }

@@ -100,7 +100,7 @@ function withDefaults(given: Environment, env: NodeJS.ProcessEnv) {
     keyAlgorithm: given.KEY_ALGORITHM ?? 'RS256',
     registration: given.REGISTRATION ?? (isDev ? 'open' : 'closed'),
     logLevel: given.LOG_LEVEL ?? 'info',
-    metricsPort: given.METRICS_PORT ?? (port === 0 ? 0 : port + 1),
+    metricsPort: given.METRICS_PORT ?? (port === 0 || port > 64_535 ? 0 : port + 1000),
     metricsToken: given.METRICS_TOKEN,
     allowedOrigins: given.ALLOWED_ORIGINS ?? [new URL(issuer).origin],
     trustedProxies: given.TRUSTED_PROXIES ?? [],

@@ -3,7 +3,7 @@ import type { Row, RowValue } from '../eventlog/command.ts';
 
 interface CopyConnection {
   query(text: string): void;
-  sendCopyFromChunk(chunk: Buffer): void;
+  readonly stream: { write(bytes: Buffer): void };
   endCopyFrom(): void;
 }
 
@@ -11,13 +11,13 @@ interface CopyConnection {
 class CopyIn {
   readonly done: Promise<void>;
   readonly #text: string;
-  readonly #payload: Buffer;
+  readonly #message: Buffer;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
 
-  constructor(text: string, payload: Buffer) {
+  constructor(text: string, message: Buffer) {
     this.#text = text;
-    this.#payload = payload;
+    this.#message = message;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -29,7 +29,8 @@ class CopyIn {
   }
 
   handleCopyInResponse(connection: CopyConnection): void {
-    connection.sendCopyFromChunk(this.#payload);
+    // Not sendCopyFromChunk: the driver's writer would copy it, and from then on make each message as large as this one.
+    connection.stream.write(this.#message);
     connection.endCopyFrom();
   }
 
@@ -44,19 +45,23 @@ class CopyIn {
   }
 }
 
-const flushCharacters = 1 << 20;
+const flushBytes = 256 * 1024;
+/** CopyData: its letter and its length. */
+const headBytes = 5;
+const utf8BytesPerCharacterMax = 3;
 
 /**
- * Fills one table from rows as the projections make them, a COPY for each megabyte or so. Several tables may be filled
- * over one client. `settle` bounds what waits; only after `end` is everything there.
+ * Fills one table from rows as the projections make them, a COPY for each quarter of a megabyte. Several tables may be
+ * filled over one client. `settle` bounds what waits; only after `end` is everything there.
  */
 export class TableFiller {
   readonly #client: pg.ClientBase;
   readonly #table: string;
   readonly #jsonColumns: ReadonlySet<string>;
   #columns: readonly string[] | null = null;
-  #lines: string[] = [];
-  #characters = 0;
+  #filling = Buffer.allocUnsafe(2 * flushBytes);
+  #sending = Buffer.allocUnsafe(0);
+  #at = headBytes;
   #underWay: Promise<void> = Promise.resolve();
 
   /** `jsonColumns` take their value as JSON; any other list is an array of text. */
@@ -74,26 +79,41 @@ export class TableFiller {
       if (line !== '') line += '\t';
       line += copyText(row[column], this.#jsonColumns.has(column));
     }
-    this.#lines.push(line);
-    this.#characters += line.length;
+    line += '\n';
+    this.#reserve(line.length * utf8BytesPerCharacterMax);
+    this.#at += this.#filling.write(line, this.#at, 'utf8');
   }
 
-  /** Sends a full buffer once the previous one has arrived. */
-  async settle(): Promise<void> {
-    if (this.#characters >= flushCharacters) await this.#flush();
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#filling.length) return;
+    const larger = Buffer.allocUnsafe(2 * (this.#filling.length + bytes));
+    this.#filling.copy(larger, 0, 0, this.#at);
+    this.#filling = larger;
+  }
+
+  /** Sends a full buffer once the previous one has arrived; null when there is nothing to wait for. */
+  settle(): Promise<void> | null {
+    return this.#at >= flushBytes ? this.#flush() : null;
   }
 
   async end(): Promise<void> {
-    if (this.#lines.length > 0) await this.#flush();
+    if (this.#at > headBytes) await this.#flush();
     await this.#underWay;
   }
 
   async #flush(): Promise<void> {
-    const text = `copy ${this.#table} (${this.#columns!.join(', ')}) from stdin`;
-    const copy = new CopyIn(text, Buffer.from(`${this.#lines.join('\n')}\n`, 'utf8'));
-    this.#lines = [];
-    this.#characters = 0;
     await this.#underWay;
+    const message = this.#filling.subarray(0, this.#at);
+    message.write('d');
+    message.writeInt32BE(this.#at - 1, 1);
+    const copy = new CopyIn(
+      `copy ${this.#table} (${this.#columns!.join(', ')}) from stdin`,
+      message,
+    );
+    // The other buffer has arrived, so it may be written again.
+    [this.#filling, this.#sending] = [this.#sending, this.#filling];
+    this.#at = headBytes;
+    if (this.#filling.length === 0) this.#filling = Buffer.allocUnsafe(2 * flushBytes);
     this.#client.query(copy as unknown as pg.Submittable);
     this.#underWay = copy.done;
     // Whoever awaits it next gets the error; until then it is not an unhandled one.

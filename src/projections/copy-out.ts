@@ -2,62 +2,51 @@ import type pg from 'pg';
 
 interface CopyConnection {
   query(text: string): void;
-  readonly stream: { pause(): void; resume(): void };
+  readonly stream: { pause(): void; resume(): void; destroy(): void };
 }
 
-const rowsPerBatch = 512;
-const batchesAhead = 4;
+export interface CopyConsumer {
+  /** The bytes are valid during the call only: the driver's parser writes the next messages into the same memory. */
+  readonly row: (bytes: Buffer) => void;
+  /** Called now and then; the socket rests until it resolves, so that memory does not grow with the result. */
+  readonly settle: () => Promise<void> | null;
+}
+
+const rowsPerSettle = 256;
 
 /**
- * Runs `COPY (…) TO STDOUT (FORMAT binary)` and yields the messages in batches, one message per row. The socket is paused
- * while the caller is behind, so memory does not grow with the result. Leaving early cuts the connection, as the rest cannot be unsaid.
+ * Runs `COPY (…) TO STDOUT (FORMAT binary)` and hands over the messages, one per row, as they arrive. An error of the
+ * consumer cuts the connection, as what the server still says cannot be unsaid.
  */
-export async function* copyOut(client: pg.ClientBase, text: string): AsyncGenerator<Buffer[]> {
-  const copy = new CopyOut(text);
+export function copyOut(
+  client: pg.ClientBase,
+  text: string,
+  consumer: CopyConsumer,
+): Promise<void> {
+  const copy = new CopyOut(text, consumer);
   client.query(copy as unknown as pg.Submittable);
-  try {
-    for (;;) {
-      const batch = await copy.next();
-      if (batch === null) return;
-      yield batch;
-    }
-  } finally {
-    if (!copy.ended) copy.abandon();
-  }
+  return copy.done;
 }
 
 /** The driver calls `submit` and the `handle…` methods. */
 class CopyOut {
+  readonly done: Promise<void>;
   readonly #text: string;
-  #connection: CopyConnection | null = null;
-  #filling: Buffer[] = [];
-  readonly #full: Buffer[][] = [];
-  #paused = false;
-  #error: unknown = null;
-  #wake: (() => void) | null = null;
-  ended = false;
+  readonly #consumer: CopyConsumer;
+  #connection!: CopyConnection;
+  #rows = 0;
+  #settling: Promise<void> | null = null;
+  #failed = false;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
 
-  constructor(text: string) {
+  constructor(text: string, consumer: CopyConsumer) {
     this.#text = text;
-  }
-
-  async next(): Promise<Buffer[] | null> {
-    while (this.#full.length === 0 && !this.ended) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    if (this.#error !== null) throw this.#error;
-    const batch = this.#full.shift() ?? null;
-    if (this.#paused && this.#full.length < batchesAhead / 2) {
-      this.#paused = false;
-      this.#connection?.stream.resume();
-    }
-    return batch;
-  }
-
-  abandon(): void {
-    (this.#connection?.stream as { destroy?(): void } | undefined)?.destroy?.();
+    this.#consumer = consumer;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   submit(connection: CopyConnection): void {
@@ -66,53 +55,66 @@ class CopyOut {
   }
 
   handleCopyData({ chunk }: { chunk: Buffer }): void {
-    // The driver's parser writes the next messages into the same memory.
-    this.#filling.push(Buffer.from(chunk));
-    if (this.#filling.length < rowsPerBatch) return;
-    this.#flush();
-    if (this.#full.length >= batchesAhead && !this.#paused) {
-      this.#paused = true;
-      this.#connection?.stream.pause();
+    if (this.#failed) return;
+    try {
+      this.#consumer.row(chunk);
+      this.#rows += 1;
+      if (this.#rows >= rowsPerSettle && this.#settling === null) this.#settle();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
-  handleError(error: unknown): void {
-    this.#error = error;
-    this.#end();
+  #settle(): void {
+    this.#rows = 0;
+    const settling = this.#consumer.settle();
+    if (settling === null) return;
+    this.#connection.stream.pause();
+    this.#settling = settling.then(
+      () => {
+        this.#settling = null;
+        this.#connection.stream.resume();
+      },
+      (error) => this.#fail(error),
+    );
   }
 
-  handleCommandComplete(): void {
-    this.#flush();
+  #fail(error: unknown): void {
+    this.#failed = true;
+    this.#reject(error);
+    this.#connection.stream.destroy();
   }
+
+  handleError(error: unknown): void {
+    this.#reject(error);
+  }
+
+  handleCommandComplete(): void {}
 
   handleReadyForQuery(): void {
-    this.#end();
-  }
-
-  #flush(): void {
-    this.#full.push(this.#filling);
-    this.#filling = [];
-    this.#wake?.();
-  }
-
-  #end(): void {
-    this.ended = true;
-    this.#wake?.();
+    // Messages that had arrived before the pause may have been the last ones.
+    void (this.#settling ?? Promise.resolve()).then(this.#resolve);
   }
 }
 
 const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 
-/** Walks the fields of one row of the binary COPY format, in their order. One reader serves a whole COPY. */
+/** Walks the fields of each row of the binary COPY format, in their order. One reader serves one COPY, from its start. */
 export class CopyRowReader {
   #row: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
+  #begun = false;
 
   /** False at the trailer, which is no row. */
   begin(row: Buffer): boolean {
     this.#row = row;
-    this.#at = row.indexOf(signature) === 0 ? 19 + row.readInt32BE(15) : 0;
+    this.#at = 0;
+    if (!this.#begun) {
+      this.#begun = true;
+      if (!row.subarray(0, signature.length).equals(signature)) throw new Error('not a COPY');
+      this.#at = signature.length + 8 + row.readInt32BE(signature.length + 4);
+    }
     if (this.#at >= row.length) return false;
     const fields = row.readInt16BE(this.#at);
     this.#at += 2;
@@ -159,7 +161,7 @@ export class CopyRowReader {
 
   bytesOrNull(): Buffer | null {
     const start = this.#field();
-    return start < 0 ? null : this.#row.subarray(start, this.#end);
+    return start < 0 ? null : Buffer.from(this.#row.subarray(start, this.#end));
   }
 
   /** Where the next field starts; -1 when it is null. */

@@ -117,6 +117,15 @@ interface PendingCredential {
   readonly wrapped: string;
 }
 
+/** The stream whose events are arriving; `version` and `pos` are those of its last one. */
+interface CurrentStream {
+  readonly raw: string;
+  readonly fold: StreamFold;
+  readonly wrapped: string | null;
+  version: number;
+  pos: number;
+}
+
 class Run {
   readonly #reader: pg.Client;
   readonly #scratch: pg.Client;
@@ -170,39 +179,31 @@ class Run {
   /** In stream order, so that one stream's state is all that is held. */
   async fold(kind: KindFold): Promise<number> {
     const row = new CopyRowReader();
-    let current: {
-      raw: string;
-      fold: StreamFold;
-      last: LoggedEvent;
-      wrapped: string | null;
-    } | null = null;
+    let current: CurrentStream | null = null;
     let events = 0;
-    for await (const batch of copyOut(this.#reader, copySql(streamKinds[kind.kind]))) {
-      for (const bytes of batch) {
-        if (!row.begin(bytes)) continue;
-        const raw = row.uuidBytes();
-        const event = readEvent(row);
-        if (current === null || current.raw !== raw) {
-          if (current !== null) this.#complete(kind, current);
-          const fold = kind.begin(toUuid(raw));
-          current = { raw, fold, last: beforeFirst, wrapped: row.textOrNull() };
-        }
-        this.#checkOrder(current.fold.streamId, current.last, event);
-        const revocation = current.fold.apply(event);
-        if (revocation !== null) this.#fillers.revocations.add(revocation);
-        current.last = event;
-        if (event.pos > this.#ceiling) this.#ceiling = event.pos;
-        events += 1;
+    const fold = (bytes: Buffer) => {
+      if (!row.begin(bytes)) return;
+      const raw = row.uuidBytes();
+      const event = readEvent(row);
+      if (current === null || current.raw !== raw) {
+        if (current !== null) this.#complete(kind, current);
+        const wrapped = row.textOrNull();
+        current = { raw, fold: kind.begin(toUuid(raw)), version: 0, pos: 0, wrapped };
       }
-      await this.#settle();
-    }
+      this.#checkOrder(current, event);
+      const revocation = current.fold.apply(event);
+      if (revocation !== null) this.#fillers.revocations.add(revocation);
+      events += 1;
+    };
+    const sql = copySql(streamKinds[kind.kind]);
+    await copyOut(this.#reader, sql, { row: fold, settle: () => this.#settle() });
     if (current !== null) this.#complete(kind, current);
     await this.#settle();
     this.#events += events;
     return events;
   }
 
-  #complete(kind: KindFold, { fold, wrapped }: { fold: StreamFold; wrapped: string | null }): void {
+  #complete(kind: KindFold, { fold, wrapped }: CurrentStream): void {
     const row = fold.row();
     this.#fillers[kind.table].add(row);
     if (kind.table !== 'users' || wrapped === null || row.pii === null) return;
@@ -210,11 +211,17 @@ class Run {
     this.#credentials.push({ userId: fold.streamId, pii, wrapped });
   }
 
-  async #settle(): Promise<void> {
+  #settle(): Promise<void> | null {
+    const waits = rebuiltTables.map((table) => this.#fillers[table].settle());
+    if (this.#credentials.length > 0) waits.push(this.#addCredentials());
+    const pending = waits.filter((wait) => wait !== null);
+    return pending.length === 0 ? null : Promise.all(pending).then(() => {});
+  }
+
+  async #addCredentials(): Promise<void> {
     const pending = this.#credentials.splice(0);
     const rows = await Promise.all(pending.map((credential) => this.#credentialRow(credential)));
     for (const row of rows) this.#fillers.credentials.add(row);
-    for (const table of rebuiltTables) await this.#fillers[table].settle();
   }
 
   /** A subject whose key was deleted has none: nobody can tell the address any more. */
@@ -228,17 +235,21 @@ class Run {
     };
   }
 
-  #checkOrder(streamId: string, last: LoggedEvent, { version, pos }: LoggedEvent): void {
-    if (version === last.version + 1 && pos > last.pos) return;
+  #checkOrder(stream: CurrentStream, { version, pos }: LoggedEvent): void {
+    const [lastVersion, lastPos] = [stream.version, stream.pos];
+    stream.version = version;
+    stream.pos = pos;
+    if (pos > this.#ceiling) this.#ceiling = pos;
+    if (version === lastVersion + 1 && pos > lastPos) return;
     this.#faultCount += 1;
     if (this.#faults.length >= differencesMax) return;
     this.#faults.push({
       table: 'events',
-      key: streamId,
+      key: stream.fold.streamId,
       kind: 'changed',
       column: 'version',
       live: `${version} at pos ${pos}`,
-      rebuilt: `${last.version + 1} after pos ${last.pos}`,
+      rebuilt: `${lastVersion + 1} after pos ${lastPos}`,
     });
   }
 
@@ -251,15 +262,6 @@ class Run {
       await this.#scratch.query(`analyze ${this.#schema}.${table}`);
   }
 }
-
-const beforeFirst: LoggedEvent = {
-  pos: 0,
-  version: 0,
-  type: '',
-  schemaV: 1,
-  data: {},
-  pii: null,
-};
 
 function copySql(kind: number): string {
   const wrapped = kind === streamKinds.user ? 'k.wrapped' : 'null::text';

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { PgBoss } from 'pg-boss';
+import { Serial } from '../eventlog/serial.ts';
 
 /** Named after the library's major version: the next one may bring its own schema and run beside this one. */
 export const jobSchemaName = 'pgboss_v12';
@@ -12,8 +13,10 @@ const indexBuildMinutesMax = 30;
  * `migrate` to run under its lock, outside a transaction.
  */
 export async function installJobSchema(client: pg.Client, appRole: string): Promise<void> {
+  const statements = new Serial();
   const boss = new PgBoss({
-    db: { executeSql: (text, values) => client.query(text, values) },
+    // Its background task shares this one connection with the statements below.
+    db: { executeSql: (text, values) => statements.run('', () => client.query(text, values)) },
     schema: jobSchemaName,
     migrate: true,
     supervise: false,

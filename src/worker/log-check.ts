@@ -67,20 +67,20 @@ export async function checkNewEvents(
 }
 
 /**
- * Checks every stream from its first event to its last, and every event for a stream that claims it. Each statement sees
- * one moment of the log, so appends may go on meanwhile.
+ * Checks every stream from its first event to its last, and every event for a stream that claims
+ * it. Each statement sees one moment of the log, so appends may go on meanwhile.
  */
 export async function checkWholeLog(
   client: Queryable,
-  { batchSize = 1_000, signal }: Pick<LogCheckOptions, 'batchSize' | 'signal'> = {},
+  { batchSize, signal }: Pick<LogCheckOptions, 'batchSize' | 'signal'> = {},
 ): Promise<LogCheck> {
   const result = { checked: 0, count: 0, findings: [] as LogFinding[] };
-  for (const { text, from } of [wholeStreams, orphanEvents]) {
+  for (const { text, from, batch } of [wholeStreams, orphanEvents]) {
     let cursor: unknown = from;
     while (cursor !== null && signal?.aborted !== true) {
       const { rows } = await client.query({
         text,
-        values: [cursor, batchSize, findingsMax],
+        values: [cursor, batchSize ?? batch, findingsMax],
       });
       const { events, last, count, findings } = rows[0]!;
       result.checked += text === orphanEvents.text ? safeInteger(events) : 0;
@@ -99,8 +99,9 @@ const report = (events: string, last: string, findingsLimit: string) => `
     select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (select * from f limit ${findingsLimit}) x) as findings`;
 
 /**
- * The version before a stream's first event in the batch comes from the index on (stream_id, version). A stream may have
- * moved on since: its head is compared only where the batch holds its last event.
+ * The version before a stream's first event in the batch comes from the index on (stream_id,
+ * version). A stream may have moved on since: its head is compared only where the batch holds its
+ * last event.
  */
 const newEventsSql = `
   with e as materialized (
@@ -128,6 +129,8 @@ const newEventsSql = `
   ${report('(select count(*) from e)', '(select max(pos) from e)', '$4')}`;
 
 const wholeStreams = {
+  // A stream may have thousands of events, and a statement has seconds.
+  batch: 250,
   from: '00000000-0000-0000-0000-000000000000',
   text: `
   with t as materialized (
@@ -153,6 +156,7 @@ const wholeStreams = {
 };
 
 const orphanEvents = {
+  batch: 10_000,
   from: 0,
   text: `
   with e as materialized (

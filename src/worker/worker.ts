@@ -1,9 +1,10 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
 import { CommandHandler } from '../eventlog/handle.ts';
+import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { Writer } from '../eventlog/writer.ts';
 import type { Config } from '../platform/config.ts';
-import { createPools } from '../platform/postgres-pool.ts';
+import { createPools, writerConnections } from '../platform/postgres-pool.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { jobSchemaName } from './job-schema.ts';
 import { checkLog, checkLogWhole } from './jobs/check-log.ts';
@@ -33,10 +34,13 @@ export interface Worker {
 }
 
 export const deadLetterQueue = 'jobs.failed';
+/** pg-boss' own: one job per due schedule passes through it. */
+const schedulerQueue = '__pgboss__send-it';
 
 const drainMs = 20_000;
 const daySeconds = 86_400;
 const connections = { jobs: 3, readers: 3 } as const;
+const connectionsMax = connections.jobs + connections.readers + writerConnections;
 
 /** The settings of every queue; `exclusive`: one job waits or runs, on whichever worker. */
 const queueSettings = {
@@ -53,7 +57,7 @@ const queueSettings = {
 
 /**
  * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on one of them. The
- * database must have been migrated; this process changes rows, never the schema.
+ * database must have been migrated; this process changes rows, never the schema. Throws UnsafeDatabaseError.
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;
@@ -85,11 +89,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     signal: stopping.signal,
   });
   try {
+    await checkDatabase(pools.readers, connectionsMax);
     await startBoss(boss);
     await boss.createQueue(deadLetterQueue, {
       retentionSeconds: 7 * daySeconds,
       deleteAfterSeconds: daySeconds,
     });
+    const { deleteAfterSeconds } = queueSettings;
+    await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
     for (const job of allJobs()) await register(boss, job, contextOf, options);
   } catch (error) {
     await stop();

@@ -18,7 +18,7 @@ beforeEach(async () => {
   await client.connect();
   await other.connect();
   population = new Population([client], seededRandom(7));
-  await population.grow(150);
+  await population.grow(100);
 });
 
 afterEach(async () => {

@@ -3,25 +3,41 @@ import type { Queryable } from '../../src/eventlog/queryable.ts';
 /** Positions after the cursor that a way of tailing the log believes to be complete. */
 export type Poll = (client: Queryable, after: number) => Promise<number[]>;
 
-const positions = (rows: Record<string, unknown>[]) => rows.map(({ pos }) => Number(pos));
-
 /** What everybody writes first: whatever is there after the last position. */
-export const pollWithoutFence: Poll = async (client, after) => {
+export const withoutFence = (): Poll => async (client, after) => {
   const { rows } = await client.query({
     text: 'select pos from latchkey.events where pos > $1 order by pos limit 500',
     values: [after],
   });
-  return positions(rows);
+  return rows.map(({ pos }) => Number(pos));
 };
 
-/** The fence in one statement: its snapshot is older than its view of the locks, so it settles too early. */
-export const pollWithFenceInOneStatement: Poll = async (client, after) => {
-  const { rows } = await client.query({
-    text: `select e.pos from latchkey.events e
-      where e.pos > $1 and e.pos <= (select last_value from latchkey.event_pos) and not exists (
-        select from pg_locks where locktype = 'advisory' and classid = 1279350347 and objid = 1 and granted)
-      order by e.pos limit 500`,
-    values: [after],
-  });
-  return positions(rows);
-};
+/**
+ * The fence, ceiling, holders and rows in one statement: its snapshot is older than its view of the locks, so an append
+ * that ends in between counts as settled although its row is not among those read.
+ */
+export function fenceInOneStatement(): Poll {
+  let unsettled: { ceiling: number; holders: string[] }[] = [];
+  let settled = 0;
+  return async (client, after) => {
+    const { rows } = await client.query({
+      text: `select (select last_value from latchkey.event_pos) as ceiling,
+        array(select pos::int from latchkey.events where pos > $1 order by pos limit 500) as positions,
+        array(select virtualtransaction from pg_locks where locktype = 'advisory'
+          and classid = 1279350347 and objid = 1 and granted) as holders`,
+      values: [after],
+    });
+    const { ceiling, positions, holders } = rows[0] as {
+      ceiling: string;
+      positions: number[];
+      holders: string[];
+    };
+    unsettled.push({ ceiling: Number(ceiling), holders });
+    unsettled = unsettled.filter((entry) => {
+      if (entry.holders.some((holder) => holders.includes(holder))) return true;
+      settled = Math.max(settled, entry.ceiling);
+      return false;
+    });
+    return positions.filter((pos) => pos <= settled);
+  };
+}

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Tail } from '../../src/eventlog/tail.ts';
 import { type PrivatePostgres, startPrivatePostgres } from '../support/postgres.ts';
 import { appendStatement, startAppenders } from './appenders.ts';
-import { type Poll, pollWithFenceInOneStatement, pollWithoutFence } from './naive-tail.ts';
+import { fenceInOneStatement, type Poll, withoutFence } from './naive-tail.ts';
 
 const appenders = 24;
 
@@ -98,12 +98,13 @@ describe('24 appenders with slow commits, rollbacks and early writes', () => {
   }
 
   for (const [name, poll] of [
-    ['a tail without the fence', pollWithoutFence],
-    ['the fence in one statement', pollWithFenceInOneStatement],
+    ['a tail without the fence', withoutFence],
+    ['the fence in one statement', fenceInOneStatement],
   ] as const) {
     test(`the same load finds out ${name}`, async () => {
       let missed = 0;
-      for (let tries = 1; tries <= 6 && missed === 0; tries += 1) missed = await countMissed(poll);
+      for (let tries = 1; tries <= 6 && missed === 0; tries += 1)
+        missed = await countMissed(poll());
       console.info(`${name}: ${missed} missed`);
       expect(missed).toBeGreaterThan(0);
     });

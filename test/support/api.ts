@@ -63,7 +63,10 @@ export interface TestApi {
 
 const kek = `test:${randomBytes(32).toString('base64url')}`;
 
-/** The real API on a free port and a database of its own: cheap hashes, a short floor, no rate limits. */
+/**
+ * The real API on a free port and a database of its own: cheap hashes, a short floor, no rate
+ * limits.
+ */
 export async function startTestApi(env: Record<string, string> = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const api = await startNode(database, env);
@@ -145,7 +148,8 @@ function caller(url: string, services: Services): TestApi['call'] {
 function shorthands(call: TestApi['call'], services: Services) {
   const expect = async (status: number, answer: Promise<Answer>): Promise<Json> => {
     const { status: actual, body } = await answer;
-    if (actual !== status) throw new Error(`${actual} instead of ${status}: ${JSON.stringify(body)}`);
+    if (actual !== status)
+      throw new Error(`${actual} instead of ${status}: ${JSON.stringify(body)}`);
     return body;
   };
   const logIn: TestApi['logIn'] = ({ email, password, device, transport, fields, headers }) =>

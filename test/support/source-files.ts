@@ -54,17 +54,24 @@ export function sourceFiles(...starts: string[]): SourceFile[] {
     .map((file) => ({ path: file, text: readText(file) }));
 }
 
-/** Every syntax node of a TypeScript file, outermost first. */
-export function* nodesOf({ text }: SourceFile): Generator<Node> {
-  const pending: unknown[] = [parseAst(text, { lang: 'ts' })];
+const parsed = new WeakMap<SourceFile, readonly Node[]>();
+
+/** Every syntax node of a TypeScript file, outermost first. A file is parsed once. */
+export function nodesOf(file: SourceFile): readonly Node[] {
+  const known = parsed.get(file);
+  if (known !== undefined) return known;
+  const nodes: Node[] = [];
+  const pending: unknown[] = [parseAst(file.text, { lang: 'ts' })];
   while (pending.length > 0) {
     const value = pending.pop();
     if (Array.isArray(value)) pending.push(...value.toReversed());
     else if (typeof value === 'object' && value !== null) {
-      if (typeof (value as Node).type === 'string') yield value as Node;
+      if (typeof (value as Node).type === 'string') nodes.push(value as Node);
       pending.push(...Object.values(value).toReversed());
     }
   }
+  parsed.set(file, nodes);
+  return nodes;
 }
 
 export function importsOf(file: SourceFile): Import[] {

@@ -42,7 +42,8 @@ describe('partitions.ensure', () => {
   it('keeps three partitions ahead of the log, without the right to make tables', async () => {
     const world = await createJobWorld();
     const count = async () =>
-      (await world.owner.query('select count(*)::int as n from latchkey.session_partitions')).rows[0].n;
+      (await world.owner.query('select count(*)::int as n from latchkey.session_partitions'))
+        .rows[0].n;
     const before = await count();
     await world.owner.query(`select setval('latchkey.event_pos', 20000001)`);
     await ensurePartitions.run(world.context(startedAt));

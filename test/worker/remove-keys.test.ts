@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
+import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import { newId } from '../../src/platform/new-id.ts';
 import { changeKeyset } from '../../src/projections/change.ts';
 import { findIssuerKeyset } from '../../src/projections/keyset.ts';

@@ -37,8 +37,8 @@ describe('the worker', () => {
   }
 
   async function jobs(name: string): Promise<{ state: string }[]> {
-    const { rows } = await world.owner.query(
-      'select state, keep_until from pgboss_v12.job where name = $1',
+    const { rows } = await world.pools.readers.query<{ state: string }>(
+      'select state from pgboss_v12.job where name = $1',
       [name],
     );
     return rows;
@@ -128,10 +128,18 @@ describe('the worker', () => {
     ]);
   });
 
+  it('keeps finished jobs for minutes, failed ones for a day', async () => {
+    await start();
+    const { rows } = await world.owner.query(
+      'select name from pgboss_v12.queue where deletion_seconds > 300',
+    );
+    expect(rows).toStrictEqual([{ name: 'jobs.failed' }]);
+  });
+
   // Fails when the queue has no error listener: the event would end this process.
   it('survives the loss of its connections', async () => {
     await start();
-    await completed('log.check');
+    await completed('sessions.expire');
     await world.owner.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and application_name like 'latchkey worker%'`,

@@ -2,14 +2,13 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
-import { findLiveSessions } from '../../projections/session.ts';
 import { findUser, type UserForCommand } from '../../projections/user.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { metaOf } from './actor.ts';
 import { consecutive } from './consecutive-changes.ts';
-import { guardUser } from './guard.ts';
+import { findUserWithSessions, guardUser } from './guard.ts';
 import { acceptedPassword } from './register-user.ts';
 import { endSessions } from './revoke-sessions.ts';
 
@@ -22,9 +21,10 @@ export interface ChangePasswordInput {
 }
 
 /**
- * Replaces the password once the present one was given, which counts and locks as at a login. In the same transaction
- * every other session ends and the user's epoch rises: all access tokens are stale, and only the session that asked can
- * refresh. Raises `invalid_credentials`, `password_refused` (with reasons), `conflict`, `invalid_token`, `unavailable`.
+ * Replaces the password once the present one was given, which counts and locks as at a login. In
+ * the same transaction every other session ends and the user's epoch rises: all access tokens are
+ * stale, and only the session that asked can refresh. Raises `invalid_credentials`,
+ * `password_refused` (with reasons), `conflict`, `invalid_token`, `unavailable`.
  */
 export async function changePassword(
   services: Services,
@@ -58,10 +58,8 @@ async function attempt(
   context: RequestContext,
 ): Promise<Attempt<undefined>> {
   const now = services.now();
-  const [user, live] = await Promise.all([
-    existing(services, userId),
-    findLiveSessions(services.readers, userId),
-  ]);
+  const [user, live] = await findUserWithSessions(services.readers, userId);
+  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   const matches = hash !== null;
   const checked = changeUser(userId, user, { type: 'CheckPassword', now, matches, comparedWith });
   const refusal = checked.refusal;
@@ -78,7 +76,10 @@ async function attempt(
       },
     };
   }
-  const changed = consecutive(checked, changeUser(userId, checked, { type: 'ChangePassword', now }));
+  const changed = consecutive(
+    checked,
+    changeUser(userId, checked, { type: 'ChangePassword', now }),
+  );
   const others = live.filter((session) => session.sessionId !== sessionId);
   const ended = endSessions(others, now, 'password_changed');
   return {

@@ -16,8 +16,9 @@ export interface ProfilePatch {
 const patchable = ['name', 'phone_number', 'picture'] as const;
 
 /**
- * Changes the given fields of a profile, clears those given as null, and leaves the others. A patch that changes
- * nothing writes nothing. Raises `not_found`, `forbidden` (a disabled user), `unavailable`.
+ * Changes the given fields of a profile, clears those given as null, and leaves the others. A patch
+ * that changes nothing writes nothing. Raises `not_found`, `forbidden` (a disabled user),
+ * `unavailable`.
  */
 export async function changeProfile(
   services: Services,

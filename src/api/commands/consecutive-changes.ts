@@ -1,8 +1,9 @@
 import { type Change, mergeRows } from '../../projections/change.ts';
 
 /**
- * Two changes of one stream as one: `second` was decided on the state and version that `first` left behind. A command
- * touches a stream once, and a row is written once, as what it becomes in the end.
+ * Two changes of one stream as one: `second` was decided on the state and version that `first` left
+ * behind. A command touches a stream once, and a row is written once, as what it becomes in the
+ * end.
  */
 export function consecutive<S>(first: Change<S>, second: Change<S>): Change<S> {
   const { revocations = [], ...rows } = second.events.length > 0 ? second.rows : first.rows;

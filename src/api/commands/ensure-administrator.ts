@@ -18,9 +18,9 @@ export async function ensureConfiguredAdministrator(services: Services): Promise
 }
 
 /**
- * A user with this address exists when this resolves: if it was missing, with this password and the roles of
- * administrators and auditors; one that was there is left as it is. Answers whether it was made. Of several nodes at
- * once, one makes it. Raises `invalid_request`, `password_refused`.
+ * A user with this address exists when this resolves: if it was missing, with this password and the
+ * roles of administrators and auditors; one that was there is left as it is. Answers whether it was
+ * made. Of several nodes at once, one makes it. Raises `invalid_request`, `password_refused`.
  */
 export async function ensureAdministrator(
   services: Services,

@@ -1,5 +1,19 @@
 import type { StreamTouch } from '../../eventlog/command.ts';
-import { adminGuardStreamId, type UserForCommand } from '../../projections/user.ts';
+import type { Queryable } from '../../eventlog/queryable.ts';
+import { findLiveSessions, type SessionRecord } from '../../projections/session.ts';
+import { adminGuardStreamId, findUser, type UserForCommand } from '../../projections/user.ts';
+
+/**
+ * A user and its live sessions for a command under `guardUser`. The user comes first: a session that the second read
+ * misses began under a later guard, so the append conflicts. Read side by side, it could be missed for good.
+ */
+export async function findUserWithSessions(
+  readers: Queryable,
+  userId: string,
+): Promise<[UserForCommand | null, SessionRecord[]]> {
+  const user = await findUser(readers, userId);
+  return [user, await findLiveSessions(readers, userId)];
+}
 
 /**
  * Guards a user in a command that depends on the set of its sessions: two such commands serialise. Given the user's own

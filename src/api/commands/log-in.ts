@@ -10,15 +10,15 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import { identifierMac } from '../../platform/identifier-index.ts';
 import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
-import { findLiveSessions, type SessionRecord } from '../../projections/session.ts';
-import { findUser, findUserByIdentifier, type UserForCommand } from '../../projections/user.ts';
+import type { SessionRecord } from '../../projections/session.ts';
+import { findUserByIdentifier, type UserForCommand } from '../../projections/user.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { type IssuedTokens, issueTokens } from '../token-set.ts';
 import { metaOf } from './actor.ts';
 import { authenticateClient } from './authenticate-client.ts';
-import { guardUser } from './guard.ts';
+import { findUserWithSessions, guardUser } from './guard.ts';
 
 export interface LogInInput {
   readonly email: string;
@@ -57,9 +57,15 @@ export async function logIn(
     throw new LatchkeyError('invalid_credentials', { detail: 'unknown identifier' });
   }
   const rehashed = check.needsRehash ? await services.hasher.hash(password) : null;
-  return services.handler.run(known.userId, () =>
-    attempt(services, input, { known, audience, matches: check.matches, rehashed }, context),
-  );
+  try {
+    return await services.handler.run(known.userId, () =>
+      attempt(services, input, { known, audience, matches: check.matches, rehashed }, context),
+    );
+  } catch (error) {
+    // The password changed during the check: whoever tries it now hears what everybody with an old one hears.
+    if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
+    throw new LatchkeyError('invalid_credentials', { cause: error, detail: error.detail ?? '' });
+  }
 }
 
 interface Checked {
@@ -77,10 +83,7 @@ async function attempt(
 ): Promise<Attempt<IssuedTokens>> {
   const { readers, config, metrics } = services;
   const now = services.now();
-  const [user, live] = await Promise.all([
-    findUser(readers, known.userId),
-    findLiveSessions(readers, known.userId),
-  ]);
+  const [user, live] = await findUserWithSessions(readers, known.userId);
   if (user === null) throw new LatchkeyError('invalid_credentials', { detail: 'user is gone' });
   const checked = changeUser(user.userId, user, {
     type: 'CheckPassword',

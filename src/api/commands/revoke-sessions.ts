@@ -3,12 +3,11 @@ import type { DeviceType, RevocationReason } from '../../domain/session/events.t
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
-import { findLiveSessions, findSession, type SessionRecord } from '../../projections/session.ts';
-import { findUser } from '../../projections/user.ts';
+import { findSession, type SessionRecord } from '../../projections/session.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { metaOf } from './actor.ts';
-import { guardUser } from './guard.ts';
+import { findUserWithSessions, guardUser } from './guard.ts';
 
 /**
  * Ends one session. Idempotent: one that has ended, or never was, is left as it is. With `ownerId`, somebody else's
@@ -66,10 +65,7 @@ export async function revokeAllSessions(
 ): Promise<number> {
   return services.handler.run(input.userId, async () => {
     const now = services.now();
-    const [user, live] = await Promise.all([
-      findUser(services.readers, input.userId),
-      findLiveSessions(services.readers, input.userId),
-    ]);
+    const [user, live] = await findUserWithSessions(services.readers, input.userId);
     if (user === null) throw new LatchkeyError('not_found');
     const isEverything = input.exceptSessionId === null && input.deviceType === null;
     const raised = isEverything ? changeUser(user.userId, user, { type: 'RaiseEpoch', now }) : null;

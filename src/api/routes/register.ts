@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { registerUser } from '../commands/register-user.ts';
+import { useInvite } from '../commands/use-invite.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import { reply } from '../reply.ts';
 import { type Route, route } from '../route.ts';
@@ -27,12 +28,12 @@ export function registerRoutes(services: Services): Route[] {
       errors: ['forbidden', 'conflict', 'password_refused', 'rate_limited', 'unavailable'],
       handler: async ({ body, headers, context }) => {
         const { config, rateLimits } = services;
-        if (config.registration !== 'open') {
-          throw new LatchkeyError('forbidden', {
-            detail: `registration is ${config.registration}`,
-          });
+        if (config.registration === 'closed') {
+          throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
         }
         await rateLimits.consume('register', context.clientAddress, body.email);
+        const join =
+          config.registration === 'invite' ? await useInvite(services, body.invite) : undefined;
         const user = await registerUser(
           services,
           {
@@ -41,6 +42,7 @@ export function registerRoutes(services: Services): Route[] {
             roles: [],
             emailVerified: false,
             idempotencyKey: idempotencyKey(headers),
+            ...(join === undefined ? {} : { join }),
           },
           context,
         );

@@ -11,8 +11,8 @@ const idlePageSize = 1_000;
 const idlePagesPerRun = 100;
 
 /**
- * Ends live sessions whose absolute life or idle time is over. Several workers give one event each: the second meets the
- * first one's version and finds nothing left to decide.
+ * Ends live sessions whose absolute life or idle time is over. Several workers give one event each:
+ * the second meets the first one's version and finds nothing left to decide.
  */
 export function expireSessions(): Job {
   let idleCursor: IdleCursor = fromTheStart;
@@ -55,8 +55,8 @@ const fromTheStart: IdleCursor = {
 };
 
 /**
- * No index knows when a session was last refreshed, as that would make every refresh dearer. So the live ones are looked
- * through, so many per run, from where the last run stopped.
+ * No index knows when a session was last refreshed, as that would make every refresh dearer. So the
+ * live ones are looked through, so many per run, from where the last run stopped.
  */
 async function endIdle(
   context: JobContext,

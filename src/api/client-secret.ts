@@ -1,0 +1,12 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+const prefix = 'lks_';
+
+/**
+ * 256 random bits as the client keeps them, and the hash as the log does. A secret of that length
+ * needs no slow hash.
+ */
+export function newClientSecret(): { readonly secret: string; readonly hash: string } {
+  const secret = prefix + randomBytes(32).toString('base64url');
+  return { secret, hash: createHash('sha256').update(secret).digest('base64url') };
+}

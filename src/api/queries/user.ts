@@ -1,0 +1,81 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { isId } from '../../domain/kernel/ids.ts';
+import { normalizeEmail } from '../../domain/user/identifier.ts';
+import { identifierMac } from '../../platform/identifier-index.ts';
+import { findSession } from '../../projections/session.ts';
+import {
+  findUser,
+  findUserByIdentifier,
+  listUsers,
+  type UserForCommand,
+} from '../../projections/user.ts';
+import { PersonalData } from '../personal-data.ts';
+import { representSession, representUser } from '../representations.ts';
+import type { Services } from '../services.ts';
+
+/** A user and the session that asks. Raises `invalid_token` when either is gone. */
+export async function findMe(services: Services, userId: string, sessionId: string) {
+  const [user, session] = await Promise.all([
+    findUser(services.readers, userId),
+    findSession(services.readers, sessionId),
+  ]);
+  if (user === null || session === null) {
+    throw new LatchkeyError('invalid_token', { detail: 'user or session is gone' });
+  }
+  const personal = await PersonalData.of(services.subjectKeys, userId, user.subjectKey);
+  return {
+    user: representUser(userId, user.state, personal),
+    session: representSession(sessionId, session.state, personal, sessionId),
+  };
+}
+
+/** Users, newest first. Raises `invalid_request` for a cursor that is not ours. */
+export async function pageOfUsers(
+  services: Services,
+  { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
+) {
+  const after = cursor === null ? null : decodeCursor(cursor);
+  const found = await listUsers(services.readers, { limit: limit + 1, after });
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    users: await Promise.all(page.map((user) => represent(services, user))),
+    next_cursor: found.length > limit && last !== undefined ? encodeCursor(last) : null,
+  };
+}
+
+/**
+ * The user with exactly this address, found without reading anybody else's; in a list, for it is a
+ * filter.
+ */
+export async function usersByEmail(services: Services, text: string) {
+  const email = normalizeEmail(text);
+  const user =
+    email === null
+      ? null
+      : await findUserByIdentifier(
+          services.readers,
+          identifierMac(services.secrets.identifierKey, email),
+        );
+  return { users: user === null ? [] : [await represent(services, user)], next_cursor: null };
+}
+
+async function represent(services: Services, user: UserForCommand) {
+  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
+  return representUser(user.userId, user.state, personal);
+}
+
+function encodeCursor({ userId, state }: UserForCommand): string {
+  return Buffer.from(`${state.registeredAt}.${userId}`, 'utf8').toString('base64url');
+}
+
+function decodeCursor(cursor: string): { registeredAt: number; userId: string } {
+  const text = Buffer.from(cursor, 'base64url').toString('utf8');
+  const [, at, userId] = /^(\d{1,15})\.(\S+)$/.exec(text) ?? [];
+  if (at === undefined || userId === undefined || !isId(userId)) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'cursor', message: 'not a cursor of this list' }],
+    });
+  }
+  return { registeredAt: Number(at), userId };
+}

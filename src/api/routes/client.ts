@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { disableClient } from '../commands/disable-client.ts';
+import { type ClientCredentialsIssued, registerClient } from '../commands/register-client.ts';
+import { rotateClientSecret } from '../commands/rotate-client-secret.ts';
+import { idempotencyKey } from '../idempotency-key.ts';
+import { allClients, clientById } from '../queries/client.ts';
+import { refreshMemory } from '../refresh-memory.ts';
+import { type Reply, reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { clientListSchema, clientSchema, clientSecretSchema, text } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const newClient = z.strictObject({
+  name: text(1, limits.profileTextCodePointsMax),
+  kind: z.enum(['confidential', 'public']).optional(),
+  audiences: z.array(z.string()).max(limits.audiencesPerClientMax).optional(),
+  scopes: z.array(z.string()).max(limits.scopesPerClientMax).optional(),
+});
+
+const tags = ['Administration'];
+const issued = { description: 'The secret is shown this once', schema: clientSecretSchema };
+
+export function clientRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/admin/clients',
+      summary: 'Register a client',
+      tags,
+      auth: 'admin',
+      body: newClient,
+      responses: { 201: issued },
+      errors: ['conflict'],
+      handler: async ({ body, headers, context }) => {
+        const client = await registerClient(
+          services,
+          {
+            name: body.name,
+            kind: body.kind ?? 'confidential',
+            audiences: body.audiences ?? [services.config.defaultAudience],
+            scopes: body.scopes ?? [],
+            idempotencyKey: idempotencyKey(headers),
+          },
+          context,
+        );
+        await refreshMemory(services, context);
+        return credentialsReply(client);
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/admin/clients',
+      summary: 'All clients, oldest first',
+      tags,
+      auth: 'admin',
+      responses: { 200: { description: 'The clients', schema: clientListSchema } },
+      handler: async () => reply(200, { clients: await allClients(services) }),
+    }),
+    ...oneClient(services),
+  ];
+}
+
+function oneClient(services: Services): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/admin/clients/{id}',
+      summary: 'One client',
+      tags,
+      auth: 'admin',
+      responses: { 200: { description: 'The client', schema: clientSchema } },
+      handler: async ({ params }) => reply(200, await clientById(services, params.id!)),
+    }),
+    route({
+      method: 'delete',
+      path: '/admin/clients/{id}',
+      summary: 'Disable a client for ever',
+      description: 'Its tokens are refused and its sessions cannot refresh. Its record stays.',
+      tags,
+      auth: 'admin',
+      responses: { 204: { description: 'Disabled, also when it had been before' } },
+      handler: async ({ params, context }) => {
+        await disableClient(services, params.id!, context);
+        await refreshMemory(services, context);
+        return reply(204);
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/admin/clients/{id}/secret',
+      summary: "Make a client's next secret",
+      description: 'The one before it stays good until the next rotation.',
+      tags,
+      auth: 'admin',
+      responses: { 201: issued },
+      errors: ['conflict', 'invalid_request'],
+      handler: async ({ params, headers, context }) => {
+        const input = { clientId: params.id!, idempotencyKey: idempotencyKey(headers) };
+        const client = await rotateClientSecret(services, input, context);
+        await refreshMemory(services, context);
+        return credentialsReply(client);
+      },
+    }),
+  ];
+}
+
+function credentialsReply({ clientId, clientSecret }: ClientCredentialsIssued): Reply {
+  return reply(201, {
+    client_id: clientId,
+    ...(clientSecret === null ? {} : { client_secret: clientSecret }),
+  });
+}

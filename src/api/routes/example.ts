@@ -1,0 +1,47 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { dashboardSchema, protectedSchema } from '../schemas.ts';
+
+const tags = ['Example'];
+/**
+ * A role of the application, free for it to name; `latchkey:admin` is Latchkey's own and says
+ * nothing here.
+ */
+const dashboardRole = 'admin';
+
+/** What a protected service looks like: it trusts the verified token and asks nobody. */
+export function exampleRoutes(): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/api/protected',
+      summary: 'A resource for everybody who is logged in',
+      tags,
+      auth: 'bearer',
+      responses: { 200: { description: 'Who asks', schema: protectedSchema } },
+      handler: ({ caller }) =>
+        reply(200, {
+          message: 'You are logged in.',
+          user_id: caller.userId,
+          session_id: caller.sessionId,
+          roles: caller.roles,
+        }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/admin/dashboard',
+      summary: 'A resource for the role `admin`',
+      tags,
+      auth: 'bearer',
+      responses: { 200: { description: 'The dashboard', schema: dashboardSchema } },
+      errors: ['insufficient_scope'],
+      handler: ({ caller }) => {
+        if (!caller.roles.includes(dashboardRole)) {
+          throw new LatchkeyError('insufficient_scope', { detail: 'role missing' });
+        }
+        return reply(200, { message: 'Welcome to the dashboard.', user_id: caller.userId });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { createInvite } from '../commands/create-invite.ts';
+import { idempotencyKey } from '../idempotency-key.ts';
+import { reply } from '../reply.ts';
+import { toTime } from '../representations.ts';
+import { type Route, route } from '../route.ts';
+import { inviteSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const day = 86_400;
+const lifeSecondsDefault = 7 * day;
+const lifeSecondsMax = 365 * day;
+
+export function inviteRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/admin/invites',
+      summary: 'Make an invite for one registration',
+      description: 'Needed to register where REGISTRATION is `invite`. Good for a week by default.',
+      tags: ['Administration'],
+      auth: 'admin',
+      body: z.strictObject({ expires_in: z.int().min(1).max(lifeSecondsMax).optional() }),
+      bodyOptional: true,
+      responses: { 201: { description: 'The code is shown this once', schema: inviteSchema } },
+      errors: ['conflict'],
+      handler: async ({ body, headers, context }) => {
+        const { code, expiresAt } = await createInvite(
+          services,
+          {
+            expiresInSeconds: body.expires_in ?? lifeSecondsDefault,
+            idempotencyKey: idempotencyKey(headers),
+          },
+          context,
+        );
+        return reply(201, {
+          ...(code === null ? {} : { invite: code }),
+          expires_at: toTime(expiresAt),
+        });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,38 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Reply, reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { jwkSetSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+export function jwksRoutes(services: Services): Route[] {
+  return ['/.well-known/jwks.json', '/auth/jwks'].map((path) =>
+    route({
+      method: 'get',
+      path,
+      summary: 'The keys that verify access tokens (RFC 7517)',
+      tags: ['Verification'],
+      auth: 'none',
+      cors: 'public',
+      responses: {
+        200: { description: 'The public keys', schema: jwkSetSchema },
+        304: { description: 'Not changed since the ETag of If-None-Match' },
+      },
+      handler: ({ headers }) => jwksReply(services, headers),
+    }),
+  );
+}
+
+function jwksReply({ memory, config }: Services, headers: IncomingHttpHeaders): Reply {
+  const { body, etag } = memory.jwks;
+  const caching = { etag, 'cache-control': `public, max-age=${config.jwksMaxAgeSeconds}` };
+  return isUnchanged(headers['if-none-match'], etag)
+    ? reply(304, undefined, caching)
+    : reply(200, body, caching);
+}
+
+/** RFC 9110 section 13.1.2: a weak comparison with each of the listed tags. */
+function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const tags = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes(etag) || tags.includes('*');
+}

@@ -1,0 +1,63 @@
+import { issuerKeysetId } from '../../domain/kernel/ids.ts';
+import { metaOf } from '../commands/actor.ts';
+import { revokeIssuerKey } from '../commands/revoke-issuer-key.ts';
+import { rotateIssuerKeys } from '../commands/rotate-issuer-keys.ts';
+import { idempotencyKey } from '../idempotency-key.ts';
+import { idempotentCommand } from '../idempotent-command.ts';
+import { issuerKeys, representKeyset } from '../queries/keyset.ts';
+import { refreshMemory } from '../refresh-memory.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { issuerKeyListSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const tags = ['Administration'];
+const responses = { 200: { description: 'The issuer keyset', schema: issuerKeyListSchema } };
+
+export function keysetRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/admin/keys',
+      summary: 'The issuer keyset with states and times',
+      tags,
+      auth: 'admin',
+      responses,
+      handler: async () => reply(200, { keys: await issuerKeys(services) }),
+    }),
+    route({
+      method: 'post',
+      path: '/admin/keys/rotate',
+      summary: 'Promote the pending key now',
+      description: 'The active key verifies until its last token has expired.',
+      tags,
+      auth: 'admin',
+      responses,
+      errors: ['conflict', 'invalid_request'],
+      handler: async ({ headers, context }) => {
+        const key = idempotencyKey(headers);
+        const command = idempotentCommand(context, 'rotate-keys', issuerKeysetId, key);
+        const keyset = await rotateIssuerKeys(services, command, metaOf(context));
+        await refreshMemory(services, context);
+        return reply(200, { keys: representKeyset(keyset) });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/admin/keys/{kid}/revoke',
+      summary: 'Refuse every token of a key at once',
+      description: 'Sessions live on: a refresh gives a token of the key that signs then.',
+      tags,
+      auth: 'admin',
+      responses,
+      errors: ['not_found'],
+      handler: async ({ params, headers, context }) => {
+        const kid = params.kid!;
+        const command = idempotentCommand(context, 'revoke-key', kid, idempotencyKey(headers));
+        const keyset = await revokeIssuerKey(services, kid, command, metaOf(context));
+        await refreshMemory(services, context);
+        return reply(200, { keys: representKeyset(keyset) });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { changeProfile } from '../commands/change-profile.ts';
+import { findMe } from '../queries/user.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { meSchema, text } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
+
+const profile = z.strictObject({
+  name: profileText,
+  phone_number: profileText,
+  picture: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .max(limits.pictureUrlCharactersMax)
+    .nullable()
+    .optional(),
+});
+
+const tags = ['Account'];
+
+export function meRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/auth/me',
+      summary: 'The caller and the session of the token',
+      tags,
+      auth: 'bearer',
+      responses: { 200: { description: 'User and session', schema: meSchema } },
+      handler: async ({ caller }) =>
+        reply(200, await findMe(services, caller.userId, caller.sessionId)),
+    }),
+    route({
+      method: 'patch',
+      path: '/auth/me',
+      summary: 'Change the profile of the caller',
+      description: 'Fields that are left out stay; `null` clears one.',
+      tags,
+      auth: 'bearer',
+      body: profile,
+      responses: { 200: { description: 'User and session', schema: meSchema } },
+      errors: ['forbidden', 'not_found'],
+      handler: async ({ body, caller, context }) => {
+        await changeProfile(services, { userId: caller.userId, patch: body }, context);
+        return reply(200, await findMe(services, caller.userId, caller.sessionId));
+      },
+    }),
+  ];
+}

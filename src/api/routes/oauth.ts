@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { revokeToken } from '../commands/revoke-token.ts';
+import { introspect } from '../queries/introspection.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { introspectionSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const tags = ['OAuth'];
+/** The hint (RFC 7009 section 2.1) is not needed: a token tells itself what it is. */
+const tokenForm = z.object({ token: z.string(), token_type_hint: z.string().optional() });
+
+/** The fast lane answers most introspections before they come here, with the same function. */
+export function oauthRoutes(services: Services): Route[] {
+  const { memory } = services;
+  return [
+    route({
+      method: 'post',
+      path: '/oauth2/introspect',
+      summary: 'What a token says, if it is good now (RFC 7662)',
+      description:
+        'Active only for a confidential client that the token is meant for, or with the scope ' +
+        '`introspect.all`. A refresh token is answered with `{active: false}`.',
+      tags,
+      auth: 'client',
+      body: tokenForm,
+      responses: { 200: { description: 'The claims, or inactive', schema: introspectionSchema } },
+      handler: ({ body, client }) =>
+        reply(200, introspect(memory, memory.client(client.clientId)!, body.token)),
+    }),
+    route({
+      method: 'post',
+      path: '/oauth2/revoke',
+      summary: "End the session of one of the client's tokens (RFC 7009)",
+      description: "Also answers 200 for unknown tokens and other clients' ones, and does nothing.",
+      tags,
+      auth: 'client',
+      body: tokenForm,
+      responses: { 200: { description: 'The token is good no more, if it was of this client' } },
+      handler: async ({ body, client, context }) => {
+        await revokeToken(services, { token: body.token, clientId: client.clientId }, context);
+        return reply(200);
+      },
+    }),
+  ];
+}

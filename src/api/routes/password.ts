@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { changePassword } from '../commands/change-password.ts';
+import { withFloor } from '../login-floor.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { text } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const anything = text(0, limits.loginStringCodePointsMax);
+
+export function passwordRoutes(services: Services): Route[] {
+  const { config, rateLimits, metrics } = services;
+  return [
+    route({
+      method: 'post',
+      path: '/auth/password',
+      summary: 'Change the password of the caller',
+      description:
+        'Every other session ends. This one needs a refresh: its access token is stale.',
+      tags: ['Account'],
+      auth: 'bearer',
+      body: z.strictObject({ current_password: anything, new_password: anything }),
+      responses: { 204: { description: 'Changed' } },
+      errors: ['invalid_credentials', 'conflict', 'password_refused', 'rate_limited'],
+      handler: async ({ body, caller, context }) => {
+        await rateLimits.consume('login', context.clientAddress, caller.userId);
+        await withFloor(
+          config.loginFloorMs,
+          context.arrivedAt,
+          () =>
+            changePassword(
+              services,
+              {
+                userId: caller.userId,
+                sessionId: caller.sessionId,
+                currentPassword: body.current_password,
+                newPassword: body.new_password,
+              },
+              context,
+            ),
+          () => metrics.loginFloorOverruns.inc(),
+        );
+        return reply(204);
+      },
+    }),
+  ];
+}

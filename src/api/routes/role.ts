@@ -1,0 +1,39 @@
+import { grantRole, revokeRole } from '../commands/change-role.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import type { Services } from '../services.ts';
+
+const path = '/admin/users/{id}/roles/{role}';
+const tags = ['Administration'];
+
+export function roleRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'put',
+      path,
+      summary: 'Grant a role',
+      description: 'Access tokens carry it from the next refresh on.',
+      tags,
+      auth: 'admin',
+      responses: { 204: { description: 'Granted, also when the user had it before' } },
+      handler: async ({ params, context }) => {
+        await grantRole(services, { userId: params.id!, role: params.role! }, context);
+        return reply(204);
+      },
+    }),
+    route({
+      method: 'delete',
+      path,
+      summary: 'Revoke a role',
+      description: 'Access tokens that carry it are stale at once.',
+      tags,
+      auth: 'admin',
+      responses: { 204: { description: 'Revoked, also when the user did not have it' } },
+      errors: ['conflict'],
+      handler: async ({ params, context }) => {
+        await revokeRole(services, { userId: params.id!, role: params.role! }, context);
+        return reply(204);
+      },
+    }),
+  ];
+}

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { disableUser } from '../commands/disable-user.ts';
+import { enableUser } from '../commands/enable-user.ts';
+import { registerUser } from '../commands/register-user.ts';
+import { revokeSession } from '../commands/revoke-sessions.ts';
+import { idempotencyKey } from '../idempotency-key.ts';
+import { listSessions } from '../queries/session.ts';
+import { pageOfUsers, usersByEmail } from '../queries/user.ts';
+import { reply } from '../reply.ts';
+import { type Route, route } from '../route.ts';
+import { registeredSchema, sessionListSchema, text, userPageSchema } from '../schemas.ts';
+import type { Services } from '../services.ts';
+
+const loginText = (min: number) => text(min, limits.loginStringCodePointsMax);
+
+const newUser = z.strictObject({
+  email: loginText(1),
+  password: loginText(0).optional(),
+  roles: z.array(z.string()).max(limits.rolesPerUserMax).optional(),
+});
+
+const page = z.object({
+  email: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(200).optional(),
+});
+
+const tags = ['Administration'];
+
+export function userRoutes(services: Services): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/admin/users',
+      summary: 'Users, newest first, or the one with an address',
+      tags,
+      auth: 'admin',
+      query: page,
+      responses: { 200: { description: 'A page of users', schema: userPageSchema } },
+      handler: async ({ query: { email, limit, cursor } }) =>
+        reply(
+          200,
+          email === undefined
+            ? await pageOfUsers(services, { limit, cursor: cursor ?? null })
+            : await usersByEmail(services, email),
+        ),
+    }),
+    route({
+      method: 'post',
+      path: '/admin/users',
+      summary: 'Make a user',
+      description: 'Without a password the user exists and cannot log in yet.',
+      tags,
+      auth: 'admin',
+      body: newUser,
+      responses: { 201: { description: 'Made', schema: registeredSchema } },
+      errors: ['conflict', 'password_refused'],
+      handler: async ({ body, headers, context }) => {
+        const user = await registerUser(
+          services,
+          {
+            email: body.email,
+            password: body.password ?? null,
+            roles: body.roles ?? [],
+            emailVerified: false,
+            idempotencyKey: idempotencyKey(headers),
+          },
+          context,
+        );
+        return reply(201, { user });
+      },
+    }),
+    userSwitch(services, 'disable'),
+    userSwitch(services, 'enable'),
+    ...sessionsOfUsers(services),
+  ];
+}
+
+function userSwitch(services: Services, verb: 'disable' | 'enable'): Route {
+  const disables = verb === 'disable';
+  const run = disables ? disableUser : enableUser;
+  return route({
+    method: 'post',
+    path: `/admin/users/{id}/${verb}`,
+    summary: disables ? 'Disable a user and end every session' : 'Let a disabled user log in again',
+    tags,
+    auth: 'admin',
+    responses: { 204: { description: 'Done, also when it had been before' } },
+    errors: ['conflict', 'invalid_request'],
+    handler: async ({ params, headers, context }) => {
+      const input = { userId: params.id!, idempotencyKey: idempotencyKey(headers) };
+      await run(services, input, context);
+      return reply(204);
+    },
+  });
+}
+
+function sessionsOfUsers(services: Services): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/admin/users/{id}/sessions',
+      summary: 'The live sessions of a user, newest first',
+      tags,
+      auth: 'admin',
+      responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
+      handler: async ({ params, caller }) =>
+        reply(200, { sessions: await listSessions(services, params.id!, caller.sessionId) }),
+    }),
+    route({
+      method: 'delete',
+      path: '/admin/sessions/{id}',
+      summary: 'End a session, whoever owns it',
+      tags,
+      auth: 'admin',
+      responses: { 204: { description: 'Ended, also when it had ended before' } },
+      handler: async ({ params, context }) => {
+        const input = { sessionId: params.id!, reason: 'admin', mustExist: true } as const;
+        await revokeSession(services, input, context);
+        return reply(204);
+      },
+    }),
+  ];
+}

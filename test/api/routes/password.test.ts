@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+
+const newPassword = 'another long and ordinary sentence';
+
+async function someone() {
+  const { email, id } = await api.register();
+  const here = await api.logIn({ email, device: 'desktop' });
+  return { email, id, here, token: here.access_token as string };
+}
+
+function change(token: string, current_password: string, new_password: string = newPassword) {
+  return api.call('POST', '/auth/password', { token, body: { current_password, new_password } });
+}
+
+async function tryLogIn(email: string, password: string): Promise<number> {
+  const { status } = await api.call('POST', '/auth/login', { body: { email, password } });
+  return status;
+}
+
+describe('POST /auth/password', () => {
+  it('replaces the password', async () => {
+    const { email, token } = await someone();
+    expect((await change(token, testPassword)).status).toBe(204);
+    expect(await tryLogIn(email, testPassword)).toBe(401);
+    expect(await tryLogIn(email, newPassword)).toBe(200);
+  });
+
+  it('ends every other session, with the reason', async () => {
+    const { email, token } = await someone();
+    const phone = await api.logIn({ email, device: 'mobile' });
+    await change(token, testPassword);
+    expect(await api.verify(phone.access_token)).toBe(401);
+    const refused = await api.refresh(phone.refresh_token);
+    expect([refused.status, refused.body.code]).toEqual([401, 'session_ended']);
+    const ended = (await api.eventsOf(phone.session.id)).at(-1)!;
+    expect([ended.type, ended.data.reason]).toEqual(['SessionRevoked', 'password_changed']);
+  });
+
+  it('leaves this session alive: its token is stale, a refresh gives a good one', async () => {
+    const { here, token } = await someone();
+    await change(token, testPassword);
+    const stale = await api.call('GET', '/auth/me', { token });
+    expect([stale.status, stale.body.code]).toEqual([401, 'token_stale']);
+    const refreshed = await api.refresh(here.refresh_token);
+    expect(refreshed.status).toBe(200);
+    expect(await api.verify(refreshed.body.access_token)).toBe(204);
+  });
+
+  it('refuses the wrong present password as a login does, and counts it', async () => {
+    const { id, email, token } = await someone();
+    const refused = await change(token, 'not the present password');
+    expect([refused.status, refused.body.code]).toEqual([401, 'invalid_credentials']);
+    expect((await api.eventsOf(id)).at(-1)!.type).toBe('PasswordCheckFailed');
+    expect(await tryLogIn(email, testPassword)).toBe(200);
+  });
+
+  it('locks after ten wrong ones: then the right one is refused too, here and at login', async () => {
+    const { email, token } = await someone();
+    for (let n = 0; n < 10; n += 1) await change(token, `wrong password number ${n}`);
+    expect((await change(token, testPassword)).status).toBe(401);
+    expect(await tryLogIn(email, testPassword)).toBe(401);
+  });
+
+  it('clears the count of failures with the same transaction', async () => {
+    const { id, token } = await someone();
+    await change(token, 'not the present password');
+    await change(token, testPassword);
+    const types = (await api.eventsOf(id)).map(({ type }) => type);
+    expect(types.slice(-3)).toEqual(['FailedChecksCleared', 'PasswordChanged', 'UserEpochRaised']);
+  });
+
+  it('makes tokens stale on other nodes too', async () => {
+    const { email, token } = await someone();
+    const other = await api.anotherNode();
+    await change(token, 'not the present password');
+    await change(token, testPassword);
+    await expect.poll(() => other.verify(token)).toBe(401);
+    expect(await tryLogIn(email, newPassword)).toBe(200);
+  });
+
+  it('refuses a new password that breaks the rules, with the reasons', async () => {
+    const { token } = await someone();
+    const refused = await change(token, testPassword, 'short');
+    expect([refused.status, refused.body.code]).toEqual([422, 'password_refused']);
+    expect(refused.body.reasons.length).toBeGreaterThan(0);
+  });
+
+  it('never answers a refusal before the floor', async () => {
+    const { token } = await someone();
+    const { loginFloorMs } = api.services.config;
+    const startedAt = performance.now();
+    await change(token, 'not the present password');
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(loginFloorMs);
+  });
+
+  it('of two changes at once, one counts and the other is refused', async () => {
+    const { email, token } = await someone();
+    const answers = await Promise.all([
+      change(token, testPassword, 'the first new password of two'),
+      change(token, testPassword, 'the second new password of two'),
+    ]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 409]);
+    expect(await tryLogIn(email, testPassword)).toBe(401);
+  });
+});
