@@ -203,6 +203,7 @@ async function countStatements(
     await owner.query('select pg_reload_conf()');
     await sleep(500);
   };
+  const before = lines(logFile).length;
   try {
     await set('all', 'app=%a| ');
     await work();
@@ -211,7 +212,7 @@ async function countStatements(
     await owner.end();
   }
   const counts: Record<string, number> = {};
-  for (const line of lines(logFile)) {
+  for (const line of lines(logFile).slice(before)) {
     const sent = /^app=latchkey serve ?(.*?)\| LOG: {2}(?:statement|execute )/.exec(line);
     const purpose = sent?.[1];
     if (purpose !== undefined) counts[purpose] = (counts[purpose] ?? 0) + 1;

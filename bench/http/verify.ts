@@ -105,6 +105,8 @@ async function startBareServer(answer: string): Promise<BareServer> {
 }
 
 interface Side {
+  readonly url: string;
+  readonly cpu: () => number;
   readonly perSecond: number[];
   requests: number;
   cpuSeconds: number;
@@ -112,8 +114,8 @@ interface Side {
 
 async function compare(service: MeasuredService, bare: BareServer) {
   const sides = [
-    { url: service.url, cpu: () => service.cpu().api, ...newSide() },
-    { url: bare.url, cpu: () => cpuOf(bare.process.pid!), ...newSide() },
+    newSide(service.url, () => service.cpu().api),
+    newSide(bare.url, () => cpuOf(bare.process.pid!)),
   ] as const;
   for (let round = -1; round < rounds; round++) {
     for (const side of sides) {
@@ -129,8 +131,8 @@ async function compare(service: MeasuredService, bare: BareServer) {
   return sides;
 }
 
-function newSide(): Side {
-  return { perSecond: [], requests: 0, cpuSeconds: 0 };
+function newSide(url: string, cpu: () => number): Side {
+  return { url, cpu, perSecond: [], requests: 0, cpuSeconds: 0 };
 }
 
 const cpuMicroseconds = (side: Side) => (side.cpuSeconds * 1e6) / side.requests;

@@ -6,7 +6,10 @@ import { createLogger, type Logger } from '../platform/logging.ts';
 import { migrate } from '../platform/migrate.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { startWorker } from '../worker/worker.ts';
-import { type AdministratorCredentials, administratorCredentials } from './administrator-credentials.ts';
+import {
+  type AdministratorCredentials,
+  administratorCredentials,
+} from './administrator-credentials.ts';
 import { untilStopped } from './shutdown.ts';
 import { startUpMeta } from './start-up-meta.ts';
 

@@ -9,7 +9,8 @@ export interface Attempt<T> {
   readonly answer: () => T | Promise<T>;
 }
 
-const deadlineMs = 1_800;
+/** With room for what comes before and after it: a caller has its answer within two seconds. */
+const deadlineMs = 1_500;
 
 /**
  * Runs `attempt` (read rows, decide) and appends what it decided; on a conflict it is run again, with jitter. Attempts

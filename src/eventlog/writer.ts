@@ -56,7 +56,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#deadlineMs = options.deadlineMs ?? 1_800;
+    this.#deadlineMs = options.deadlineMs ?? 1_500;
     this.#idle = [...options.lanes];
   }
 

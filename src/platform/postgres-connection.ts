@@ -2,7 +2,7 @@ import pg from 'pg';
 import { toUnavailable } from './postgres-errors.ts';
 
 /** Nothing that a caller waits for may hang longer, be it the connection, one statement or a whole transaction. */
-export const useTimeoutMs = 1800;
+export const useTimeoutMs = 1500;
 export const acquireTimeoutMs = 1000;
 
 export interface ConnectionOptions {

@@ -11,7 +11,7 @@ import {
 import { toUnavailable } from './postgres-errors.ts';
 
 export interface UseOptions {
-  /** Covers all of it: waiting for a connection, every statement, the commit. Default 1,800 ms. */
+  /** Covers all of it: waiting for a connection, every statement, the commit. Default 1,500 ms. */
   readonly timeoutMs?: number;
 }
 

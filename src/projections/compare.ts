@@ -21,23 +21,26 @@ export interface Comparison {
 }
 
 interface ComparedTable {
-  readonly table: string;
   readonly key: readonly string[];
   readonly confidential: readonly string[];
 }
 
-const comparedTables: readonly ComparedTable[] = [
-  { table: 'users', key: ['user_id'], confidential: ['pii'] },
-  {
-    table: 'sessions',
+/** Every projection that can be made again from the log. */
+const projections = {
+  users: { key: ['user_id'], confidential: ['pii'] },
+  sessions: {
     key: ['session_id'],
     confidential: ['pii', 'end_pii', 'secret_hash', 'parent_hash', 'salt', 'idempotency_key_hash'],
   },
-  { table: 'clients', key: ['client_id'], confidential: ['secret_hashes'] },
-  { table: 'keysets', key: ['keyset_id'], confidential: [] },
-  { table: 'credentials', key: ['user_id'], confidential: ['identifier_mac'] },
-  { table: 'revocations', key: ['pos', 'target_kind', 'target'], confidential: [] },
-];
+  clients: { key: ['client_id'], confidential: ['secret_hashes'] },
+  keysets: { key: ['keyset_id'], confidential: [] },
+  invites: { key: ['invite_id'], confidential: ['secret_hash'] },
+  credentials: { key: ['user_id'], confidential: ['identifier_mac'] },
+  revocations: { key: ['pos', 'target_kind', 'target'], confidential: [] },
+} satisfies Record<string, ComparedTable>;
+
+export type ProjectedTable = keyof typeof projections;
+export const projectedTables = Object.keys(projections) as ProjectedTable[];
 
 /** A stream of version 0 exists only to be guarded: it has no events. */
 const streams = {
@@ -58,13 +61,16 @@ const streams = {
  */
 export async function compare(client: pg.ClientBase, schema: string): Promise<Comparison> {
   const parts: Comparison[] = [];
-  for (const table of comparedTables) {
+  for (const table of projectedTables) {
+    const { key, confidential } = projections[table];
     parts.push(
       await compareRelations(client, {
-        ...table,
-        live: `latchkey.${table.table}`,
-        rebuilt: `${schema}.${table.table}`,
-        columns: await columnsBesideKey(client, table),
+        table,
+        key,
+        confidential,
+        live: `latchkey.${table}`,
+        rebuilt: `${schema}.${table}`,
+        columns: await columnsBesideKey(client, table, key),
       }),
     );
   }
@@ -78,7 +84,8 @@ export async function compare(client: pg.ClientBase, schema: string): Promise<Co
 /** From the catalogue, so that a column added later is compared without anybody thinking of it. */
 async function columnsBesideKey(
   client: pg.ClientBase,
-  { table, key }: ComparedTable,
+  table: string,
+  key: readonly string[],
 ): Promise<string[]> {
   const { rows } = await client.query(
     `select attname from pg_attribute
@@ -90,6 +97,7 @@ async function columnsBesideKey(
 }
 
 interface Relations extends ComparedTable {
+  readonly table: string;
   readonly live: string;
   readonly rebuilt: string;
   readonly columns: readonly string[];

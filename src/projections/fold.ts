@@ -1,5 +1,7 @@
 import type { ClientEvent } from '../domain/client/events.ts';
 import { evolveClient, initialClient } from '../domain/client/state.ts';
+import type { InviteEvent } from '../domain/invite/events.ts';
+import { evolveInvite, initialInvite } from '../domain/invite/state.ts';
 import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event.ts';
 import type { KeysetEvent } from '../domain/keyset/events.ts';
 import { evolveKeyset, initialKeyset } from '../domain/keyset/state.ts';
@@ -9,6 +11,8 @@ import type { UserEvent } from '../domain/user/events.ts';
 import { evolveUser, initialUser } from '../domain/user/state.ts';
 import type { Row } from '../eventlog/command.ts';
 import { clientRow } from './client.ts';
+import type { ProjectedTable } from './compare.ts';
+import { inviteRow } from './invite.ts';
 import { keysetRow } from './keyset.ts';
 import {
   type Revocation,
@@ -55,7 +59,7 @@ export interface StreamFold {
 
 export interface KindFold {
   readonly kind: StreamKind;
-  readonly table: 'users' | 'sessions' | 'clients' | 'keysets';
+  readonly table: ProjectedTable;
   begin(streamId: string): StreamFold;
 }
 
@@ -102,8 +106,8 @@ function rowOfRevocation(pos: number, revocation: Revocation): Row {
 }
 
 /** The same evolve and row functions as the commands' path, one entry per stream kind. */
-export const kindFolds: readonly KindFold[] = [
-  kindFold('user', 'users', {
+export const kindFolds: Readonly<Record<StreamKind, KindFold>> = {
+  user: kindFold('user', 'users', {
     schemaVersions: {
       UserRegistered: 1,
       ProfileChanged: 1,
@@ -122,7 +126,7 @@ export const kindFolds: readonly KindFold[] = [
     revoke: (userId, _state, event: UserEvent) => revocationOfUser(userId, event),
     row: userRow,
   }),
-  kindFold('session', 'sessions', {
+  session: kindFold('session', 'sessions', {
     schemaVersions: {
       SessionStarted: 1,
       SessionRefreshed: 1,
@@ -135,14 +139,14 @@ export const kindFolds: readonly KindFold[] = [
     revoke: (sessionId, state, event: SessionEvent) => revocationOfSession(sessionId, state, event),
     row: sessionRow,
   }),
-  kindFold('client', 'clients', {
+  client: kindFold('client', 'clients', {
     schemaVersions: { ClientRegistered: 1, ClientSecretRotated: 1, ClientDisabled: 1 },
     initial: initialClient,
     evolve: evolveClient,
     revoke: (clientId, _state, event: ClientEvent) => revocationOfClient(clientId, event),
     row: clientRow,
   }),
-  kindFold('keyset', 'keysets', {
+  keyset: kindFold('keyset', 'keysets', {
     schemaVersions: {
       KeyGenerated: 1,
       KeyActivated: 1,
@@ -155,4 +159,11 @@ export const kindFolds: readonly KindFold[] = [
     revoke: (keysetId, _state, event: KeysetEvent) => revocationOfKeyset(keysetId, event),
     row: keysetRow,
   }),
-];
+  invite: kindFold('invite', 'invites', {
+    schemaVersions: { InviteCreated: 1, InviteUsed: 1 },
+    initial: initialInvite,
+    evolve: (state, event: InviteEvent) => evolveInvite(state, event),
+    revoke: () => null,
+    row: inviteRow,
+  }),
+};

@@ -5,21 +5,18 @@ import type { Row } from '../eventlog/command.ts';
 import { identifierMac } from '../platform/identifier-index.ts';
 import { openPersonalData } from '../platform/subject-cipher.ts';
 import { toHex } from './columns.ts';
-import { type Comparison, compare, type Difference, differencesMax } from './compare.ts';
+import {
+  type Comparison,
+  compare,
+  type Difference,
+  differencesMax,
+  type ProjectedTable,
+  projectedTables,
+} from './compare.ts';
 import { TableFiller } from './copy-in.ts';
 import { CopyRowReader, copyOut, toUuid } from './copy-out.ts';
 import { type KindFold, kindFolds, type LoggedEvent, type StreamFold } from './fold.ts';
 import { deletePrunedSql, prunedProjections } from './prune.ts';
-
-export const rebuiltTables = [
-  'users',
-  'sessions',
-  'clients',
-  'keysets',
-  'credentials',
-  'revocations',
-] as const;
-type RebuiltTable = (typeof rebuiltTables)[number];
 
 export interface RebuildOptions {
   /** Any role that may read the projections and create tables in `schema`. A direct connection, not a pooler. */
@@ -81,7 +78,7 @@ export async function rebuild<T>(
     const schema = scratch.escapeIdentifier(options.schema ?? 'latchkey_scratch');
     const run = new Run(reader, scratch, schema, options.keys);
     await run.prepare();
-    for (const kind of kindFolds) {
+    for (const kind of Object.values(kindFolds)) {
       const events = await run.fold(kind);
       options.log?.info({ kind: kind.kind, events }, 'folded');
     }
@@ -131,7 +128,7 @@ class Run {
   readonly #scratch: pg.Client;
   readonly #schema: string;
   readonly #keys: RebuildOptions['keys'];
-  #fillers!: Readonly<Record<RebuiltTable, TableFiller>>;
+  #fillers!: Readonly<Record<ProjectedTable, TableFiller>>;
   readonly #credentials: PendingCredential[] = [];
   readonly #faults: Difference[] = [];
   #faultCount = 0;
@@ -161,8 +158,8 @@ class Run {
     if (rows[0] !== undefined) {
       throw new Error(`event ${rows[0].pos} is of the unknown stream kind ${rows[0].kind}`);
     }
-    const fillers: Partial<Record<RebuiltTable, TableFiller>> = {};
-    for (const table of rebuiltTables) {
+    const fillers: Partial<Record<ProjectedTable, TableFiller>> = {};
+    for (const table of projectedTables) {
       const name = `${this.#schema}.${table}`;
       await this.#scratch.query(`drop table if exists ${name};
         create unlogged table ${name} (like latchkey.${table} including defaults)`);
@@ -173,7 +170,7 @@ class Run {
       const jsonColumns = new Set(json.map(({ attname }) => attname as string));
       fillers[table] = new TableFiller(this.#scratch, name, jsonColumns);
     }
-    this.#fillers = fillers as Record<RebuiltTable, TableFiller>;
+    this.#fillers = fillers as Record<ProjectedTable, TableFiller>;
   }
 
   /** In stream order, so that one stream's state is all that is held. */
@@ -212,7 +209,7 @@ class Run {
   }
 
   #settle(): Promise<void> | null {
-    const waits = rebuiltTables.map((table) => this.#fillers[table].settle());
+    const waits = projectedTables.map((table) => this.#fillers[table].settle());
     if (this.#credentials.length > 0) waits.push(this.#addCredentials());
     const pending = waits.filter((wait) => wait !== null);
     return pending.length === 0 ? null : Promise.all(pending).then(() => {});
@@ -254,11 +251,11 @@ class Run {
   }
 
   async finish(): Promise<void> {
-    for (const table of rebuiltTables) await this.#fillers[table].end();
+    for (const table of projectedTables) await this.#fillers[table].end();
     for (const projection of prunedProjections) {
       await this.#scratch.query(deletePrunedSql(this.#schema, projection));
     }
-    for (const table of rebuiltTables)
+    for (const table of projectedTables)
       await this.#scratch.query(`analyze ${this.#schema}.${table}`);
   }
 }

@@ -2,11 +2,28 @@ import { randomBytes } from 'node:crypto';
 import type { GeneratedKey } from '../../src/domain/keyset/decide.ts';
 import type { RefreshSession } from '../../src/domain/session/decide.ts';
 import { hashSecret } from '../../src/domain/session/refresh-token.ts';
+import type { UserCommand } from '../../src/domain/user/decide.ts';
 import { newId } from '../../src/platform/new-id.ts';
 
 interface Presentable {
   readonly state: { readonly generation: number };
   readonly secretHash: string;
+}
+
+/** What can happen to a registered user; `profile` is sealed. */
+export function userCommands(now: number, profile: Uint8Array): readonly UserCommand[] {
+  return [
+    { type: 'ChangeProfile', now, pii: profile },
+    { type: 'ChangePassword', now },
+    { type: 'CheckPassword', now, matches: false },
+    { type: 'CheckPassword', now, matches: false },
+    { type: 'CheckPassword', now, matches: true },
+    { type: 'RaiseEpoch', now },
+    { type: 'GrantRole', now, role: 'reader' },
+    { type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 },
+    { type: 'DisableUser', now, otherActiveAdmins: 1 },
+    { type: 'EnableUser', now },
+  ];
 }
 
 /** Presents the current token, or what the caller puts in its place. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
+import type { InviteState } from '../../src/domain/invite/state.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
 import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
@@ -19,6 +20,7 @@ import { SubjectKeys, sealPersonalData } from '../../src/platform/subject-cipher
 import {
   type Change,
   changeClient,
+  changeInvite,
   changeKeyset,
   changeSession,
   changeUser,
@@ -26,7 +28,7 @@ import {
 } from '../../src/projections/change.ts';
 import { toHex } from '../../src/projections/columns.ts';
 import type { RebuildOptions } from '../../src/projections/rebuild.ts';
-import { key, newSecretHash, refreshCommand } from './ingredients.ts';
+import { key, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
 
 interface Stream<S> {
   readonly id: string;
@@ -60,6 +62,7 @@ export class Population {
   readonly users: Stream<UserState>[] = [];
   readonly sessions: SeededSession[] = [];
   readonly clients: Stream<ClientState>[] = [];
+  readonly #invites: Stream<InviteState>[] = [];
   readonly keyset: Stream<KeysetState> = { id: issuerKeysetId, version: 0, state: initialKeyset };
   clock = populationStartedAt;
 
@@ -74,6 +77,7 @@ export class Population {
     for (let count = 0; count < 4; count++) {
       await this.register();
       await this.registerClient();
+      await this.#invite();
       await this.start();
     }
     for (let step = 0; step < steps; step++) await this.step();
@@ -94,6 +98,7 @@ export class Population {
       () => this.registerClient(),
       () => this.#changeClientAtRandom(this.#pick(this.clients)),
       () => this.#changeKeysAtRandom(),
+      () => this.#useInvite(this.#pick(this.#invites)),
     ];
     await this.#pick(steps)();
   }
@@ -236,19 +241,25 @@ export class Population {
   async #changeUserAtRandom(user: Stream<UserState>): Promise<void> {
     const now = this.tick();
     const email = `person-${this.users.indexOf(user)}@example.test`;
-    const commands: readonly UserCommand[] = [
-      { type: 'ChangeProfile', now, pii: this.#profile(user.id, email) },
-      { type: 'ChangePassword', now },
-      { type: 'CheckPassword', now, matches: false },
-      { type: 'CheckPassword', now, matches: false },
-      { type: 'CheckPassword', now, matches: true },
-      { type: 'RaiseEpoch', now },
-      { type: 'GrantRole', now, role: 'reader' },
-      { type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 },
-      { type: 'DisableUser', now, otherActiveAdmins: 1 },
-      { type: 'EnableUser', now },
-    ];
-    await this.changeUser(user, this.#pick(commands));
+    await this.changeUser(user, this.#pick(userCommands(now, this.#profile(user.id, email))));
+  }
+
+  async #invite(): Promise<void> {
+    const invite = { id: newId(), version: 0 } as Stream<InviteState>;
+    const now = this.tick();
+    const command = { now, secretHash: 'hash', expiresAt: now + 864e5, createdBy: 'cli' };
+    await this.#append(invite, () =>
+      changeInvite(invite.id, null, { type: 'CreateInvite', ...command }),
+    );
+    this.#invites.push(invite);
+  }
+
+  async #useInvite(invite: Stream<InviteState>): Promise<void> {
+    const { id: userId } = this.#pick(this.users);
+    const use = { now: this.tick(), secretHash: 'hash', userId };
+    await this.#append(invite, () =>
+      changeInvite(invite.id, invite, { type: 'UseInvite', ...use }),
+    );
   }
 
   async #changeKeysAtRandom(): Promise<void> {

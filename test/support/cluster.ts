@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { migrate } from '../../src/platform/migrate.ts';
+import { installJobSchema } from '../../src/worker/job-schema.ts';
 
 /** What the tests need to know of the run's cluster; plain data, because workers are other processes. */
 export interface TestCluster {
@@ -66,6 +67,7 @@ async function startCluster() {
       appPassword,
       directory: migrationsDirectory,
       logger: silentLogger,
+      afterMigrations: [(client) => installJobSchema(client, appRole)],
     });
   } catch (error) {
     await stop();

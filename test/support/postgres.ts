@@ -10,6 +10,7 @@ import {
   startEmbeddedPostgres,
 } from '../../src/platform/embedded-postgres.ts';
 import { migrate } from '../../src/platform/migrate.ts';
+import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { migrationsDirectory, silentLogger } from './cluster.ts';
 
 export interface TestDatabase {
@@ -67,6 +68,7 @@ export async function startPrivatePostgres(
     appPassword: postgres.appPassword,
     directory: migrationsDirectory,
     logger: silentLogger,
+    afterMigrations: [(client) => installJobSchema(client, appRole)],
   });
   return {
     get ownerUrl() {

@@ -73,7 +73,7 @@ async function attempt(
     token.secret,
     newSalt,
     token.sessionId,
-    token.generation + 1,
+    record.state.generation + 1,
   );
   const change = decide(record, personal, {
     type: 'RefreshSession',

@@ -4,6 +4,7 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
 import { findSession, type SessionRecord } from '../../projections/session.ts';
+import { applyEndedSession } from '../applied-revocations.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { metaOf } from './actor.ts';
@@ -29,6 +30,7 @@ export async function revokeSession(
     const isOwners = record !== null && (ownerId === undefined || record.state.userId === ownerId);
     if (mustExist && !isOwners) throw new LatchkeyError('not_found');
     if (!isOwners) return nothing;
+    if (record.state.status === 'ended') applyEndedSession(services.memory, record);
     const change = changeSession(sessionId, record, {
       type: 'RevokeSession',
       now: services.now(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
 import { logIn } from '../commands/log-in.ts';
-import { setRefreshCookie } from '../cookies.ts';
+import { refreshCookie, setRefreshCookie } from '../cookies.ts';
 import { deviceNameOf } from '../device-name.ts';
 import { withFloor } from '../login-floor.ts';
 import { guardCookieMode, type OriginPolicy } from '../origin-rule.ts';
@@ -42,9 +42,12 @@ export function loginRoutes(services: Services): Route[] {
         'rate_limited',
         'unavailable',
       ],
-      handler: async ({ body, headers, context }) => {
+      handler: async ({ body, headers, bearerToken, context }) => {
         const transport = body.transport ?? 'body';
-        if (transport === 'cookie') guardCookieMode(headers, originPolicy(services));
+        const carriesCookie = bearerToken === null && refreshCookie(headers.cookie) !== null;
+        if (transport === 'cookie' || carriesCookie) {
+          guardCookieMode(headers, originPolicy(services));
+        }
         await rateLimits.consume('login', context.clientAddress, body.email);
         const issued = await withFloor(
           config.loginFloorMs,

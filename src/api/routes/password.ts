@@ -16,8 +16,7 @@ export function passwordRoutes(services: Services): Route[] {
       method: 'post',
       path: '/auth/password',
       summary: 'Change the password of the caller',
-      description:
-        'Every other session ends. This one needs a refresh: its access token is stale.',
+      description: 'Every other session ends. This one needs a refresh: its access token is stale.',
       tags: ['Account'],
       auth: 'bearer',
       body: z.strictObject({ current_password: anything, new_password: anything }),

@@ -99,13 +99,15 @@ function refresh(services: Services): Route {
       'rate_limited',
       'unavailable',
     ],
-    handler: async ({ body, headers, context }) => {
-      const refreshToken = presentedToken(services, body?.refresh_token, headers);
+    handler: async ({ body, headers, bearerToken, context }) => {
+      const cookieHeaders = bearerToken === null ? headers : {};
+      const refreshToken = presentedToken(services, body?.refresh_token, cookieHeaders);
       if (refreshToken === null) {
         throw new LatchkeyError('invalid_request', {
           errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
         });
       }
+      refuseOtherSession(services, bearerToken, refreshToken);
       await services.rateLimits.consume('refresh', context.clientAddress, refreshToken);
       const input = { refreshToken, idempotencyKey: idempotencyKey(headers) };
       return tokenReply(await refreshSession(services, input, context));
@@ -134,11 +136,7 @@ function logout(services: Services): Route {
           ? null
           : decodeRefreshToken(refreshToken, services.secrets.refreshMacKeys);
       if (refreshToken !== null && decoded === null) throw new LatchkeyError('invalid_token');
-      if (bearer !== null && decoded !== null && bearer.sid !== decoded.sessionId) {
-        throw new LatchkeyError('invalid_request', {
-          errors: [{ path: 'refresh_token', message: 'is of another session than the bearer' }],
-        });
-      }
+      if (bearer !== null && decoded !== null) requireOneSession(bearer, decoded);
       const sessionId = bearer?.sid ?? decoded?.sessionId;
       if (sessionId === undefined) throw new LatchkeyError('invalid_token', { detail: 'no token' });
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
@@ -146,6 +144,25 @@ function logout(services: Services): Route {
       const hasCookie = bearer === null && refreshCookie(headers.cookie) !== null;
       return reply(204, undefined, hasCookie ? { 'set-cookie': clearRefreshCookie() } : undefined);
     },
+  });
+}
+
+/** A bearer that is too old to be recognised says nothing: a refresh is how one gets a better one. */
+function refuseOtherSession(
+  services: Services,
+  bearerToken: string | null,
+  refreshToken: string,
+): void {
+  if (bearerToken === null) return;
+  const recognition = services.memory.verifier.recognize(bearerToken);
+  const decoded = decodeRefreshToken(refreshToken, services.secrets.refreshMacKeys);
+  if (recognition.ok && decoded !== null) requireOneSession(recognition.claims, decoded);
+}
+
+function requireOneSession(bearer: { sid: string }, refreshToken: { sessionId: string }): void {
+  if (bearer.sid === refreshToken.sessionId) return;
+  throw new LatchkeyError('invalid_request', {
+    errors: [{ path: 'refresh_token', message: 'is of another session than the bearer' }],
   });
 }
 

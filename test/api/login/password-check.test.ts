@@ -128,7 +128,7 @@ describe('a stored hash', () => {
   // Fails when `needsRehash` is ignored, or when the upgrade is not written with the login.
   it('of an older cost is replaced by a login that knows the password, and by no other', async () => {
     const { email, id } = await api.register();
-    const cheaper = await hash(testPassword, { memoryCost: 8, timeCost: 1, parallelism: 2 });
+    const cheaper = await hash(testPassword, { memoryCost: 16, timeCost: 1, parallelism: 2 });
     await withClient(api.database.ownerUrl, (owner) =>
       owner.query('update latchkey.password_hashes set hash = $2 where user_id = $1', [
         id,

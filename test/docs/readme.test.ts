@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { docsRoute } from '../../src/api/docs-page.ts';
+import { metricsRoute } from '../../src/api/metrics-route.ts';
+import { openApiRoute } from '../../src/api/openapi.ts';
+import { allRoutes } from '../../src/api/routes/all.ts';
+import { readText } from '../support/source-files.ts';
+
+const readme = readText('README.md');
+
+/** Stands for whatever a declaration touches: no handler runs here. */
+const anything: unknown = new Proxy(() => {}, { get: () => anything, apply: () => anything });
+
+const info = { issuer: 'https://auth.example', version: '0' };
+const declared = [
+  ...allRoutes(
+    anything as Parameters<typeof allRoutes>[0],
+    anything as Parameters<typeof allRoutes>[1],
+  ),
+  metricsRoute(anything as Parameters<typeof metricsRoute>[0], 'a token of sixteen'),
+  docsRoute(),
+  openApiRoute(() => [], info),
+];
+
+describe('the table of endpoints in README.md', () => {
+  it('has one line for each declared route, and no other', () => {
+    // The fast lane answers forward-auth before any route is asked.
+    const verify = /^\| any method `\/auth\/verify` and below \|/m;
+    expect(readme).toMatch(verify);
+    const documented = [...readme.matchAll(/^\| `([A-Z]+) (\/\S*)` \|/gm)].map(
+      ([, method, path]) => `${method} ${path}`,
+    );
+    const expected = declared
+      .filter(({ path }) => !path.startsWith('/auth/verify'))
+      .map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+    expect(documented.toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('says of each what credential it takes', () => {
+    const words = { none: '', bearer: 'access token', admin: 'administrator', client: 'client' };
+    for (const { method, path, auth } of declared) {
+      const row = readme
+        .split('\n')
+        .find((line) => line.startsWith(`| \`${method.toUpperCase()} ${path}\``));
+      if (row === undefined) continue;
+      expect(row.split('|')[2], `${method} ${path}`).toContain(words[auth]);
+    }
+  });
+});
