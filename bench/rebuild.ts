@@ -196,7 +196,9 @@ async function measure({ databaseUrl, identifierKeyHex, kekHex }: Order) {
       unwrapSubjectKey: (subjectId, wrapped) => keys.unwrap(subjectId, wrapped),
     },
   });
-  return { ...result, rssMb: Math.round(process.resourceUsage().maxRSS / 1024) };
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  const cpuSeconds = (userCPUTime + systemCPUTime) / 1e6;
+  return { ...result, cpuSeconds, rssMb: Math.round((maxRSS * 1024) / 1e6) };
 }
 
 type Measured = Awaited<ReturnType<typeof measure>>;
@@ -218,6 +220,7 @@ function report(name: string, measured: Measured) {
     'fold s': measured.seconds.toFixed(1),
     'events/s': Math.round(measured.events / measured.seconds),
     'compare s': measured.compareSeconds.toFixed(1),
+    'node CPU s': measured.cpuSeconds.toFixed(1),
     'peak RSS MB': measured.rssMb,
     differences: measured.count,
   };
@@ -246,6 +249,7 @@ async function main(): Promise<void> {
     const runs = [];
     for (const name of ['first', 'second', 'third']) {
       runs.push(report(name, await measureInChild(order)));
+      console.log(runs.at(-1));
     }
     const { rows } = await owner.query(`update latchkey.sessions
       set pii = set_byte(pii, 40, get_byte(pii, 40) # 1)

@@ -68,9 +68,12 @@ create table latchkey.checkpoints (
 create function latchkey.hold_fence() returns void language sql volatile as
   $$ select pg_advisory_xact_lock_shared(1279350347, 1) $$;
 
+-- Assigned instead of performed: an expression costs a tenth of a statement.
 create function latchkey.hold_fence_before_insert() returns trigger language plpgsql as $$
+declare
+  held text;
 begin
-  perform pg_advisory_xact_lock_shared(1279350347, 1);
+  held := pg_advisory_xact_lock_shared(1279350347, 1);
   return null;
 end $$;
 

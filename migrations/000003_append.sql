@@ -121,6 +121,7 @@ create function latchkey.append(
   out outcomes text[], out versions integer[], out guards bigint[], out last_positions bigint[])
 language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
+  fence text;
   held record;
   i integer;
   k integer;
@@ -140,7 +141,7 @@ declare
   affected integer;
 begin
   -- A statement of its own, before any nextval: in a CTE it might not run, in the INSERT it would run too late.
-  perform pg_advisory_xact_lock_shared(1279350347, 1);
+  fence := pg_advisory_xact_lock_shared(1279350347, 1);
 
   if patient then
     -- Well under deadlock_timeout: two patient batches can make each other wait, never deadlock.
@@ -241,6 +242,12 @@ begin
     end if;
   end loop;
 
+  -- What may break a unique key comes first: a batch that fails has then cost little.
+  if rows ? 'credentials' then perform latchkey.project_credentials(rows -> 'credentials', refused); end if;
+  if rows ?| array['password_hashes', 'subject_keys', 'key_secrets'] then
+    perform latchkey.store_secrets(rows, refused);
+  end if;
+
   if fresh_count > 0 then
     insert into latchkey.streams (stream_id, kind, subject_id, version, first_pos, last_pos, last_recorded_at)
     select t.id, t.kind, t.subject, t.n, t.low, t.high, drawn_at
@@ -279,12 +286,8 @@ begin
   if rows ? 'clients' then perform latchkey.project_clients(rows -> 'clients', refused); end if;
   if rows ? 'keysets' then perform latchkey.project_keysets(rows -> 'keysets', refused); end if;
   if rows ? 'invites' then perform latchkey.project_invites(rows -> 'invites', refused); end if;
-  if rows ? 'credentials' then perform latchkey.project_credentials(rows -> 'credentials', refused); end if;
   if rows ? 'revocations' then
     perform latchkey.project_revocations(rows -> 'revocations', refused, event_pos);
-  end if;
-  if rows ?| array['password_hashes', 'subject_keys', 'key_secrets'] then
-    perform latchkey.store_secrets(rows, refused);
   end if;
 
   for i in 1 .. touched loop
@@ -293,6 +296,21 @@ begin
       guards[i] := guards[i] + touched_bump[i]::integer;
     end if;
   end loop;
+end $$;
+
+-- The events of a stream, in order. A function for its plan's sake: left to itself the server plans such a read anew each
+-- time once there are many partitions, which costs more than the read; the one generic plan prunes them when it runs.
+create function latchkey.read_stream(stream uuid) returns setof latchkey.events language plpgsql stable
+set plan_cache_mode = force_generic_plan as $$
+declare
+  bounds record;
+begin
+  select s.kind, s.first_pos, s.last_pos into bounds from latchkey.streams s where s.stream_id = stream;
+  if found then
+    return query select e.* from latchkey.events e
+      where e.kind = bounds.kind and e.stream_id = stream and e.pos between bounds.first_pos and bounds.last_pos
+      order by e.version;
+  end if;
 end $$;
 
 -- Whether a command whose answer was lost is in the log. Locking its streams first waits for an append still under way;

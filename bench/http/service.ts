@@ -142,7 +142,7 @@ async function startApiProcess(logFile: string, env: Record<string, string>): Pr
   const log = openSync(logFile, 'w', 0o600);
   // Profiling flags, for example `--cpu-prof`, go to the process that is measured.
   const flags = (process.env.API_NODE_OPTIONS ?? '').split(' ').filter(Boolean);
-  const args = [...flags, path.join(root, process.env.TMPCLI ?? 'src/cli/latchkey.ts'), 'serve'];
+  const args = [...flags, path.join(root, 'src/cli/latchkey.ts'), 'serve'];
   const child = spawnPinned(cores.measured, process.execPath, args, {
     stdio: ['ignore', log, log],
     env: { PATH: process.env.PATH, ...env },

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   canPin,
@@ -142,6 +142,26 @@ async function accepted(service: MeasuredService): Promise<number> {
   return Number(/^latchkey_verifications_total\{result="accepted"\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
+/** What successful checks cost besides time. Throws when that is a statement or a log line. */
+async function countSideEffects(service: MeasuredService, linesBefore: number) {
+  let requests = 0;
+  const acceptedBefore = await accepted(service);
+  const statements = await service.countStatements(async () => {
+    requests = (await load(service.url, roundSeconds)).requests;
+  });
+  // wrk cuts what is under way when its time is over, so the service may have counted more.
+  const seen = (await accepted(service)) - acceptedBefore;
+  if (seen < requests) fail(`${requests} answered, ${seen} verified`);
+  const logged = service.logLines() - linesBefore;
+  if (logged !== 0) fail(`${logged} log lines for successful checks`);
+  const { 'revocation poll': ofPoll = 0, ...others } = statements;
+  const ofRequests = Object.values(others).reduce((sum, count) => sum + count, 0);
+  if (ofRequests !== 0) fail(`${ofRequests} statements: ${JSON.stringify(others)}`);
+  // Without the poll's own statements the count would prove nothing.
+  if (ofPoll === 0) fail('the statements were not counted');
+  return { requests, ofRequests, ofPoll, logged };
+}
+
 async function main(): Promise<void> {
   if (!has('wrk')) fail('needs wrk: apt-get install -y wrk');
   if (!canPin) console.log('No taskset or only one core: the processes share their cores.');
@@ -160,43 +180,54 @@ async function main(): Promise<void> {
 
     const linesBefore = service.logLines();
     const [verify, beside] = await compare(service, bare);
-    let counted: Round = { perSecond: 0, requests: 0 };
-    const acceptedBefore = await accepted(service);
-    const statements = await service.countStatements(async () => {
-      counted = await load(service.url, roundSeconds);
-    });
-    const logged = service.logLines() - linesBefore;
-    if (logged !== 0) fail(`${logged} log lines for successful checks`);
-    // wrk cuts what is under way when its time is over, so the service may have counted more.
-    const seen = (await accepted(service)) - acceptedBefore;
-    if (seen < counted.requests) fail(`${counted.requests} answered, ${seen} verified`);
-    const { 'revocation poll': ofPoll = 0, ...others } = statements;
-    const ofRequests = Object.values(others).reduce((sum, count) => sum + count, 0);
-    if (ofRequests !== 0) fail(`${ofRequests} statements: ${JSON.stringify(others)}`);
+    const counted = await countSideEffects(service, linesBefore);
     const ratio = median(verify.perSecond) / median(beside.perSecond);
-    const round = (values: readonly number[]) => values.map((value) => Math.round(value)).join(' ');
-    console.log(answer);
-    console.log(`/auth/verify  ${round(verify.perSecond)} req/s`);
-    console.log(`bare          ${round(beside.perSecond)} req/s`);
-    console.table({
-      'verify req/s (median)': Math.round(median(verify.perSecond)),
-      'bare req/s (median)': Math.round(median(beside.perSecond)),
-      ratio: ratio.toFixed(3),
-      target,
-      'verify CPU µs/req': cpuMicroseconds(verify).toFixed(1),
-      'bare CPU µs/req': cpuMicroseconds(beside).toFixed(1),
-      'ratio by CPU': (cpuMicroseconds(beside) / cpuMicroseconds(verify)).toFixed(3),
-      'requests while counting': counted.requests,
-      'SQL statements of requests': ofRequests,
-      'SQL statements of the revocation poll meanwhile': ofPoll,
-      'log lines': logged,
-    });
+    const text = report(answer, verify, beside, ratio, counted);
+    console.log(text);
+    writeFileSync(path.join(import.meta.dirname, '../results/verify.md'), text);
     if (ratio < target) process.exitCode = 1;
   } finally {
     bare?.process.kill();
     await service.stop();
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+function report(
+  answer: string,
+  verify: Side,
+  bare: Side,
+  ratio: number,
+  counted: Awaited<ReturnType<typeof countSideEffects>>,
+): string {
+  const row = (name: string, { perSecond, ...side }: Side) => {
+    const each = perSecond.map((value) => Math.round(value)).join(', ');
+    const cpu = cpuMicroseconds({ perSecond, ...side }).toFixed(1);
+    return `| ${name} | ${Math.round(median(perSecond))} | ${cpu} | ${each} |`;
+  };
+  const cpuRatio = cpuMicroseconds(bare) / cpuMicroseconds(verify);
+  return `# \`/auth/verify\` beside a bare \`node:http\` server
+
+\`npm run bench:verify\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} cores
+(${cpus()[0]?.model ?? 'unknown'}). ${rounds} rounds of ${roundSeconds} s each, in turns; wrk with ${connections} keep-alive
+connections and ${sessions} sessions' tokens${canPin ? ', servers on core 0, wrk and Postgres on core 1' : ''}.
+
+| Server | req/s (median) | CPU µs/req | req/s of each round |
+| --- | --- | --- | --- |
+${row('`/auth/verify`', verify)}
+${row('bare `node:http`', bare)}
+
+Ratio of the medians: **${ratio.toFixed(3)}** (target ${target}); by CPU per request: ${cpuRatio.toFixed(3)}.
+The service's CPU includes its revocation poll.
+In ${counted.requests} more requests: ${counted.ofRequests} SQL statements of requests (the revocation poll sent ${counted.ofPoll}
+meanwhile). Log lines in all of it: ${counted.logged}.
+
+Both answered, but for the clock:
+
+\`\`\`
+${answer.trim().replaceAll('\r', '')}
+\`\`\`
+`;
 }
 
 await main();

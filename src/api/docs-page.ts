@@ -27,7 +27,7 @@ export function docsRoute(): Route {
     method: 'get',
     path: '/docs',
     summary: 'This API, to read and to try',
-    tags: ['operators'],
+    tags: ['Operation'],
     auth: 'none',
     responses: { 200: { description: 'An HTML page', contentType: 'text/html' } },
     handler: () =>

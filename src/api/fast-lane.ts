@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import type { Logger } from '../platform/logging.ts';
+import type { AccessTokenClaims } from '../verifier/access-token-claims.ts';
 import type { Verification } from '../verifier/verify.ts';
 import { bearerToken } from './bearer.ts';
 import { clientCredentials } from './client-credentials.ts';
@@ -19,7 +20,7 @@ export interface FastLaneOptions {
   readonly log: Pick<Logger, 'info' | 'debug'>;
 }
 
-const verifyPath = /^(?:\/api)?\/auth\/verify(?:[/?]|$)/;
+const verifyPaths = ['/auth/verify', '/api/auth/verify'] as const;
 const introspectPath = /^\/oauth2\/introspect(?:\?|$)/;
 const refusalsLoggedPerSecondMax = 10;
 
@@ -67,25 +68,18 @@ export function createFastLane(options: FastLaneOptions) {
 
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const url = request.url ?? '';
-    if (isIntrospection(request, url)) {
+    if (!isVerify(url)) {
+      if (!isIntrospection(request, url)) return false;
       void introspection(request, response);
       return true;
     }
-    if (!verifyPath.test(url)) return false;
-    // Whatever body a gateway forwards is none of our business.
-    request.resume();
+    // Whatever body a gateway forwards is none of our business: Node discards it with the answer.
     try {
       const mark = url.indexOf('?');
       const demands = mark === -1 ? noDemands : parseParameters(url.slice(mark + 1));
-      const { sub, sid, roles, device_type } = verifyDemands(memory, request, demands);
+      const claims = verifyDemands(memory, request, demands);
       verifications.accepted = (verifications.accepted ?? 0) + 1;
-      response.writeHead(204, {
-        'X-Auth-Subject': sub,
-        'X-Auth-Session': sid,
-        'X-Auth-Roles': roles.length === 0 ? '' : roles.join(','),
-        'X-Auth-Device-Type': device_type,
-        'Cache-Control': 'no-store',
-      });
+      response.writeHead(204, headersOf(claims));
       response.end();
     } catch (thrown) {
       const error = toLatchkeyError(thrown);
@@ -96,6 +90,32 @@ export function createFastLane(options: FastLaneOptions) {
     }
     return true;
   };
+}
+
+function isVerify(url: string): boolean {
+  for (const path of verifyPaths) {
+    if (!url.startsWith(path)) continue;
+    if (url.length === path.length) return true;
+    const next = url[path.length];
+    return next === '/' || next === '?';
+  }
+  return false;
+}
+
+/** Name and value in turn: the form that `writeHead` passes on without copying. */
+function headersOf({ sub, sid, roles, device_type }: AccessTokenClaims): string[] {
+  return [
+    'X-Auth-Subject',
+    sub,
+    'X-Auth-Session',
+    sid,
+    'X-Auth-Roles',
+    roles.join(','),
+    'X-Auth-Device-Type',
+    device_type,
+    'Cache-Control',
+    'no-store',
+  ];
 }
 
 /** A page's request takes the way through Express, which knows about origins. */
@@ -119,7 +139,7 @@ function verifyDemands(
   request: IncomingMessage,
   demands: Readonly<Record<string, string>>,
 ) {
-  const token = bearerToken(request);
+  const token = soleBearerToken(request) ?? bearerToken(request);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
   const claims = acceptedClaims(memory.verify(token, demands.aud));
   const { role, scope } = demands;
@@ -130,6 +150,24 @@ function verifyDemands(
     throw new LatchkeyError('insufficient_scope', { detail: 'scope missing' });
   }
   return claims;
+}
+
+const scheme = 'Bearer ';
+
+/**
+ * The token of the one Authorization header, as nearly every request has it; null leaves the rest to `bearerToken`.
+ * The characters are not looked at: the verifier accepts a token in its one spelling only.
+ */
+function soleBearerToken({ rawHeaders }: IncomingMessage): string | null {
+  let token: string | null = null;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue;
+    const value = rawHeaders[at + 1]!;
+    if (token !== null || !value.startsWith(scheme) || value[scheme.length] === ' ') return null;
+    token = value.slice(scheme.length);
+  }
+  return token;
 }
 
 /** The claims of an accepted token; a refusal raises `invalid_token`, `token_stale` or `unavailable`. */

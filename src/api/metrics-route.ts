@@ -11,7 +11,7 @@ export function metricsRoute({ registry }: Metrics, token: string): Route {
     method: 'get',
     path: '/metrics',
     summary: 'Metrics in the Prometheus text format',
-    tags: ['operators'],
+    tags: ['Operation'],
     auth: 'none',
     errors: ['invalid_token'],
     responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },

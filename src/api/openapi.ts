@@ -55,7 +55,7 @@ export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo):
     method: 'get',
     path: '/openapi.json',
     summary: 'This API as OpenAPI 3.1',
-    tags: ['operators'],
+    tags: ['Operation'],
     auth: 'none',
     cors: 'public',
     responses: { 200: { description: 'The document', schema: z.looseObject({}) } },

@@ -19,26 +19,18 @@ export interface RecordedEvent {
 const columns =
   'pos, kind, stream_id, version, type, schema_v, data, pii, subject_id, meta, recorded_at';
 
-/** Bounded on both sides: with a lower bound alone every later partition would be searched (see docs/architecture.md). */
-export const streamSql = `select ${columns} from latchkey.events
-  where kind = $1 and stream_id = $2 and pos between $3 and $4 order by version`;
+/** The function bounds pos on both sides: with a lower bound alone every later partition would be searched. */
+export const streamSql = `select ${columns} from latchkey.read_stream($1)`;
 
 export const tailSql = `select ${columns} from latchkey.events
   where pos > $1 and pos <= $2 order by pos limit $3`;
 
 /** All events of a stream, in order; empty when it does not exist. */
 export async function readStream(client: Queryable, streamId: string): Promise<RecordedEvent[]> {
-  const { rows: bounds } = await client.query({
-    name: 'stream-bounds',
-    text: 'select kind, first_pos, last_pos from latchkey.streams where stream_id = $1',
-    values: [streamId],
-  });
-  const bound = bounds[0];
-  if (bound === undefined) return [];
   const { rows } = await client.query({
     name: 'read-stream',
     text: streamSql,
-    values: [bound.kind, streamId, bound.first_pos, bound.last_pos],
+    values: [streamId],
   });
   return rows.map(toRecordedEvent);
 }

@@ -1,3 +1,4 @@
+import { limits } from '../domain/kernel/limits.ts';
 import type { Config } from './config.ts';
 import type { Environment, VariableName } from './config-schema.ts';
 
@@ -25,6 +26,11 @@ export function contradictions(
   };
   const accessSeconds = longestAccessLifeSeconds(config);
   const refreshMs = config.refreshTokenExpiryMs;
+  refuseIf(
+    accessSeconds > limits.accessTokenTtlSecondsMax,
+    'ACCESS_TOKEN_EXPIRY_MS',
+    `must be at most ${limits.accessTokenTtlSecondsMax * 1000}: revocations are remembered that long`,
+  );
   refuseIf(
     refreshMs !== undefined && refreshMs <= accessSeconds * 1000,
     'REFRESH_TOKEN_EXPIRY_MS',

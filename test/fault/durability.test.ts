@@ -14,9 +14,9 @@ import {
 import { filesBelow, readText } from '../support/source-files.ts';
 
 const settings = ['fsync', 'full_page_writes', 'synchronous_commit'];
-/** A durability setting and, close behind it, a value that weakens it; quotes and separators of any language between. */
+/** A durability setting and, close behind it and not compared with it, a value that weakens it; quotes and separators of any language between. */
 const weakened = new RegExp(
-  `(?:${settings.join('|')})\\W{0,6}(?:\\bto\\W{1,3})?(?:off|false|local|no|0)\\b`,
+  `(?:${settings.join('|')})(?!\\s*[=!]==)\\W{0,6}(?:\\bto\\W{1,3})?(?:off|false|local|no|0)\\b`,
   'i',
 );
 /** Those that prove that a weakened database is refused, this file among them. */
@@ -51,7 +51,7 @@ async function refusal(databaseUrl: string): Promise<{ name: string; message: st
 
 describe('no default, test or bench weakens durability', () => {
   const files = filesBelow('.').filter((file) =>
-    /\.(?:ts|js|mjs|sh|sql|json|ya?ml|conf|md)$|Dockerfile$|\.ci\/|\.env/.test(file),
+    /\.(?:ts|js|mjs|sh|sql|json|ya?ml|conf)$|Dockerfile$|\.ci\/|\.env/.test(file),
   );
 
   it('by a setting in any file of the repository', () => {

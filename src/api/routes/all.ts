@@ -15,6 +15,7 @@ import { registerRoutes } from './register.ts';
 import { roleRoutes } from './role.ts';
 import { sessionRoutes } from './session.ts';
 import { userRoutes } from './user.ts';
+import { verifyRoutes } from './verify.ts';
 
 /**
  * Every declared route, in the order of the documentation. A literal path stands before its `{id}` sibling.
@@ -26,6 +27,7 @@ export function allRoutes(services: Services, probe: ReadinessProbe): Route[] {
     ...sessionRoutes(services),
     ...meRoutes(services),
     ...passwordRoutes(services),
+    ...verifyRoutes(),
     ...oauthRoutes(services),
     ...jwksRoutes(services),
     ...exampleRoutes(),

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import {
+  type Answer,
+  anEmail,
+  startTestApi,
+  type TestApi,
+  testPassword,
+} from '../../support/api.ts';
+import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
 let token: string;
@@ -18,6 +25,38 @@ const post = (path: string, body?: unknown, key?: string) =>
     ...(body === undefined ? {} : { body }),
     ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
   });
+
+/**
+ * Holds the streams until both requests, of two nodes, have decided and wait to append: each then
+ * decided without knowing of the other.
+ */
+function decidedTogether(streamIds: string[], requests: () => Promise<Answer>[]) {
+  return withClient(api.database.ownerUrl, async (holder) => {
+    await holder.query('begin');
+    await holder.query('select from latchkey.streams where stream_id = any ($1) for update', [
+      streamIds,
+    ]);
+    const answers = Promise.all(requests());
+    const waiting = new Set<number>();
+    await withClient(api.database.ownerUrl, (observer) =>
+      expect
+        .poll(
+          async () => {
+            const { rows } = await observer.query(
+              `select pid from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock'`,
+            );
+            for (const { pid } of rows) waiting.add(pid);
+            return waiting.size;
+          },
+          { interval: 2 },
+        )
+        .toBeGreaterThanOrEqual(2),
+    );
+    await holder.query('commit');
+    return answers;
+  });
+}
 
 describe('who may administer', () => {
   it.each([
@@ -154,6 +193,21 @@ describe('POST /admin/users/{id}/disable and enable', () => {
     expect(types).toEqual(['UserRegistered', 'UserDisabled', 'UserEnabled']);
   });
 
+  it('leaves no session of a login that was decided at the same moment', async () => {
+    const other = await api.anotherNode();
+    for (const device of ['web', 'mobile', 'tablet', 'desktop']) {
+      const { email, id } = await api.register();
+      await decidedTogether([id], () => [
+        other.call('POST', '/auth/login', {
+          body: { email, password: testPassword, device: { type: device } },
+        }),
+        post(`/admin/users/${id}/disable`),
+      ]);
+      const { body } = await api.call('GET', `/admin/users/${id}/sessions`, { token });
+      expect(body.sessions).toEqual([]);
+    }
+  });
+
   it('keeps the last administrator', async () => {
     const refused = await post(`/admin/users/${adminId}/disable`);
     expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
@@ -174,7 +228,10 @@ describe('POST /admin/users/{id}/disable and enable', () => {
     const other = await api.anotherNode();
     const disable = (node: TestApi, by: typeof a, whom: typeof a) =>
       node.call('POST', `/admin/users/${whom.id}/disable`, { token: by.login.access_token });
-    const answers = await Promise.all([disable(api, a, b), disable(other, b, a)]);
+    const answers = await decidedTogether([a.id, b.id], () => [
+      disable(api, a, b),
+      disable(other, b, a),
+    ]);
     const done = answers.filter(({ status }) => status === 204);
     expect(done).toHaveLength(1);
     const survivor = answers[0]!.status === 204 ? a : b;
