@@ -139,7 +139,7 @@ export const environmentSchema = z.object({
   STALE_POLICY: z.enum(['refuse', 'serve'], 'must be refuse or serve'),
   REVOCATION_POLL_MS: integer(5, 10_000),
   REFRESH_GRACE_SECONDS: seconds(0, 600),
-  MAX_SESSIONS_PER_USER: integer(1, 10_000),
+  MAX_SESSIONS_PER_USER: integer(1, limits.streamsPerCommandMax - 6),
   DEFAULT_AUDIENCE: z.string().max(2048),
   LIFETIME_PROFILE: z.enum(
     ['standard', 'banking', 'internal'],

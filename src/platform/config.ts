@@ -109,7 +109,7 @@ function withDefaults(given: Environment, env: NodeJS.ProcessEnv) {
     passwordHashMemoryKib: given.PASSWORD_HASH_MEMORY_KIB ?? 47_104,
     leaseSeconds: given.LEASE_SECONDS ?? 30,
     stalePolicy: given.STALE_POLICY ?? 'refuse',
-    revocationPollMs: given.REVOCATION_POLL_MS ?? 25,
+    revocationPollMs: given.REVOCATION_POLL_MS ?? 50,
     refreshGraceSeconds: given.REFRESH_GRACE_SECONDS ?? 30,
     maxSessionsPerUser: given.MAX_SESSIONS_PER_USER ?? 200,
     defaultAudience: given.DEFAULT_AUDIENCE ?? issuer,

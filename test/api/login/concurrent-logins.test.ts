@@ -8,27 +8,38 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** Runs `meanwhile` once, before the named statement reaches the database: as if that read had been slow. */
-function delayOnce(node: TestApi, statement: string, meanwhile: () => Promise<unknown>) {
+type Slow = readonly [statement: string, moment: 'on the way there' | 'on the way back'];
+
+/** Runs `meanwhile` once, while the question or the answer of the named statement is under way. */
+function delayOnce(node: TestApi, [statement, moment]: Slow, meanwhile: () => Promise<unknown>) {
   const services = node.services as { readers: Queryable };
   const { readers } = services;
   let pending: (() => Promise<unknown>) | null = meanwhile;
   services.readers = {
     query: async (query) => {
       const work = query.name === statement ? pending : null;
-      if (work !== null) {
-        pending = null;
-        await work();
-      }
-      return readers.query(query);
+      if (work === null) return readers.query(query);
+      pending = null;
+      if (moment === 'on the way there') await work();
+      const answer = await readers.query(query);
+      if (moment === 'on the way back') await work();
+      return answer;
     },
   };
 }
 
-// Fails when the sessions of the user are read beside the guard, or before it, instead of after it.
+const slowReads: Slow[] = [
+  ['find-user', 'on the way there'],
+  ['find-user', 'on the way back'],
+  ['find-live-sessions', 'on the way there'],
+  ['find-live-sessions', 'on the way back'],
+];
+
+// Fails when the sessions of the user are read beside the guard, or before it, instead of after it, and when the append
+// does not compare the guard.
 it('ends a session that began while the reads of another login were under way', async () => {
   const other = await api.anotherNode();
-  for (const slow of ['find-user', 'find-live-sessions']) {
+  for (const slow of slowReads) {
     const { email } = await api.register();
     let between: { refresh_token: string } | undefined;
     delayOnce(api, slow, async () => {
@@ -45,7 +56,7 @@ it('ends a session that began while the reads of another login were under way', 
 
 it('ends with logout-all a session that began while its reads were under way, or leaves it whole', async () => {
   const other = await api.anotherNode();
-  for (const slow of ['find-user', 'find-live-sessions']) {
+  for (const slow of slowReads) {
     const { email } = await api.register();
     const first = await api.logIn({ email });
     let between: { refresh_token: string; access_token: string } | undefined;
@@ -65,7 +76,7 @@ it('decides by the new password when it changes during the check', async () => {
   const { email } = await api.register();
   const { access_token: token } = await api.logIn({ email });
   const changed = 'another long and ordinary sentence';
-  delayOnce(api, 'find-live-sessions', () =>
+  delayOnce(api, ['find-live-sessions', 'on the way there'], () =>
     other.call('POST', '/auth/password', {
       token,
       body: { current_password: testPassword, new_password: changed },
