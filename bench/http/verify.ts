@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   canPin,
   cores,
@@ -142,6 +143,13 @@ async function accepted(service: MeasuredService): Promise<number> {
   return Number(/^latchkey_verifications_total\{result="accepted"\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
+/** The share of a core that the service uses while nobody asks it anything. */
+async function idleShare(service: MeasuredService): Promise<number> {
+  const before = service.cpu().api;
+  await sleep(roundSeconds * 1000);
+  return (service.cpu().api - before) / roundSeconds;
+}
+
 /** What successful checks cost besides time. Throws when that is a statement or a log line. */
 async function countSideEffects(service: MeasuredService, linesBefore: number) {
   let requests = 0;
@@ -179,10 +187,11 @@ async function main(): Promise<void> {
     if (answer !== bareAnswer) fail(`different answers:\n${answer}\n${bareAnswer}`);
 
     const linesBefore = service.logLines();
+    const idleCore = await idleShare(service);
     const [verify, beside] = await compare(service, bare);
     const counted = await countSideEffects(service, linesBefore);
     const ratio = median(verify.perSecond) / median(beside.perSecond);
-    const text = report(answer, verify, beside, ratio, counted);
+    const text = report(answer, verify, beside, ratio, { ...counted, idleCore });
     console.log(text);
     writeFileSync(path.join(import.meta.dirname, '../results/verify.md'), text);
     if (ratio < target) process.exitCode = 1;
@@ -198,7 +207,7 @@ function report(
   verify: Side,
   bare: Side,
   ratio: number,
-  counted: Awaited<ReturnType<typeof countSideEffects>>,
+  counted: Awaited<ReturnType<typeof countSideEffects>> & { readonly idleCore: number },
 ): string {
   const row = (name: string, { perSecond, ...side }: Side) => {
     const each = perSecond.map((value) => Math.round(value)).join(', ');
@@ -218,7 +227,7 @@ ${row('`/auth/verify`', verify)}
 ${row('bare `node:http`', bare)}
 
 Ratio of the medians: **${ratio.toFixed(3)}** (target ${target}); by CPU per request: ${cpuRatio.toFixed(3)}.
-The service's CPU includes its revocation poll.
+The service's CPU includes its revocation poll: idle, it uses ${(counted.idleCore * 100).toFixed(1)} % of the core.
 In ${counted.requests} more requests: ${counted.ofRequests} SQL statements of requests (the revocation poll sent ${counted.ofPoll}
 meanwhile). Log lines in all of it: ${counted.logged}.
 

@@ -3,7 +3,10 @@ import { type RevocationTarget, revocationOfSession } from '../projections/revoc
 import type { SessionRecord } from '../projections/session.ts';
 import type { NodeMemory } from './node-memory.ts';
 
-/** The node that answers a logout refuses its tokens before it answers; the others learn of it by their poll. */
+/**
+ * The node that answers a logout refuses its tokens before it answers; the others learn of it by
+ * their poll.
+ */
 export function applyRevocations(memory: NodeMemory, command: Command): void {
   for (const row of command.rows.revocations ?? []) {
     memory.revoke({
@@ -16,8 +19,8 @@ export function applyRevocations(memory: NodeMemory, command: Command): void {
 }
 
 /**
- * What another node ended and this node's poll may not have seen yet: whoever repeats the logout here may rely on the
- * answer as much as on the first one.
+ * What another node ended and this node's poll may not have seen yet: whoever repeats the logout
+ * here may rely on the answer as much as on the first one.
  */
 export function applyEndedSession(memory: NodeMemory, { sessionId, state }: SessionRecord): void {
   if (state.endedAt === null) return;

@@ -15,7 +15,10 @@ const systems: readonly [RegExp, string][] = [
   [/\bLinux\b/, 'Linux'],
 ];
 
-/** A name that a person recognises in a list of sessions; without a known browser, the product the agent names first. */
+/**
+ * A name that a person recognises in a list of sessions; without a known browser, the product the
+ * agent names first.
+ */
 export function deviceNameOf(userAgent: string | null): string {
   if (userAgent === null) return 'Unknown device';
   const browser = browsers.find(([pattern]) => pattern.test(userAgent))?.[1];

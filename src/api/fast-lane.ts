@@ -25,9 +25,9 @@ const introspectPath = /^\/oauth2\/introspect(?:\?|$)/;
 const refusalsLoggedPerSecondMax = 10;
 
 /**
- * Answers forward-auth (`/auth/verify`, any method) and introspection before Express sees the request: from memory,
- * without a statement and without a log line when the token is good. Returns false when the request is for somebody
- * else.
+ * Answers forward-auth (`/auth/verify`, any method) and introspection before Express sees the
+ * request: from memory, without a statement and without a log line when the token is good. Returns
+ * false when the request is for somebody else.
  */
 export function createFastLane(options: FastLaneOptions) {
   const { memory, verifications, log } = options;
@@ -76,7 +76,7 @@ export function createFastLane(options: FastLaneOptions) {
     // Whatever body a gateway forwards is none of our business: Node discards it with the answer.
     try {
       const mark = url.indexOf('?');
-      const demands = mark === -1 ? noDemands : parseParameters(url.slice(mark + 1));
+      const demands = mark === -1 ? noDemands : demandsOf(url.slice(mark + 1));
       const claims = verifyDemands(memory, request, demands);
       verifications.accepted = (verifications.accepted ?? 0) + 1;
       response.writeHead(204, headersOf(claims));
@@ -133,6 +133,20 @@ function requiredToken({ token }: Readonly<Record<string, string>>): string {
 }
 
 const noDemands: Readonly<Record<string, string>> = {};
+const emptyDemand = /(?:^|&)(?:role|scope|aud)=?(?:&|$)/;
+
+/**
+ * A gateway that demands an empty role has a mistake in its configuration: it must not find its
+ * doors open.
+ */
+function demandsOf(query: string): Readonly<Record<string, string>> {
+  if (emptyDemand.test(query)) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'query', message: 'role, scope and aud must not be empty' }],
+    });
+  }
+  return parseParameters(query);
+}
 
 function verifyDemands(
   memory: Pick<NodeMemory, 'verify'>,
@@ -155,8 +169,9 @@ function verifyDemands(
 const scheme = 'Bearer ';
 
 /**
- * The token of the one Authorization header, as nearly every request has it; null leaves the rest to `bearerToken`.
- * The characters are not looked at: the verifier accepts a token in its one spelling only.
+ * The token of the one Authorization header, as nearly every request has it; null leaves the rest
+ * to `bearerToken`. The characters are not looked at: the verifier accepts a token in its one
+ * spelling only.
  */
 function soleBearerToken({ rawHeaders }: IncomingMessage): string | null {
   let token: string | null = null;
@@ -170,7 +185,10 @@ function soleBearerToken({ rawHeaders }: IncomingMessage): string | null {
   return token;
 }
 
-/** The claims of an accepted token; a refusal raises `invalid_token`, `token_stale` or `unavailable`. */
+/**
+ * The claims of an accepted token; a refusal raises `invalid_token`, `token_stale` or
+ * `unavailable`.
+ */
 export function acceptedClaims(verification: Verification) {
   if (verification.ok) return verification.claims;
   const { code, reason } = verification;

@@ -15,8 +15,9 @@ const remedy =
   'before serving from it (docs/architecture.md, "A restored database").';
 
 /**
- * Reads the log's epoch and refuses a database that was restored elsewhere (another system identifier) or that has lost
- * commits (its head is behind a position that this node has seen). Throws LogIdentityError.
+ * Reads the log's epoch and refuses a database that was restored elsewhere (another system
+ * identifier) or that has lost commits (its head is behind a position that this node has seen).
+ * Throws LogIdentityError.
  */
 export async function readLogIdentity(
   client: Queryable,

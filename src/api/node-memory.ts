@@ -12,8 +12,8 @@ import { ActiveSigningKey, buildJwks, type JwksDocument } from './tokens/signing
 const verifierCacheBytesMax = 32 * 1024 * 1024;
 
 /**
- * All that this node answers `/auth/verify` and introspection from: keys, clients and the revocation set, loaded before
- * it is ready and kept by the revocation poll. No method does I/O.
+ * All that this node answers `/auth/verify` and introspection from: keys, clients and the
+ * revocation set, loaded before it is ready and kept by the revocation poll. No method does I/O.
  */
 export class NodeMemory {
   readonly lease: Lease;
@@ -48,7 +48,10 @@ export class NodeMemory {
     });
   }
 
-  /** Takes one revocation in at once. `keyset` and `client` entries also need the poll to read what changed. */
+  /**
+   * Takes one revocation in at once. `keyset` and `client` entries also need the poll to read what
+   * changed.
+   */
   revoke({ targetKind, target, epoch, until }: Revocation): void {
     switch (targetKind) {
       case 'session':

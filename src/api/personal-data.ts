@@ -16,7 +16,9 @@ export interface SessionOrigin {
   readonly device_name: string;
 }
 
-/** Seals and opens one subject's data. A subject without a key was erased: its data reads as empty. */
+/**
+ * Seals and opens one subject's data. A subject without a key was erased: its data reads as empty.
+ */
 export class PersonalData {
   readonly #subjectId: string;
   readonly #key: Uint8Array | null;

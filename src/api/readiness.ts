@@ -19,7 +19,10 @@ export interface Readiness {
   readonly failing: readonly string[];
 }
 
-/** Tells whether this node can write, and whether it can verify: the second holds as long as the lease does. */
+/**
+ * Tells whether this node can write, and whether it can verify: the second holds as long as the
+ * lease does.
+ */
 export class ReadinessProbe {
   readonly #options: ReadinessOptions;
   readonly #expectedSchema: number;

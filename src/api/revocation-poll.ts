@@ -19,14 +19,18 @@ export interface RevocationPollOptions {
   readonly memory: NodeMemory;
   readonly keyWrap: KeyWrap;
   readonly intervalMs: number;
-  /** Throws when this is not the log, or not the server, that the node started with. Run on every reconnect. */
+  /**
+   * Throws when this is not the log, or not the server, that the node started with. Run on every
+   * reconnect.
+   */
   readonly checkLog: (client: Queryable, cursor: number) => Promise<void>;
   readonly log: Pick<Logger, 'warn' | 'info'>;
 }
 
 /**
- * Keeps a node's memory current. Every visible revocation beyond the cursor is applied at once, in whatever order they
- * become visible; the fence decides only how far the cursor may move, so an append held open delays nobody's logout.
+ * Keeps a node's memory current. Every visible revocation beyond the cursor is applied at once, in
+ * whatever order they become visible; the fence decides only how far the cursor may move, so an
+ * append held open delays nobody's logout.
  */
 export class RevocationPoll {
   readonly #options: RevocationPollOptions;
@@ -34,6 +38,11 @@ export class RevocationPoll {
   #cursor = 0;
   /** Entries beyond the cursor that were applied already. */
   #applied = new Set<number>();
+  /**
+   * The head of the log when all of it had settled and was read: while it stays there, nothing is
+   * new.
+   */
+  #readThrough: number | null = null;
   #timer: NodeJS.Timeout | null = null;
   #polling: Promise<void> | null = null;
   #stopped = false;
@@ -88,12 +97,16 @@ export class RevocationPoll {
   async #pollOn(client: Queryable, generation: number): Promise<void> {
     const { memory } = this.#options;
     if (this.#fence?.generation !== generation) {
-      // A new connection may meet a sequence that moved back: ceilings of the old one must settle nothing.
+      // A new connection may meet a sequence that moved back: ceilings of the old one must settle
+      // nothing.
       await this.#options.checkLog(client, this.#cursor);
       this.#fence = { fence: new Fence(client), generation };
+      this.#readThrough = null;
       await this.#reload(client);
     }
-    const settled = await this.#fence.fence.advance();
+    const { fence } = this.#fence;
+    const settled = await fence.advance();
+    if (settled === this.#readThrough) return;
     const revocations = await findRevocations(client, this.#cursor);
     let mustReload = false;
     let cursor = this.#cursor;
@@ -110,6 +123,7 @@ export class RevocationPoll {
       this.#cursor = cursor;
       for (const pos of this.#applied) if (pos <= cursor) this.#applied.delete(pos);
     }
+    this.#readThrough = fence.waiting ? null : settled;
   }
 
   async #reload(client: Queryable): Promise<void> {

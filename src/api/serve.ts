@@ -59,8 +59,9 @@ export interface Api {
 const drainMs = 10_000;
 
 /**
- * Starts one API process against a migrated database: checks it, loads keys, clients and revocations, and only then
- * listens. Throws UnsafeDatabaseError, LogIdentityError, KeyWrapError, ConfigError.
+ * Starts one API process against a migrated database: checks it, loads keys, clients and
+ * revocations, and only then listens. Throws UnsafeDatabaseError, LogIdentityError, KeyWrapError,
+ * ConfigError.
  */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { config, log } = options;
@@ -150,7 +151,8 @@ async function listen(
     log,
   });
   const metricsServer = await startMetricsServer(metrics.registry, {
-    // Processes that share the API's port cannot share this one too: each must be scraped by itself.
+    // Processes that share the API's port cannot share this one too: each must be scraped by
+    // itself.
     port: reusePort ? 0 : config.metricsPort,
   });
   const http = await startHttpServer({

@@ -14,8 +14,8 @@ const identifierKid = 'identifier-lookup';
 const refreshMacPrefix = 'refresh-mac-';
 
 /**
- * Reads the shared keys, making them the first time; any number of nodes may do so at once, the first row wins.
- * Throws KeyWrapError when the key encryption key is missing or wrong.
+ * Reads the shared keys, making them the first time; any number of nodes may do so at once, the
+ * first row wins. Throws KeyWrapError when the key encryption key is missing or wrong.
  */
 export async function loadServerSecrets(
   client: Queryable,

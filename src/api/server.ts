@@ -46,6 +46,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       maxHeaderSize: limits.headerBytesMax,
       // Node would answer a missing Host without a body; the application answers it as a problem.
       requireHostHeader: false,
+      // Nothing of ours waits for the end of a body that a request does not announce.
+      optimizeEmptyRequests: true,
     },
     options.listener,
   );

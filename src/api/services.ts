@@ -9,7 +9,9 @@ import type { NodeMemory } from './node-memory.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { ServerSecrets } from './server-secrets.ts';
 
-/** What commands and queries work with; made once per process by the composition root (`serve.ts`). */
+/**
+ * What commands and queries work with; made once per process by the composition root (`serve.ts`).
+ */
 export interface Services {
   readonly config: Config;
   readonly readers: Queryable;
@@ -21,7 +23,9 @@ export interface Services {
   readonly memory: NodeMemory;
   readonly rateLimits: RateLimits;
   readonly metrics: Metrics;
-  /** Reads changed keys and clients into `memory` now, before the answer that tells of the change. */
+  /**
+   * Reads changed keys and clients into `memory` now, before the answer that tells of the change.
+   */
   readonly refreshMemory: () => Promise<void>;
   /** Epoch milliseconds. */
   readonly now: () => number;

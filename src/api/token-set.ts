@@ -22,9 +22,10 @@ export interface IssuedTokens {
 }
 
 /**
- * The `TokenSet` of a committed session. Called only after the append, so no token outlives a rolled-back session. The
- * access token counts from now, also when a generation is answered again: a revocation covers that (see
- * `revocationOfSession`), and a client that lost an answer gets a token it can use.
+ * The `TokenSet` of a committed session. Called only after the append, so no token outlives a
+ * rolled-back session. The access token counts from now, also when a generation is answered again:
+ * a revocation covers that (see `revocationOfSession`), and a client that lost an answer gets a
+ * token it can use.
  */
 export async function issueTokens(
   services: Pick<Services, 'config' | 'memory' | 'secrets' | 'now'>,

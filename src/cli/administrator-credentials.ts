@@ -11,8 +11,8 @@ export interface AdministratorCredentials {
 }
 
 /**
- * The first administrator's credentials: configured, or generated once into `<DATA_DIR>/administrator`, mode 0600. They
- * never reach a log.
+ * The first administrator's credentials: configured, or generated once into
+ * `<DATA_DIR>/administrator`, mode 0600. They never reach a log.
  */
 export function administratorCredentials(config: Config): AdministratorCredentials {
   if (config.adminEmail !== undefined && config.adminPassword !== undefined) {

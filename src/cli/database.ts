@@ -8,8 +8,8 @@ export interface DatabaseUrls {
 }
 
 /**
- * Where a command of an operator finds the log: DATABASE_URL, or in dev the embedded Postgres that `npm start` runs.
- * Throws ConfigError.
+ * Where a command of an operator finds the log: DATABASE_URL, or in dev the embedded Postgres that
+ * `npm start` runs. Throws ConfigError.
  */
 export function databaseUrls(config: Config): DatabaseUrls {
   if (config.databaseUrl !== undefined) {

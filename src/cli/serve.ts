@@ -6,7 +6,10 @@ import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';
 import { startUpMeta } from './start-up-meta.ts';
 
-/** One API process for production. Refuses to start on an unsafe configuration or an unmigrated schema. */
+/**
+ * One API process for production. Refuses to start on an unsafe configuration or an unmigrated
+ * schema.
+ */
 export async function serve({ reusePort = false }: { reusePort?: boolean }): Promise<void> {
   const config = loadConfig({ APP_ENV: 'prod', ...process.env });
   const log = createLogger({ level: config.logLevel, name: 'latchkey serve' });

@@ -1,7 +1,8 @@
 import type { Logger } from '../platform/logging.ts';
 
 /**
- * Waits for SIGTERM or SIGINT, then runs `stop` once; a second signal ends the process at once. Resolves when stopped.
+ * Waits for SIGTERM or SIGINT, then runs `stop` once; a second signal ends the process at once.
+ * Resolves when stopped.
  */
 export function untilStopped(log: Logger, stop: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {

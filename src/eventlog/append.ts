@@ -19,9 +19,9 @@ const appendSql = {
 };
 
 /**
- * Sends a batch of commands through `latchkey.append` in one autocommit round trip. Answers the outcomes per command,
- * per touched stream. No two commands may share a stream. Any database error means: nothing of the batch was appended,
- * unless the connection was lost, when it may have been.
+ * Sends a batch of commands through `latchkey.append` in one autocommit round trip. Answers the
+ * outcomes per command, per touched stream. No two commands may share a stream. Any database error
+ * means: nothing of the batch was appended, unless the connection was lost, when it may have been.
  */
 export async function appendBatch(
   client: Queryable,
@@ -52,7 +52,10 @@ export async function appendBatch(
   return outcomes;
 }
 
-/** The parameters of `latchkey.append` for a batch, and which touch each of their elements belongs to. */
+/**
+ * The parameters of `latchkey.append` for a batch, and which touch each of their elements belongs
+ * to.
+ */
 export function encodeBatch(commands: readonly Command[]) {
   const order = commands
     .flatMap((command, c) =>

@@ -1,8 +1,9 @@
 import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event.ts';
 
 /**
- * What a stream must be for the command to be appended: an exact version, nonexistent, existing, or anything.
- * Only the first two also keep out a lost try of the same command that reaches the server after its retry.
+ * What a stream must be for the command to be appended: an exact version, nonexistent, existing, or
+ * anything. Only the first two also keep out a lost try of the same command that reaches the server
+ * after its retry.
  */
 export type Expectation = number | 'none' | 'exists' | 'any';
 
@@ -17,8 +18,9 @@ export interface EventMeta {
 }
 
 /**
- * One stream of a command. Without events it is a guard: locked, compared (`guard`), and bumped, so that two commands
- * which guard the same stream serialise; a stream that does not exist cannot guard, whatever is expected of it.
+ * One stream of a command. Without events it is a guard: locked, compared (`guard`), and bumped, so
+ * that two commands which guard the same stream serialise; a stream that does not exist cannot
+ * guard, whatever is expected of it.
  */
 export interface StreamTouch {
   readonly streamId: string;
@@ -43,7 +45,9 @@ export interface RevocationRow extends Row {
   readonly until: string;
 }
 
-/** Rows of the inline projections and side tables, by table name; bytea columns are `\x…` hex text. */
+/**
+ * Rows of the inline projections and side tables, by table name; bytea columns are `\x…` hex text.
+ */
 export interface CommandRows {
   readonly users?: readonly Row[];
   readonly sessions?: readonly Row[];
@@ -58,8 +62,8 @@ export interface CommandRows {
 }
 
 /**
- * A decided command. `commandId` is known before the append, so that a connection lost at COMMIT is answered by reading
- * the stream back, never by deciding again.
+ * A decided command. `commandId` is known before the append, so that a connection lost at COMMIT is
+ * answered by reading the stream back, never by deciding again.
  */
 export interface Command {
   readonly commandId: string;
@@ -84,7 +88,10 @@ export class ConflictError extends Error {
   }
 }
 
-/** A stream of the command is held by another transaction. Nothing was appended; the same command may be tried again. */
+/**
+ * A stream of the command is held by another transaction. Nothing was appended; the same command
+ * may be tried again.
+ */
 export class BusyError extends Error {
   constructor() {
     super('a stream is held by another transaction');

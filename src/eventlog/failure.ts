@@ -6,8 +6,9 @@ export type Failure =
   | { readonly kind: 'other'; readonly error: unknown };
 
 /**
- * What a failed append means. `connection`: it may have been committed. `busy`: a lock or deadlock, nothing appended, try
- * again. `race`: a stream that had to be new was created meanwhile. `other`: nothing appended, and it would fail again.
+ * What a failed append means. `connection`: it may have been committed. `busy`: a lock or deadlock,
+ * nothing appended, try again. `race`: a stream that had to be new was created meanwhile. `other`:
+ * nothing appended, and it would fail again.
  */
 export function classifyFailure(error: unknown): Failure {
   const code = sqlState(error);
@@ -20,7 +21,8 @@ export function classifyFailure(error: unknown): Failure {
     const { constraint } = error as { constraint?: string };
     return { kind: 'other', error: new UniqueViolationError(constraint ?? 'unknown', error) };
   }
-  // 08: connection; 57P0x: shutdown or crash; 57014: cancelled by a timeout; 53300: too many connections; 25006: standby.
+  // 08: connection; 57P0x: shutdown or crash; 57014: cancelled by a timeout; 53300: too many
+  // connections; 25006: standby.
   if (/^(08|57P0|57014|53|25006|XX000)/.test(code)) return { kind: 'connection' };
   return { kind: 'other', error };
 }

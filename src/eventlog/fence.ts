@@ -7,11 +7,12 @@ interface Unsettled {
 }
 
 /**
- * Tells up to which position the log is settled: no append that could still commit at or below it is under way.
- * Every append holds a shared lock before it draws a position. So: read the sequence, then the lock's holders; once those
- * are gone, whatever was drawn up to that ceiling is committed or rolled back. Two autocommit statements: in one, the
- * snapshot would be older than the view of the locks. A new connection needs a new Fence: after a crash the sequence may
- * have moved back, and a ceiling from before it would settle positions that are yet to be drawn.
+ * Tells up to which position the log is settled: no append that could still commit at or below it
+ * is under way. Every append holds a shared lock before it draws a position. So: read the sequence,
+ * then the lock's holders; once those are gone, whatever was drawn up to that ceiling is committed
+ * or rolled back. Two autocommit statements: in one, the snapshot would be older than the view of
+ * the locks. A new connection needs a new Fence: after a crash the sequence may have moved back,
+ * and a ceiling from before it would settle positions that are yet to be drawn.
  */
 export class Fence {
   readonly #client: Queryable;
@@ -34,6 +35,9 @@ export class Fence {
     if (standby === true || readOnly === 'on') {
       throw new Error('the server is not a writable primary: a tail of it could skip events');
     }
+    // Nothing was drawn since everything drawn had settled: there is nothing to ask.
+    if (this.#unsettled.length === 0 && safeInteger(ceiling) === this.#settled)
+      return this.#settled;
     const { rows } = await this.#client.query({
       name: 'fence-holders',
       text: `select virtualtransaction from pg_locks
@@ -47,7 +51,8 @@ export class Fence {
       this.#settled = Math.max(this.#settled, entry.ceiling);
       return false;
     });
-    // A ceiling says nothing that a later one with the same holders does not: keep the list short under a long append.
+    // A ceiling says nothing that a later one with the same holders does not: keep the list short
+    // under a long append.
     if (this.#unsettled.length > 64) this.#unsettled.splice(32, this.#unsettled.length - 64);
     return this.#settled;
   }

@@ -3,7 +3,9 @@ import { type Command, ConflictError } from './command.ts';
 import { Serial } from './serial.ts';
 import type { Writer } from './writer.ts';
 
-/** What an attempt decided: at most one command to append, and what to answer once it is committed. */
+/**
+ * What an attempt decided: at most one command to append, and what to answer once it is committed.
+ */
 export interface Attempt<T> {
   readonly command: Command | null;
   readonly answer: () => T | Promise<T>;
@@ -13,9 +15,10 @@ export interface Attempt<T> {
 const deadlineMs = 1_500;
 
 /**
- * Runs `attempt` (read rows, decide) and appends what it decided; on a conflict it is run again, with jitter. Attempts
- * with the same `key` in this process go one after the other. The caller waits for all of it, its turn included, until
- * the deadline and then gets `unavailable`; what was sent by then may still be committed.
+ * Runs `attempt` (read rows, decide) and appends what it decided; on a conflict it is run again,
+ * with jitter. Attempts with the same `key` in this process go one after the other. The caller
+ * waits for all of it, its turn included, until the deadline and then gets `unavailable`; what was
+ * sent by then may still be committed.
  */
 export class CommandHandler {
   readonly #writer: Pick<Writer, 'append'>;

@@ -2,8 +2,9 @@ import type { Appended, Command } from './command.ts';
 import type { Queryable } from './queryable.ts';
 
 /**
- * Looks for a command in the log by its id, after waiting for any append that still holds its streams. Null: it is not
- * there and, where its streams exist, cannot arrive later from the lost connection.
+ * Looks for a command in the log by its id, after waiting for any append that still holds its
+ * streams. Null: it is not there and, where its streams exist, cannot arrive later from the lost
+ * connection.
  */
 export async function readBack(readers: Queryable, command: Command): Promise<Appended | null> {
   const { rows } = await readers.query({

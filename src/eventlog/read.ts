@@ -1,7 +1,10 @@
 import type { EventValue } from '../domain/kernel/event.ts';
 import type { Queryable } from './queryable.ts';
 
-/** An event as it stands in the log. `recordedAt` is for auditors; no decision and no fold looks at it. */
+/**
+ * An event as it stands in the log. `recordedAt` is for auditors; no decision and no fold looks at
+ * it.
+ */
 export interface RecordedEvent {
   readonly pos: number;
   readonly kind: number;
@@ -19,7 +22,10 @@ export interface RecordedEvent {
 const columns =
   'pos, kind, stream_id, version, type, schema_v, data, pii, subject_id, meta, recorded_at';
 
-/** The function bounds pos on both sides: with a lower bound alone every later partition would be searched. */
+/**
+ * The function bounds pos on both sides: with a lower bound alone every later partition would be
+ * searched.
+ */
 export const streamSql = `select ${columns} from latchkey.read_stream($1)`;
 
 export const tailSql = `select ${columns} from latchkey.events

@@ -1,6 +1,7 @@
 /**
- * Runs work with the same key one after the other, in the order it came; different keys do not wait. It spares commands
- * on one stream their conflicts within a process; correctness never rests on it.
+ * Runs work with the same key one after the other, in the order it came; different keys do not
+ * wait. It spares commands on one stream their conflicts within a process; correctness never rests
+ * on it.
  */
 export class Serial {
   readonly #tails = new Map<string, Promise<unknown>>();

@@ -13,8 +13,8 @@ export class UnsafeDatabaseError extends Error {
 }
 
 /**
- * Refuses a database on which "answered" would not mean "durable", or whose positions could repeat. `connections`: how
- * many this process may open. Throws UnsafeDatabaseError with every problem.
+ * Refuses a database on which "answered" would not mean "durable", or whose positions could repeat.
+ * `connections`: how many this process may open. Throws UnsafeDatabaseError with every problem.
  */
 export async function checkDatabase(client: Queryable, connections: number): Promise<void> {
   const { rows: settings } = await client.query({

@@ -7,7 +7,10 @@ export interface TailOptions {
   readonly connect: () => Promise<{ client: Queryable; close: () => Promise<void> | void }>;
   /** The position of the last event that was handled; 0 from the beginning. */
   readonly after: number;
-  /** Handles a batch, in position order. The cursor moves only when it resolves; a rejection is retried, never skipped. */
+  /**
+   * Handles a batch, in position order. The cursor moves only when it resolves; a rejection is
+   * retried, never skipped.
+   */
   readonly handle: (events: readonly RecordedEvent[]) => Promise<void>;
   readonly onError?: (error: unknown) => void;
   readonly pollMs?: number;
@@ -15,9 +18,9 @@ export interface TailOptions {
 }
 
 /**
- * Delivers every committed event once, in position order, also across slow commits, rollbacks and a killed server.
- * The cursor is the position of the last event handled, never a ceiling. Any error discards the connection and with it
- * every pending ceiling.
+ * Delivers every committed event once, in position order, also across slow commits, rollbacks and a
+ * killed server. The cursor is the position of the last event handled, never a ceiling. Any error
+ * discards the connection and with it every pending ceiling.
  */
 export class Tail {
   readonly #options: TailOptions;

@@ -18,7 +18,10 @@ interface Pending {
   patient: boolean;
   /** A connection was lost after this command was sent: it may be in the log already. */
   ambiguous: boolean;
-  /** Pauses between two tries; it keeps its place, so that later commands on its streams wait behind it. */
+  /**
+   * Pauses between two tries; it keeps its place, so that later commands on its streams wait behind
+   * it.
+   */
   pausing: boolean;
   settled: boolean;
 }
@@ -41,12 +44,15 @@ export interface WriterOptions {
   readonly observer?: WriterObserver;
 }
 
-/** Per 100 commands with one bad: halves take 15 round trips and 300 rows, these as many and 225. */
+/**
+ * Per 100 commands with one bad: halves take 15 round trips and 300 rows, these as many and 225.
+ */
 const partsOfBrokenBatch = 5;
 
 /**
- * Group commit without a timer: commands that arrive while both lanes are busy form the next batch. Two commands that
- * share a stream are never under way at once. A command that breaks its batch is found by splitting; the others succeed.
+ * Group commit without a timer: commands that arrive while both lanes are busy form the next batch.
+ * Two commands that share a stream are never under way at once. A command that breaks its batch is
+ * found by splitting; the others succeed.
  */
 export class Writer {
   readonly #options: WriterOptions;
@@ -64,8 +70,9 @@ export class Writer {
   }
 
   /**
-   * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, or an `unavailable` error
-   * when the database did not answer, or a stream stayed held, until the deadline.
+   * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, or
+   * an `unavailable` error when the database did not answer, or a stream stayed held, until the
+   * deadline.
    */
   append(command: Command): Promise<Appended> {
     return new Promise((resolve, reject) => {
@@ -228,7 +235,10 @@ export class Writer {
     else this.#again(pending);
   }
 
-  /** Looks whether an earlier try was committed after all; when the log cannot be asked now, both are tried again. */
+  /**
+   * Looks whether an earlier try was committed after all; when the log cannot be asked now, both
+   * are tried again.
+   */
   async #unlessInLog(pending: Pending, otherwise: () => void): Promise<void> {
     let appended: Appended | null;
     try {
@@ -261,7 +271,8 @@ export class Writer {
   }
 
   #succeed(pending: Pending, appended: Appended): void {
-    // Even when the caller was told 'unavailable': what is in the log must be in this node's memory.
+    // Even when the caller was told 'unavailable': what is in the log must be in this node's
+    // memory.
     this.#options.onAppended?.(pending.command);
     if (pending.settled) return;
     pending.settled = true;

@@ -17,8 +17,9 @@ const roleSettings = {
 const insufficientPrivilege = '42501';
 
 /**
- * Sees to it that the application's role exists, may do what the application does and nothing else, and cannot hang.
- * Throws, with the statement to run, when the role is missing and the owner may not create it.
+ * Sees to it that the application's role exists, may do what the application does and nothing else,
+ * and cannot hang. Throws, with the statement to run, when the role is missing and the owner may
+ * not create it.
  */
 export async function ensureApplicationRole(
   client: pg.Client,
@@ -29,7 +30,9 @@ export async function ensureApplicationRole(
   await setRoleTimeouts(client, options);
 }
 
-/** Sets the role's time limits in the client's database. They are not part of a database template. */
+/**
+ * Sets the role's time limits in the client's database. They are not part of a database template.
+ */
 export async function setRoleTimeouts(
   client: pg.Client,
   options: ApplicationRoleOptions,
@@ -70,7 +73,9 @@ async function createRole(client: pg.Client, options: ApplicationRoleOptions): P
   }
 }
 
-/** Roles belong to the whole cluster: a migration of another database there may touch the same row. */
+/**
+ * Roles belong to the whole cluster: a migration of another database there may touch the same row.
+ */
 async function whileRoleChanges(work: () => Promise<unknown>): Promise<void> {
   const concurrently = ['42710', '23505', 'XX000'];
   for (let attempt = 1; ; attempt++) {

@@ -14,7 +14,10 @@ export type ConfigPurpose = 'serve' | 'migrate';
 const longestAccessSeconds = { standard: 6 * 3600, banking: 300, internal: 3600 } as const;
 const passwordHashMemoryKibMin = 47_104;
 
-/** Settings that are each well-formed and contradict each other, or that production must not run with. */
+/**
+ * Settings that are each well-formed and contradict each other, or that production must not run
+ * with.
+ */
 export function contradictions(
   given: Environment,
   config: Config,

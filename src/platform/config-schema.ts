@@ -103,7 +103,10 @@ const identifier = z
   .string()
   .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a lower-case Postgres identifier');
 
-/** Every variable Latchkey reads, as text. Absent and empty are the same; defaults stand in `config.ts`. */
+/**
+ * Every variable Latchkey reads, as text. Absent and empty are the same; defaults stand in
+ * `config.ts`.
+ */
 export const environmentSchema = z.object({
   APP_ENV: z.enum(['dev', 'prod'], 'must be dev or prod'),
   HOST: z.string(),
@@ -174,5 +177,7 @@ export const secretVariables = [
   'METRICS_TOKEN',
 ] as const satisfies readonly VariableName[];
 
-/** Variables of later versions: ignored with a warning, so that one environment file can serve both. */
+/**
+ * Variables of later versions: ignored with a warning, so that one environment file can serve both.
+ */
 export const unsupportedVariables = ['REDIS_URL', 'SMTP_URL'] as const;

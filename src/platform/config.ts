@@ -24,8 +24,8 @@ export class ConfigError extends Error {
 export type Config = ReturnType<typeof withDefaults>;
 
 /**
- * Reads the configuration from environment variables. Secrets may stand in files (`KEK_FILE` for `KEK`). Throws
- * ConfigError with every problem, never with a secret in it.
+ * Reads the configuration from environment variables. Secrets may stand in files (`KEK_FILE` for
+ * `KEK`). Throws ConfigError with every problem, never with a secret in it.
  */
 export function loadConfig(
   env: NodeJS.ProcessEnv = process.env,

@@ -8,8 +8,9 @@ export interface DirectoryLock {
 const sqliteBusy = 5;
 
 /**
- * Takes an exclusive lock on `file`, or returns undefined while another process holds it. The lock is one of the
- * kernel's (SQLite's file lock), so it is gone the moment its holder dies, however it dies; a pid in a file is not.
+ * Takes an exclusive lock on `file`, or returns undefined while another process holds it. The lock
+ * is one of the kernel's (SQLite's file lock), so it is gone the moment its holder dies, however it
+ * dies; a pid in a file is not.
  */
 export function acquireDirectoryLock(file: string): DirectoryLock | undefined {
   closeSync(openSync(file, 'a', 0o600));

@@ -38,7 +38,10 @@ export interface EmbeddedPostgres {
   readonly url: string;
   /** The URL of another role and database of the cluster. */
   urlFor(role: string, password: string, database?: string): string;
-  /** A password for the application role: derived from the owner's, so that a restart finds the same. */
+  /**
+   * A password for the application role: derived from the owner's, so that a restart finds the
+   * same.
+   */
   readonly appPassword: string;
   readonly pid: number;
   readonly port: number;
@@ -53,8 +56,9 @@ const startTimeoutMs = 20_000;
 const durabilitySettings = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /**
- * Starts a real Postgres on loopback with its data in `<dataDir>/postgres`, created at the first start. A server that
- * a killed process left behind is stopped first. Throws while another live process uses the data directory.
+ * Starts a real Postgres on loopback with its data in `<dataDir>/postgres`, created at the first
+ * start. A server that a killed process left behind is stopped first. Throws while another live
+ * process uses the data directory.
  */
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
@@ -106,7 +110,10 @@ function keepSecret(file: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
-/** Runs initdb beside the final place and renames at the end: a cluster is there whole or not at all. */
+/**
+ * Runs initdb beside the final place and renames at the end: a cluster is there whole or not at
+ * all.
+ */
 async function initialise(
   launcher: PostgresLauncher,
   cluster: string,
@@ -215,7 +222,8 @@ function spawnServer(
   const command = launcher.command('postgres', ['-D', cluster, ...args]);
   const log = openSync(logFile, 'w', 0o600);
   try {
-    // A group of its own: Ctrl-C in a terminal must reach us alone, so that requests drain before the database goes.
+    // A group of its own: Ctrl-C in a terminal must reach us alone, so that requests drain before
+    // the database goes.
     return spawn(command.file, command.args, {
       ...launcher.spawnOptions,
       cwd: '/',
@@ -284,7 +292,10 @@ function stopper(child: ChildProcess, cluster: string, release: () => void): () 
   return stop;
 }
 
-/** The URLs of a cluster that another process runs in `dataDir`; null when none was ever started there. */
+/**
+ * The URLs of a cluster that another process runs in `dataDir`; null when none was ever started
+ * there.
+ */
 export function runningEmbeddedPostgres(
   dataDir: string,
 ): Pick<EmbeddedPostgres, 'url' | 'urlFor' | 'appPassword'> | null {

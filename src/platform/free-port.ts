@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
-/** The port of the last start when it is free, else a free one: connection strings in other terminals stay good. */
+/**
+ * The port of the last start when it is free, else a free one: connection strings in other
+ * terminals stay good.
+ */
 export async function choosePort(portFile: string): Promise<number> {
   const kept = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8').trim()) : 0;
   if (kept > 0 && kept < 65_536 && (await listenOnce(kept)) !== undefined) return kept;

@@ -6,8 +6,9 @@ import { ConfigError } from './config.ts';
 import { environmentSchema, type KeyEncryptionKey } from './config-schema.ts';
 
 /**
- * The key-encryption keys, the first of which wraps. Without `KEK` in dev: one key of 32 bytes in `<DATA_DIR>/kek`,
- * mode 0600, made once. Throws ConfigError when there is no key or the file is damaged.
+ * The key-encryption keys, the first of which wraps. Without `KEK` in dev: one key of 32 bytes in
+ * `<DATA_DIR>/kek`, mode 0600, made once. Throws ConfigError when there is no key or the file is
+ * damaged.
  */
 export function loadKeyRing(config: Config): readonly KeyEncryptionKey[] {
   if (config.kek !== undefined) return config.kek;

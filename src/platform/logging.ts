@@ -7,7 +7,10 @@ const sensitiveName = new RegExp(sensitiveWord, 'i');
 const redacted = '[redacted]';
 const depthMax = 6;
 
-/** Text that carries a secret wherever it stands: a JWT, credentials in a URL, an e-mail address, a bearer. */
+/**
+ * Text that carries a secret wherever it stands: a JWT, credentials in a URL, an e-mail address, a
+ * bearer.
+ */
 const sensitiveText: readonly [RegExp, string][] = [
   // The bindings of a child logger meet no formatter.
   [
@@ -21,8 +24,8 @@ const sensitiveText: readonly [RegExp, string][] = [
 ];
 
 /**
- * A JSON logger that never writes what looks like a secret, a token, a password or an e-mail address, be it named so
- * or found inside a text, at any depth. `name` says which process speaks.
+ * A JSON logger that never writes what looks like a secret, a token, a password or an e-mail
+ * address, be it named so or found inside a text, at any depth. `name` says which process speaks.
  */
 export function createLogger(
   options: { level: string; name: string },

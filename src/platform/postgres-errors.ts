@@ -23,7 +23,8 @@ const socketErrors = new Set([
   'EAI_AGAIN',
 ]);
 
-// What pg says, without a code, when a connection ends under a query or does not come about in time.
+// What pg says, without a code, when a connection ends under a query or does not come about in
+// time.
 const connectionMessages = [
   'Connection terminated',
   'timeout exceeded when trying to connect',
@@ -42,7 +43,10 @@ export function sqlState(error: unknown): string | undefined {
   return sqlState(error.cause);
 }
 
-/** Whether the server could not be reached or went away: what was in flight may or may not have happened. */
+/**
+ * Whether the server could not be reached or went away: what was in flight may or may not have
+ * happened.
+ */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
@@ -53,7 +57,10 @@ export function isConnectionError(error: unknown): boolean {
   return connectionMessages.some((start) => error.message.startsWith(start));
 }
 
-/** Turns a connection error into `unavailable` with the original as its cause; any other error stays as it is. */
+/**
+ * Turns a connection error into `unavailable` with the original as its cause; any other error stays
+ * as it is.
+ */
 export function toUnavailable(error: unknown): unknown {
   if (error instanceof LatchkeyError || !isConnectionError(error)) return error;
   return new LatchkeyError('unavailable', {

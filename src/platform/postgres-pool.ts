@@ -16,8 +16,9 @@ export interface UseOptions {
 }
 
 /**
- * A pool whose callers never hang: each use has a deadline, at which its connection is cut. Errors of the connection
- * come out as LatchkeyError `unavailable` (their `cause` is Postgres' own), all others unchanged. It needs no reset.
+ * A pool whose callers never hang: each use has a deadline, at which its connection is cut. Errors
+ * of the connection come out as LatchkeyError `unavailable` (their `cause` is Postgres' own), all
+ * others unchanged. It needs no reset.
  */
 export interface PostgresPool {
   /** One statement on any connection. */
@@ -25,7 +26,10 @@ export interface PostgresPool {
     text: string | pg.QueryConfig,
     values?: unknown[],
   ): Promise<pg.QueryResult<R>>;
-  /** Several statements on one connection. A transaction that `work` leaves open is rolled back by the cut. */
+  /**
+   * Several statements on one connection. A transaction that `work` leaves open is rolled back by
+   * the cut.
+   */
   use<T>(work: (client: pg.PoolClient) => Promise<T>, options?: UseOptions): Promise<T>;
   /** `work` between BEGIN and COMMIT; rolled back when it throws. */
   transaction<T>(work: (client: pg.PoolClient) => Promise<T>, options?: UseOptions): Promise<T>;
@@ -38,7 +42,10 @@ export interface Pools {
   /** Two connections, for appends only. */
   readonly writers: PostgresPool;
   readonly readers: PostgresPool;
-  /** A connection of its own past any pooler, for the log's tail or for session locks. Close it yourself. */
+  /**
+   * A connection of its own past any pooler, for the log's tail or for session locks. Close it
+   * yourself.
+   */
   dedicated(applicationName: string): DedicatedConnection;
   end(): Promise<void>;
 }
@@ -103,7 +110,8 @@ export function createPool(
     const client = await pool.connect().catch((error) => {
       throw toUnavailable(error);
     });
-    // A connection that breaks while `work` does something else must not crash the process; the next statement fails.
+    // A connection that breaks while `work` does something else must not crash the process; the
+    // next statement fails.
     const ignore = () => {};
     client.on('error', ignore);
     const timer = setTimeout(() => cut(client), deadline - performance.now());

@@ -11,8 +11,9 @@ const shutdown = [
 ] as const;
 
 /**
- * Stops the server with this pid, fast mode first, immediate mode when that takes too long, and waits until none of
- * its processes is left in the cluster directory. A stopped (SIGSTOP) server is woken so that it can obey.
+ * Stops the server with this pid, fast mode first, immediate mode when that takes too long, and
+ * waits until none of its processes is left in the cluster directory. A stopped (SIGSTOP) server is
+ * woken so that it can obey.
  */
 export async function stopPostgres(pid: number, cluster: string): Promise<void> {
   for (const { signal, waitMs } of shutdown) {
@@ -26,8 +27,9 @@ export async function stopPostgres(pid: number, cluster: string): Promise<void> 
 }
 
 /**
- * Stops what a killed process left in the cluster directory. The caller holds the directory's lock, so a server that
- * runs there has no live owner. A pid file whose number now belongs to another process is removed, that one left alone.
+ * Stops what a killed process left in the cluster directory. The caller holds the directory's lock,
+ * so a server that runs there has no live owner. A pid file whose number now belongs to another
+ * process is removed, that one left alone.
  */
 export async function stopOrphanedPostgres(
   cluster: string,
@@ -49,7 +51,9 @@ export async function stopOrphanedPostgres(
   await stopBackends(cluster);
 }
 
-/** Backends outlive a killed postmaster for a moment, and a new one refuses to start beside them. */
+/**
+ * Backends outlive a killed postmaster for a moment, and a new one refuses to start beside them.
+ */
 async function stopBackends(cluster: string): Promise<void> {
   for (const { signal, waitMs } of [{ signal: undefined, waitMs: 1000 }, ...shutdown.slice(1)]) {
     const deadline = Date.now() + waitMs;
@@ -63,7 +67,10 @@ async function stopBackends(cluster: string): Promise<void> {
   }
 }
 
-/** Every Postgres process works in its cluster directory. Elsewhere than Linux Postgres' own check remains. */
+/**
+ * Every Postgres process works in its cluster directory. Elsewhere than Linux Postgres' own check
+ * remains.
+ */
 function processesIn(cluster: string): number[] {
   if (process.platform !== 'linux') return [];
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);

@@ -26,7 +26,10 @@ import {
 import { sessionRow } from './session.ts';
 import { userRow } from './user.ts';
 
-/** A decided change of one stream: what to append, what its row becomes, and the state it leaves behind. */
+/**
+ * A decided change of one stream: what to append, what its row becomes, and the state it leaves
+ * behind.
+ */
 export interface Change<S> {
   readonly state: S;
   readonly version: number;

@@ -1,4 +1,7 @@
-/** Epoch milliseconds to the text that Postgres reads as timestamptz, and back from what the driver parsed. */
+/**
+ * Epoch milliseconds to the text that Postgres reads as timestamptz, and back from what the driver
+ * parsed.
+ */
 export function toTimestamp(ms: number): string {
   return new Date(ms).toISOString();
 }

@@ -3,7 +3,10 @@ import { safeInteger } from '../eventlog/read.ts';
 
 export const differencesMax = 100;
 
-/** `missing`: rebuilt, but not live. `extra`: live, but not rebuilt. Both without a column and values. */
+/**
+ * `missing`: rebuilt, but not live. `extra`: live, but not rebuilt. Both without a column and
+ * values.
+ */
 export interface Difference {
   readonly table: string;
   readonly key: string;
@@ -56,8 +59,9 @@ const streams = {
 };
 
 /**
- * Compares every column of every row of the live projections with the tables of `schema` (a quoted identifier), and
- * `streams` with the log itself. Exact when `client` sees both in one snapshot, as `rebuild` hands it out.
+ * Compares every column of every row of the live projections with the tables of `schema` (a quoted
+ * identifier), and `streams` with the log itself. Exact when `client` sees both in one snapshot, as
+ * `rebuild` hands it out.
  */
 export async function compare(client: pg.ClientBase, schema: string): Promise<Comparison> {
   const parts: Comparison[] = [];

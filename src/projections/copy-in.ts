@@ -29,7 +29,8 @@ class CopyIn {
   }
 
   handleCopyInResponse(connection: CopyConnection): void {
-    // Not sendCopyFromChunk: the driver's writer would copy it, and from then on make each message as large as this one.
+    // Not sendCopyFromChunk: the driver's writer would copy it, and from then on make each message
+    // as large as this one.
     connection.stream.write(this.#message);
     connection.endCopyFrom();
   }
@@ -51,8 +52,9 @@ const headBytes = 5;
 const utf8BytesPerCharacterMax = 3;
 
 /**
- * Fills one table from rows as the projections make them, a COPY for each quarter of a megabyte. Several tables may be
- * filled over one client. `settle` bounds what waits; only after `end` is everything there.
+ * Fills one table from rows as the projections make them, a COPY for each quarter of a megabyte.
+ * Several tables may be filled over one client. `settle` bounds what waits; only after `end` is
+ * everything there.
  */
 export class TableFiller {
   readonly #client: pg.ClientBase;
@@ -91,7 +93,9 @@ export class TableFiller {
     this.#filling = larger;
   }
 
-  /** Sends a full buffer once the previous one has arrived; null when there is nothing to wait for. */
+  /**
+   * Sends a full buffer once the previous one has arrived; null when there is nothing to wait for.
+   */
   settle(): Promise<void> | null {
     return this.#at >= flushBytes ? this.#flush() : null;
   }

@@ -6,17 +6,24 @@ interface CopyConnection {
 }
 
 export interface CopyConsumer {
-  /** The bytes are valid during the call only: the driver's parser writes the next messages into the same memory. */
+  /**
+   * The bytes are valid during the call only: the driver's parser writes the next messages into the
+   * same memory.
+   */
   readonly row: (bytes: Buffer) => void;
-  /** Called now and then; the socket rests until it resolves, so that memory does not grow with the result. */
+  /**
+   * Called now and then; the socket rests until it resolves, so that memory does not grow with the
+   * result.
+   */
   readonly settle: () => Promise<void> | null;
 }
 
 const rowsPerSettle = 256;
 
 /**
- * Runs `COPY (…) TO STDOUT (FORMAT binary)` and hands over the messages, one per row, as they arrive. An error of the
- * consumer cuts the connection, as what the server still says cannot be unsaid.
+ * Runs `COPY (…) TO STDOUT (FORMAT binary)` and hands over the messages, one per row, as they
+ * arrive. An error of the consumer cuts the connection, as what the server still says cannot be
+ * unsaid.
  */
 export function copyOut(
   client: pg.ClientBase,
@@ -99,7 +106,10 @@ class CopyOut {
 
 const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 
-/** Walks the fields of each row of the binary COPY format, in their order. One reader serves one COPY, from its start. */
+/**
+ * Walks the fields of each row of the binary COPY format, in their order. One reader serves one
+ * COPY, from its start.
+ */
 export class CopyRowReader {
   #row: Buffer = Buffer.alloc(0);
   #at = 0;

@@ -32,8 +32,8 @@ const prunings: Readonly<Record<PrunedProjection, Pruning>> = {
 export const prunedProjections = Object.keys(prunings) as PrunedProjection[];
 
 /**
- * Deletes from `schema` every row that the recorded watermark says is gone: how a rebuild follows the prunings. `nowait`
- * (55P03 when a row is locked) never makes an append wait or deadlock.
+ * Deletes from `schema` every row that the recorded watermark says is gone: how a rebuild follows
+ * the prunings. `nowait` (55P03 when a row is locked) never makes an append wait or deadlock.
  */
 export function deletePrunedSql(schema: string, projection: PrunedProjection): string {
   const { key, predicate } = prunings[projection];
@@ -46,8 +46,9 @@ export function deletePrunedSql(schema: string, projection: PrunedProjection): s
 }
 
 /**
- * Forgets revocations whose `until` lies before `at` (epoch ms), about `limit` of them, oldest first; answers how many.
- * `client` is one connection, not in a transaction. Call again while it answers more than `limit`.
+ * Forgets revocations whose `until` lies before `at` (epoch ms), about `limit` of them, oldest
+ * first; answers how many. `client` is one connection, not in a transaction. Call again while it
+ * answers more than `limit`.
  */
 export function pruneRevocations(client: Queryable, at: number, limit: number): Promise<number> {
   return prune(client, 'revocations', at, limit);
@@ -64,7 +65,8 @@ async function prune(
   at: number,
   limit: number,
 ): Promise<number> {
-  // Only what is settled: an append that commits later, with an older position, must not count as pruned.
+  // Only what is settled: an append that commits later, with an older position, must not count as
+  // pruned.
   const pos = await settledPosition(client);
   await client.query({ text: 'begin' });
   try {
@@ -81,7 +83,10 @@ async function prune(
 
 const lockNotAvailable = '55P03';
 
-/** Serialises prunings of one projection. The instant stops where the limit does, so that the watermark stays exact. */
+/**
+ * Serialises prunings of one projection. The instant stops where the limit does, so that the
+ * watermark stays exact.
+ */
 async function raiseWatermark(
   client: Queryable,
   projection: PrunedProjection,

@@ -19,7 +19,10 @@ import { type KindFold, kindFolds, type LoggedEvent, type StreamFold } from './f
 import { deletePrunedSql, prunedProjections } from './prune.ts';
 
 export interface RebuildOptions {
-  /** Any role that may read the projections and create tables in `schema`. A direct connection, not a pooler. */
+  /**
+   * Any role that may read the projections and create tables in `schema`. A direct connection, not
+   * a pooler.
+   */
   readonly databaseUrl: string;
   readonly schema?: string;
   readonly keys: {
@@ -34,7 +37,10 @@ export interface Rebuilt {
   readonly seconds: number;
   /** The last position that was folded. */
   readonly ceiling: number;
-  /** Versions or positions of a stream that are not in order: of these, too, at most `differencesMax` are named. */
+  /**
+   * Versions or positions of a stream that are not in order: of these, too, at most
+   * `differencesMax` are named.
+   */
   readonly faults: Comparison;
 }
 
@@ -43,8 +49,9 @@ export interface RebuiltAndCompared extends Rebuilt, Comparison {
 }
 
 /**
- * Folds the log into scratch tables and names every difference to the live rows. Appends may go on: both are read in one
- * snapshot, and an append writes its events and its rows in one transaction. Throws UnreadableEventError.
+ * Folds the log into scratch tables and names every difference to the live rows. Appends may go on:
+ * both are read in one snapshot, and an append writes its events and its rows in one transaction.
+ * Throws UnreadableEventError.
  */
 export function rebuildAndCompare(options: RebuildOptions): Promise<RebuiltAndCompared> {
   return rebuild(options, async (client, { schema, ...rebuilt }) => {
@@ -60,8 +67,9 @@ export function rebuildAndCompare(options: RebuildOptions): Promise<RebuiltAndCo
 }
 
 /**
- * Folds the log into tables of `schema` and lets `inspect` look, on a client whose snapshot holds exactly the events that
- * were folded. Everything is rolled back afterwards: a copy of personal data that stayed would outlive an erasure.
+ * Folds the log into tables of `schema` and lets `inspect` look, on a client whose snapshot holds
+ * exactly the events that were folded. Everything is rolled back afterwards: a copy of personal
+ * data that stayed would outlive an erasure.
  */
 export async function rebuild<T>(
   options: RebuildOptions,

@@ -66,7 +66,10 @@ export function revocationOfKeyset(keysetId: string, event: KeysetEvent): Revoca
     : { targetKind: 'keyset', target: keysetId, epoch: null, until };
 }
 
-/** The row of a revocation, which takes the position of the `eventIndex`-th event (from 0) of its stream's command. */
+/**
+ * The row of a revocation, which takes the position of the `eventIndex`-th event (from 0) of its
+ * stream's command.
+ */
 export function revocationRow(
   streamId: string,
   eventIndex: number,

@@ -98,7 +98,10 @@ export async function findSession(
   return rows[0] === undefined ? null : sessionRecord(rows[0]);
 }
 
-/** The live sessions of a user, newest first; some may have passed their expiry and wait for the job that says so. */
+/**
+ * The live sessions of a user, newest first; some may have passed their expiry and wait for the job
+ * that says so.
+ */
 export async function findLiveSessions(
   client: Queryable,
   userId: string,
@@ -112,7 +115,9 @@ export async function findLiveSessions(
   return rows.map(sessionRecord);
 }
 
-/** Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first. */
+/**
+ * Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first.
+ */
 export async function findExpiredSessions(
   client: Queryable,
   now: number,

@@ -15,7 +15,10 @@ export interface UserRecord {
   readonly state: UserState;
 }
 
-/** A user as a command needs it: with the guard of its stream, its wrapped subject key and its password hash. */
+/**
+ * A user as a command needs it: with the guard of its stream, its wrapped subject key and its
+ * password hash.
+ */
 export interface UserForCommand extends UserRecord {
   readonly guard: number;
   readonly subjectKey: string | null;
@@ -118,7 +121,10 @@ export async function findUserByIdentifier(
   return rows[0] === undefined ? null : userForCommand(rows[0]);
 }
 
-/** Newest first, after the cursor `{registeredAt, userId}` if there is one, with each one's wrapped subject key. */
+/**
+ * Newest first, after the cursor `{registeredAt, userId}` if there is one, with each one's wrapped
+ * subject key.
+ */
 export async function listUsers(
   client: Queryable,
   page: { limit: number; after: { registeredAt: number; userId: string } | null },
@@ -137,7 +143,10 @@ export async function listUsers(
   return rows.map(userForCommand);
 }
 
-/** How many active administrators there are besides `userId`, and the guard under which that count stays true. */
+/**
+ * How many active administrators there are besides `userId`, and the guard under which that count
+ * stays true.
+ */
 export async function countOtherAdmins(
   client: Queryable,
   userId: string,

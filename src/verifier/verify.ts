@@ -62,8 +62,8 @@ export interface Verifier {
   /** Synchronous, no I/O, and throws for no token whatever. */
   verify(token: string, options: VerifyOptions): Verification;
   /**
-   * Whether this issuer signed it, whatever has become of it since: for a logout with an expired token. Never a reason
-   * to grant anything.
+   * Whether this issuer signed it, whatever has become of it since: for a logout with an expired
+   * token. Never a reason to grant anything.
    */
   recognize(token: string): Verification;
   readonly cachedTokens: number;

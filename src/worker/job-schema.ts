@@ -3,14 +3,17 @@ import type pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import { Serial } from '../eventlog/serial.ts';
 
-/** Named after the library's major version: the next one may bring its own schema and run beside this one. */
+/**
+ * Named after the library's major version: the next one may bring its own schema and run beside
+ * this one.
+ */
 export const jobSchemaName = 'pgboss_v12';
 
 const indexBuildMinutesMax = 30;
 
 /**
- * Installs or upgrades the job tables as the owner and lets the application role work with their rows. Idempotent; for
- * `migrate` to run under its lock, outside a transaction.
+ * Installs or upgrades the job tables as the owner and lets the application role work with their
+ * rows. Idempotent; for `migrate` to run under its lock, outside a transaction.
  */
 export async function installJobSchema(client: pg.Client, appRole: string): Promise<void> {
   const statements = new Serial();
@@ -38,7 +41,10 @@ export async function installJobSchema(client: pg.Client, appRole: string): Prom
   await client.query(`grant usage, select on all sequences in schema ${jobSchemaName} to ${role}`);
 }
 
-/** An upgrade may leave index builds to a background task that only a process with the owner's rights can run. */
+/**
+ * An upgrade may leave index builds to a background task that only a process with the owner's
+ * rights can run.
+ */
 async function untilIndexesAreBuilt(boss: PgBoss, errors: readonly Error[]): Promise<void> {
   const deadline = performance.now() + indexBuildMinutesMax * 60_000;
   for (;;) {

@@ -26,8 +26,8 @@ export interface JobContext {
 }
 
 /**
- * Level-triggered: a run looks at what is there and does what is due, so a missed, doubled or interrupted run costs
- * nothing.
+ * Level-triggered: a run looks at what is there and does what is due, so a missed, doubled or
+ * interrupted run costs nothing.
  */
 export interface Job {
   readonly name: string;

@@ -3,8 +3,9 @@ import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
 
 /**
- * `duplicate`, `gap`: an event's version is not one more than that of the stream's event before it. `head`: the row of
- * the stream in latchkey.streams does not say what its events say. `orphan`: no stream claims the event.
+ * `duplicate`, `gap`: an event's version is not one more than that of the stream's event before it.
+ * `head`: the row of the stream in latchkey.streams does not say what its events say. `orphan`: no
+ * stream claims the event.
  */
 export interface LogFinding {
   readonly problem: 'duplicate' | 'gap' | 'head' | 'orphan';
@@ -35,9 +36,9 @@ const findingsMax = 20;
 const settlePauseMs = 25;
 
 /**
- * Checks the events that were settled since the last call, each against the event before it and against its stream, and
- * saves where it stands. It does not move past damage, so the finding comes again until somebody has seen to it.
- * `client`: one connection.
+ * Checks the events that were settled since the last call, each against the event before it and
+ * against its stream, and saves where it stands. It does not move past damage, so the finding comes
+ * again until somebody has seen to it. `client`: one connection.
  */
 export async function checkNewEvents(
   client: Queryable,

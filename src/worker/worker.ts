@@ -56,8 +56,9 @@ const queueSettings = {
 } as const;
 
 /**
- * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on one of them. The
- * database must have been migrated; this process changes rows, never the schema. Throws UnsafeDatabaseError.
+ * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on
+ * one of them. The database must have been migrated; this process changes rows, never the schema.
+ * Throws UnsafeDatabaseError.
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;

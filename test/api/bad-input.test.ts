@@ -107,6 +107,21 @@ describe('a request body', () => {
     }
   });
 
+  // Fails when the one rule that refuses it goes: each of these would be a well-formed login.
+  it.each([
+    ['NUL', '{"email":"a\\u0000b","password":"x"}'],
+    ['a lone surrogate', '{"email":"\\ud800","password":"x"}'],
+    ['a name twice', '{"email":"a","email":"b","password":"x"}'],
+    ['no UTF-8', bytes('{"email":"\xff","password":"x"}')],
+    ['__proto__', '{"email":"a","password":"x","__proto__":{}}'],
+    ['an unknown field', '{"email":"a","password":"x","roles":[]}'],
+  ])('with %s is a 400, not an attempt to log in', async (_, body) => {
+    const headers = { 'content-type': 'application/json' };
+    const { status, text } = await send('/auth/login', { method: 'POST', body, headers });
+    expect(status).toBe(400);
+    expect(JSON.parse(text).code).toBe('invalid_request');
+  });
+
   it.each([
     ['text/plain', 415],
     ['application/xml', 415],

@@ -92,7 +92,6 @@ describe('no default, test or bench weakens durability', () => {
   });
 });
 
-// Tried, and failed here: each line of start-up-checks.ts and log-identity.ts left out.
 describe('start-up refuses', () => {
   let database: TestDatabase;
   const owner = (sql: string) => withClient(database.ownerUrl, (client) => client.query(sql));

@@ -88,7 +88,6 @@ function others(emails: readonly string[]) {
   };
 }
 
-// Tried, and failed here: applying only revocations up to the settled position.
 it('given an append held open for 10 s, nobody else is refused and a logout elsewhere is seen as fast as ever', async () => {
   const emails = ['ada@example.com', 'bob@example.com', 'cyd@example.com'];
   for (const email of emails) await registerUser(here, email);

@@ -183,7 +183,6 @@ async function expectLogIntact(): Promise<void> {
   expect(positions.every((pos, at) => at === 0 || pos > positions[at - 1]!)).toBe(true);
 }
 
-// Tried, and failed here: answering a login, refresh or logout before its append has resolved.
 it(`given ${kills} kill -9 of everything at random moments, all that was answered is there`, async () => {
   const acknowledgements = new Acknowledgements();
   const unexpected: string[] = [];

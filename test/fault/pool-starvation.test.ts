@@ -63,7 +63,6 @@ function newcomer() {
   return { email: `n${registered}@example.com`, password: faultPassword };
 }
 
-// Tried, and failed here: the revocation poll on a connection of the readers' pool.
 it('given all of its pooled connections are held, a node still learns of every logout and keeps its lease', async () => {
   const email = 'ada@example.com';
   await registerUser(other, email);

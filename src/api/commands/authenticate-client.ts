@@ -5,8 +5,8 @@ import type { ClientCredentials } from '../client-credentials.ts';
 import type { NodeMemory } from '../node-memory.ts';
 
 /**
- * The client that these credentials prove: a confidential one by one of its live secrets, a public one by its name.
- * Raises `invalid_client`.
+ * The client that these credentials prove: a confidential one by one of its live secrets, a public
+ * one by its name. Raises `invalid_client`.
  */
 export function authenticateClient(
   memory: Pick<NodeMemory, 'client'>,

@@ -18,7 +18,10 @@ export interface KeysetServices {
   readonly now: () => number;
 }
 
-/** An active and a pending issuer key exist when this resolves; of several nodes at once, one makes them. */
+/**
+ * An active and a pending issuer key exist when this resolves; of several nodes at once, one makes
+ * them.
+ */
 export async function ensureIssuerKeys(services: KeysetServices, meta: EventMeta): Promise<void> {
   let generated: GeneratedSigningKey[] = [];
   await services.handler.run(issuerKeysetId, async () => {

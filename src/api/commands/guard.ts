@@ -4,8 +4,9 @@ import { findLiveSessions, type SessionRecord } from '../../projections/session.
 import { adminGuardStreamId, findUser, type UserForCommand } from '../../projections/user.ts';
 
 /**
- * A user and its live sessions for a command under `guardUser`. The user comes first: a session that the second read
- * misses began under a later guard, so the append conflicts. Read side by side, it could be missed for good.
+ * A user and its live sessions for a command under `guardUser`. The user comes first: a session
+ * that the second read misses began under a later guard, so the append conflicts. Read side by
+ * side, it could be missed for good.
  */
 export async function findUserWithSessions(
   readers: Queryable,
@@ -16,8 +17,8 @@ export async function findUserWithSessions(
 }
 
 /**
- * Guards a user in a command that depends on the set of its sessions: two such commands serialise. Given the user's own
- * touch, the events ride on the guard.
+ * Guards a user in a command that depends on the set of its sessions: two such commands serialise.
+ * Given the user's own touch, the events ride on the guard.
  */
 export function guardUser(user: UserForCommand, own?: StreamTouch): StreamTouch {
   return {
@@ -31,7 +32,10 @@ export function guardUser(user: UserForCommand, own?: StreamTouch): StreamTouch 
   };
 }
 
-/** Guards the number of administrators: of two commands that counted the same others, one decides again. */
+/**
+ * Guards the number of administrators: of two commands that counted the same others, one decides
+ * again.
+ */
 export function guardAdministrators(guard: number): StreamTouch {
   return {
     streamId: adminGuardStreamId,

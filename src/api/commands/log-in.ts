@@ -31,9 +31,10 @@ export interface LogInInput {
 }
 
 /**
- * Checks the password, then starts a session and ends those that the device policy supersedes, in one transaction that
- * is guarded by the user: of two logins at once, one sees the other. Everything costs the same whether or not the
- * identifier is known. Raises `invalid_credentials`, `invalid_client`, `invalid_request` (audience), `unavailable`.
+ * Checks the password, then starts a session and ends those that the device policy supersedes, in
+ * one transaction that is guarded by the user: of two logins at once, one sees the other.
+ * Everything costs the same whether or not the identifier is known. Raises `invalid_credentials`,
+ * `invalid_client`, `invalid_request` (audience), `unavailable`.
  */
 export async function logIn(
   services: Services,
@@ -62,7 +63,8 @@ export async function logIn(
       attempt(services, input, { known, audience, matches: check.matches, rehashed }, context),
     );
   } catch (error) {
-    // The password changed during the check: whoever tries it now hears what everybody with an old one hears.
+    // The password changed during the check: whoever tries it now hears what everybody with an old
+    // one hears.
     if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
     throw new LatchkeyError('invalid_credentials', { cause: error, detail: error.detail ?? '' });
   }
@@ -192,7 +194,10 @@ function supersede(
   );
 }
 
-/** The issuer itself and the audience asked for, if the client may have it; decided before the identifier is looked at. */
+/**
+ * The issuer itself and the audience asked for, if the client may have it; decided before the
+ * identifier is looked at.
+ */
 function grantedAudience(services: Services, input: LogInInput): readonly string[] {
   const { config, memory } = services;
   const client =

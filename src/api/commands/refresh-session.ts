@@ -27,9 +27,9 @@ export interface RefreshInput {
 }
 
 /**
- * Rotates a refresh token, or answers its successor again when the first answer was lost (`domain/session/rotation.ts`).
- * Decided on the session's row alone, so it holds across processes and restarts. Raises `invalid_token`,
- * `session_ended`, `session_superseded`, `unavailable`.
+ * Rotates a refresh token, or answers its successor again when the first answer was lost
+ * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
+ * and restarts. Raises `invalid_token`, `session_ended`, `session_superseded`, `unavailable`.
  */
 export async function refreshSession(
   services: Services,
@@ -117,7 +117,10 @@ async function attempt(
 
 type RefreshCommand = Extract<Parameters<typeof changeSession>[2], { type: 'RefreshSession' }>;
 
-/** The domain's refusals carry epoch milliseconds; clients get RFC 3339 and, if superseded, the newcomer's name. */
+/**
+ * The domain's refusals carry epoch milliseconds; clients get RFC 3339 and, if superseded, the
+ * newcomer's name.
+ */
 function decide(record: SessionRecord, personal: PersonalData, command: RefreshCommand) {
   try {
     return changeSession(record.sessionId, record, command);

@@ -28,9 +28,10 @@ export interface RegisterInput {
 }
 
 /**
- * Registers a user: event, row, lookup entry, password hash and subject key in one transaction. With an Idempotency-Key
- * a retry of the same registration answers the same user. Raises `invalid_request`, `password_refused` (with reasons),
- * `conflict` (a known address, or a key used for another), `unavailable`.
+ * Registers a user: event, row, lookup entry, password hash and subject key in one transaction.
+ * With an Idempotency-Key a retry of the same registration answers the same user. Raises
+ * `invalid_request`, `password_refused` (with reasons), `conflict` (a known address, or a key used
+ * for another), `unavailable`.
  */
 export async function registerUser(
   services: Services,

@@ -11,8 +11,8 @@ import { metaOf } from './actor.ts';
 import { findUserWithSessions, guardUser } from './guard.ts';
 
 /**
- * Ends one session. Idempotent: one that has ended, or never was, is left as it is. With `ownerId`, somebody else's
- * raises `not_found`.
+ * Ends one session. Idempotent: one that has ended, or never was, is left as it is. With `ownerId`,
+ * somebody else's raises `not_found`.
  */
 export async function revokeSession(
   services: Services,
@@ -52,9 +52,9 @@ export async function revokeSession(
 const nothing: Attempt<undefined> = { command: null, answer: () => undefined };
 
 /**
- * Logout everywhere, or of the chosen sessions, in one transaction with the user guarded, so that a login at the same
- * moment is either ended or begins after it. Only when all sessions end is the user's epoch raised: it kills every access
- * token at once. Answers how many sessions ended.
+ * Logout everywhere, or of the chosen sessions, in one transaction with the user guarded, so that a
+ * login at the same moment is either ended or begins after it. Only when all sessions end is the
+ * user's epoch raised: it kills every access token at once. Answers how many sessions ended.
  */
 export async function revokeAllSessions(
   services: Services,

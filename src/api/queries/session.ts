@@ -6,7 +6,9 @@ import { PersonalData } from '../personal-data.ts';
 import { representSession } from '../representations.ts';
 import type { Services } from '../services.ts';
 
-/** The sessions of a user that are live now, newest first. Raises `not_found` for an unknown user. */
+/**
+ * The sessions of a user that are live now, newest first. Raises `not_found` for an unknown user.
+ */
 export async function listSessions(
   services: Services,
   userId: string,

@@ -18,7 +18,8 @@ import { userRoutes } from './user.ts';
 import { verifyRoutes } from './verify.ts';
 
 /**
- * Every declared route, in the order of the documentation. A literal path stands before its `{id}` sibling.
+ * Every declared route, in the order of the documentation. A literal path stands before its `{id}`
+ * sibling.
  */
 export function allRoutes(services: Services, probe: ReadinessProbe): Route[] {
   return [

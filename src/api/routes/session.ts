@@ -147,7 +147,9 @@ function logout(services: Services): Route {
   });
 }
 
-/** A bearer that is too old to be recognised says nothing: a refresh is how one gets a better one. */
+/**
+ * A bearer that is too old to be recognised says nothing: a refresh is how one gets a better one.
+ */
 function refuseOtherSession(
   services: Services,
   bearerToken: string | null,
@@ -173,7 +175,10 @@ function recognized(services: Services, token: string): { sid: string; sub: stri
   throw new LatchkeyError('invalid_token', { detail: recognition.reason });
 }
 
-/** The refresh token of the body or the cookie; the cookie only under the rules of cookie mode. Both must agree. */
+/**
+ * The refresh token of the body or the cookie; the cookie only under the rules of cookie mode. Both
+ * must agree.
+ */
 function presentedToken(
   services: Services,
   inBody: string | undefined,

@@ -3,8 +3,9 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { type Route, route } from '../route.ts';
 
 /**
- * Forward-auth as the documentation shows it. The fast lane answers it before any route is looked for; what it does not
- * recognise, such as a target in absolute form, must not be let through here without its demands.
+ * Forward-auth as the documentation shows it. The fast lane answers it before any route is looked
+ * for; what it does not recognise, such as a target in absolute form, must not be let through here
+ * without its demands.
  */
 export function verifyRoutes(): Route[] {
   return ['/auth/verify', '/auth/verify/{rest*}'].map((path) =>

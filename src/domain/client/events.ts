@@ -1,6 +1,9 @@
 import type { DomainEvent } from '../kernel/event.ts';
 
-/** `secretHash`: base64url SHA-256 of a 256-bit random secret, null for a public client. Times: epoch milliseconds. */
+/**
+ * `secretHash`: base64url SHA-256 of a 256-bit random secret, null for a public client. Times:
+ * epoch milliseconds.
+ */
 export type ClientRegistered = DomainEvent<
   'ClientRegistered',
   {

@@ -21,7 +21,10 @@ export interface UseInvite {
 
 export type InviteCommand = CreateInvite | UseInvite;
 
-/** Throws `conflict` (it exists) and `forbidden`, which does not tell a wrong code from a used or an expired one. */
+/**
+ * Throws `conflict` (it exists) and `forbidden`, which does not tell a wrong code from a used or an
+ * expired one.
+ */
 export const inviteDecider: Decider<InviteState, InviteCommand, InviteEvent> = {
   initialState: initialInvite,
   evolve: evolveInvite,

@@ -6,7 +6,10 @@ const idBytes = 16;
 const secretBytes = 32;
 const textLength = prefix.length + ((idBytes + secretBytes) / 3) * 4;
 
-/** `lki_` and base64url of: invite id (16 bytes) | secret (32 random bytes). What the invited person is given. */
+/**
+ * `lki_` and base64url of: invite id (16 bytes) | secret (32 random bytes). What the invited person
+ * is given.
+ */
 export function encodeInviteCode(invite: {
   readonly inviteId: string;
   readonly secret: Uint8Array;
@@ -17,7 +20,10 @@ export function encodeInviteCode(invite: {
   return prefix + Buffer.concat([id, invite.secret]).toString('base64url');
 }
 
-/** Which invite a code names, and the hash of its secret; null for any text that `encodeInviteCode` does not make. */
+/**
+ * Which invite a code names, and the hash of its secret; null for any text that `encodeInviteCode`
+ * does not make.
+ */
 export function decodeInviteCode(text: string): { inviteId: string; secretHash: string } | null {
   if (text.length !== textLength || !text.startsWith(prefix)) return null;
   const body = text.slice(prefix.length);

@@ -2,8 +2,9 @@ import type { ErrorCode } from './errors.ts';
 import type { DomainEvent } from './event.ts';
 
 /**
- * A pure decision core: `decide` and `evolve` are synchronous and deterministic; time, ids, random bytes and the
- * outcome of a password check arrive inside the command. `decide` throws LatchkeyError for a refusal nobody records.
+ * A pure decision core: `decide` and `evolve` are synchronous and deterministic; time, ids, random
+ * bytes and the outcome of a password check arrive inside the command. `decide` throws
+ * LatchkeyError for a refusal nobody records.
  */
 export interface Decider<S, C, E extends DomainEvent> {
   readonly initialState: S;
@@ -11,7 +12,10 @@ export interface Decider<S, C, E extends DomainEvent> {
   readonly decide: (state: S, command: C) => Decision<E>;
 }
 
-/** Events to append, and, when the outcome is a recorded refusal, the code to answer once they are committed. */
+/**
+ * Events to append, and, when the outcome is a recorded refusal, the code to answer once they are
+ * committed.
+ */
 export interface Decision<E extends DomainEvent> {
   readonly events: readonly E[];
   readonly refusal?: ErrorCode;

@@ -1,4 +1,7 @@
-/** Every code a client can meet. The HTTP status of each stands in `api/problem.ts`, the table in `docs/errors.md`. */
+/**
+ * Every code a client can meet. The HTTP status of each stands in `api/problem.ts`, the table in
+ * `docs/errors.md`.
+ */
 export const errorCodes = [
   'invalid_request',
   'payload_too_large',
@@ -36,7 +39,10 @@ export interface LatchkeyErrorOptions {
   readonly retryAfterSeconds?: number;
 }
 
-/** The one typed error: a stable code, no HTTP. `message` is the code; what happened goes to `detail`, for the log. */
+/**
+ * The one typed error: a stable code, no HTTP. `message` is the code; what happened goes to
+ * `detail`, for the log.
+ */
 export class LatchkeyError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;

@@ -1,4 +1,7 @@
-/** What event data may hold, so that JSON, JSONB and every upcaster agree on it. Integers are safe ones. */
+/**
+ * What event data may hold, so that JSON, JSONB and every upcaster agree on it. Integers are safe
+ * ones.
+ */
 export type EventValue =
   | string
   | number
@@ -8,7 +11,8 @@ export type EventValue =
   | { readonly [key: string]: EventValue };
 
 /**
- * A fact in the past tense. `pii` is ciphertext under the subject's key: the domain carries it and never looks inside.
+ * A fact in the past tense. `pii` is ciphertext under the subject's key: the domain carries it and
+ * never looks inside.
  */
 export interface DomainEvent<
   T extends string = string,

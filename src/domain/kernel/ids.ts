@@ -8,8 +8,9 @@ export function isId(text: string): boolean {
 }
 
 /**
- * A UUIDv8 (RFC 9562 section 5.8) that depends on nothing but its parts: the same Idempotency-Key of the same actor on
- * the same route names the same stream, so a retry meets its own first attempt.
+ * A UUIDv8 (RFC 9562 section 5.8) that depends on nothing but its parts: the same Idempotency-Key
+ * of the same actor on the same route names the same stream, so a retry meets its own first
+ * attempt.
  */
 export function derivedId(...parts: string[]): string {
   const hash = createHash('sha256');

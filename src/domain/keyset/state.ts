@@ -15,7 +15,9 @@ export interface KeysetKey {
   readonly revokedAt: number | null;
 }
 
-/** The folded issuer keyset, which is also its one JSONB row: keys in the order they were generated. */
+/**
+ * The folded issuer keyset, which is also its one JSONB row: keys in the order they were generated.
+ */
 export interface KeysetState {
   readonly keys: readonly KeysetKey[];
 }

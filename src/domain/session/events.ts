@@ -16,7 +16,10 @@ export const revocationReasons = [
 ] as const;
 export type RevocationReason = (typeof revocationReasons)[number];
 
-/** Times are epoch milliseconds. Hashes are base64url SHA-256 of a 256-bit random secret; `salt` is 16 random bytes. */
+/**
+ * Times are epoch milliseconds. Hashes are base64url SHA-256 of a 256-bit random secret; `salt` is
+ * 16 random bytes.
+ */
 export type SessionStarted = DomainEvent<
   'SessionStarted',
   {

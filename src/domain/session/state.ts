@@ -16,13 +16,18 @@ export interface SessionState {
   readonly generation: number;
   /** SHA-256 of the current secret; null for a session without a refresh token. */
   readonly secretHash: string | null;
-  /** SHA-256 of the immediate parent's secret, and the salt that derives the current secret from the parent's. */
+  /**
+   * SHA-256 of the immediate parent's secret, and the salt that derives the current secret from the
+   * parent's.
+   */
   readonly parentHash: string | null;
   readonly salt: string | null;
   readonly idempotencyKeyHash: string | null;
   /** No access token of this session outlives this. */
   readonly accessExpiresAt: number;
-  /** Generations below this have expired; `tokensMark…` is the next value and when it may be taken. */
+  /**
+   * Generations below this have expired; `tokensMark…` is the next value and when it may be taken.
+   */
   readonly tokensFromGeneration: number;
   readonly tokensMarkGeneration: number;
   readonly tokensMarkUntil: number;

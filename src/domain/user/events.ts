@@ -1,6 +1,9 @@
 import type { DomainEvent } from '../kernel/event.ts';
 
-/** pii of UserRegistered and ProfileChanged: the whole profile {email, name?, phone_number?, picture?}. Times: epoch ms. */
+/**
+ * pii of UserRegistered and ProfileChanged: the whole profile {email, name?, phone_number?,
+ * picture?}. Times: epoch ms.
+ */
 export type UserRegistered = DomainEvent<
   'UserRegistered',
   { at: number; emailVerified: boolean; hasPassword: boolean; roles: string[] }

@@ -2,7 +2,9 @@ import { everyMinute, type Job } from '../job.ts';
 
 const partitionsAhead = 3;
 
-/** Keeps empty partitions of the log ready; one fills in days at the earliest, and three are ahead. */
+/**
+ * Keeps empty partitions of the log ready; one fills in days at the earliest, and three are ahead.
+ */
 export const ensurePartitions: Job = {
   name: 'partitions.ensure',
   cron: everyMinute,

@@ -13,7 +13,10 @@ export const pruneOldRevocations: Job = {
   run: (context) => pruneAll(context, 'revocations', pruneRevocations, context.now()),
 };
 
-/** Forgets the rows of sessions that ended longer ago than SESSION_RETENTION_SECONDS; the log keeps their events. */
+/**
+ * Forgets the rows of sessions that ended longer ago than SESSION_RETENTION_SECONDS; the log keeps
+ * their events.
+ */
 export const pruneOldSessions: Job = {
   name: 'sessions.prune',
   cron: everyMinute,

@@ -40,7 +40,10 @@ function removeRetiredKeys(context: JobContext): Promise<string[]> {
   });
 }
 
-/** A key and its secret are written in one transaction, so a secret without a key is one that was removed. */
+/**
+ * A key and its secret are written in one transaction, so a secret without a key is one that was
+ * removed.
+ */
 async function deleteRemovedSecrets({ readers }: JobContext): Promise<void> {
   await readers.query({
     name: 'delete-removed-secrets',

@@ -114,12 +114,16 @@ describe('an answer that was lost on the way from Postgres', () => {
   });
 
   it('of a login, too: the session that was told of is the one that lives', async () => {
-    const { email, id } = await newSession();
+    const { email, id, userId } = await newSession();
     const lost = toPostgres.loseAnswerTo(append);
     const { status, body } = await post(`${api.url}/auth/login`, { email, password: testPassword });
     await lost;
     expect(status).toBe(200);
     expect(await typesOf(body.session.id)).toEqual(['SessionStarted']);
+    const { rows } = await withClient(database.ownerUrl, (owner) =>
+      owner.query('select 1 from latchkey.sessions where user_id = $1', [userId]),
+    );
+    expect(rows).toHaveLength(2);
     expect(await typesOf(id)).toEqual(['SessionStarted', 'SessionRevoked']);
     expect(await verifyAt(api.url, body.access_token)).toBe(204);
   });

@@ -63,7 +63,8 @@ describe('/auth/verify', () => {
     expect(answer.status).toBe(204);
   });
 
-  // Fails when a demand is not looked at, or when one of several scopes is enough.
+  // Fails when a demand is not looked at, when an empty one counts as none, or when one of several
+  // scopes is enough.
   it.each([
     ['?role=editor', 204],
     ['?role=admin', 403],
@@ -75,6 +76,9 @@ describe('/auth/verify', () => {
     ['?unknown=1', 204],
     ['?role=editor&role=admin', 400],
     ['?role=%ff', 400],
+    ['?role=', 400],
+    ['?scope', 400],
+    ['?x=1&aud=&role=editor', 400],
   ])('meets the demand %s with %i', async (query, status) => {
     const { token } = await newSession(['editor']);
     const answer = await verify(token, `/auth/verify${query}`);
