@@ -63,6 +63,7 @@ function groupCommit(postgres: BenchPostgres): Way & { readonly writer: Writer }
 
 function oneByOne(postgres: BenchPostgres, connections: number): Way {
   const pool = new pg.Pool({ connectionString: postgres.appUrl, max: connections });
+  pool.on('error', () => {});
   return {
     name: `b  one round trip per append, ${connections} connections`,
     round: () => keepAppending((command) => appendBatch(pool, [command], { patient: false })),
@@ -129,6 +130,7 @@ async function emmett(postgres: BenchPostgres): Promise<Way | null> {
   const { getPostgreSQLEventStore } = await import(`${peers}/emmett-postgresql/dist/index.js`);
   const { STREAM_DOES_NOT_EXIST } = await import(`${peers}/emmett/dist/index.js`);
   const pool = new pg.Pool({ connectionString: postgres.ownerUrl, max: callers });
+  pool.on('error', () => {});
   const store = getPostgreSQLEventStore(postgres.ownerUrl, { connectionOptions: { pool } });
   await store.schema.migrate();
   return {
@@ -156,6 +158,7 @@ async function emmett(postgres: BenchPostgres): Promise<Way | null> {
 /** p50 in milliseconds at two callers: the writer, and a bare INSERT of the same data in autocommit. */
 async function latencies(postgres: BenchPostgres, writer: Writer) {
   const pool = new pg.Pool({ connectionString: postgres.ownerUrl, max: 2 });
+  pool.on('error', () => {});
   await pool.query('create table bare (id uuid primary key, data jsonb not null)');
   const ways = {
     writer: (command: Command) => writer.append(command),

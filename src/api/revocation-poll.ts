@@ -44,7 +44,7 @@ export class RevocationPoll {
    */
   #readThrough: number | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #polling: Promise<void> | null = null;
+  #polling: Promise<void> = Promise.resolve();
   #stopped = false;
   #failing = false;
 
@@ -54,34 +54,36 @@ export class RevocationPoll {
 
   /** Loads everything once, then polls. Rejects when the first load fails. */
   async start(): Promise<void> {
-    await this.#poll();
+    await this.#next();
     this.#schedule();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#polling?.catch(() => {});
+    await this.#polling.catch(() => {});
     await this.#options.connection.close();
   }
 
   /** One poll now, for a caller that must see its own change to keys or clients. */
-  async refresh(): Promise<void> {
-    await this.#polling;
-    this.#polling = this.#poll();
-    await this.#polling;
+  refresh(): Promise<void> {
+    return this.#next();
+  }
+
+  /** Polls go one after the other: two at once could move the cursor by each other's ceilings. */
+  #next(): Promise<void> {
+    const next = this.#polling.catch(() => {}).then(() => this.#poll());
+    this.#polling = next;
+    return next;
   }
 
   #schedule(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(async () => {
-      // Two polls at once could move the cursor by each other's ceilings.
-      await this.#polling?.catch(() => {});
-      this.#polling = this.#poll().then(
+      await this.#next().then(
         () => this.#recovered(),
         (error: unknown) => this.#failed(error),
       );
-      await this.#polling;
       this.#schedule();
     }, this.#options.intervalMs);
   }

@@ -5,6 +5,7 @@ import { type Appended, BusyError, type Command, ConflictError } from './command
 import { classifyFailure } from './failure.ts';
 import type { Queryable } from './queryable.ts';
 import { readBack } from './read-back.ts';
+import type { WriterOptions } from './writer-options.ts';
 
 interface Pending {
   readonly command: Command;
@@ -26,28 +27,13 @@ interface Pending {
   settled: boolean;
 }
 
-export interface WriterObserver {
-  batch(commands: number, seconds: number): void;
-  conflict(): void;
-  busy(): void;
-  appended(command: Command, seconds: number): void;
-}
-
-export interface WriterOptions {
-  /** One lane each; a lane has at most one batch under way. */
-  readonly lanes: readonly Queryable[];
-  /** Where a command whose answer was lost is looked for. */
-  readonly readers: Queryable;
-  readonly deadlineMs?: number;
-  /** Called for every appended command before its caller hears of it. */
-  readonly onAppended?: (command: Command) => void;
-  readonly observer?: WriterObserver;
-}
-
 /**
  * Per 100 commands with one bad: halves take 15 round trips and 300 rows, these as many and 225.
  */
 const partsOfBrokenBatch = 5;
+
+/** As long as `latchkey.append` waits for a held stream, and a little for the way there. */
+const lockWaitMs = 60;
 
 /**
  * Group commit without a timer: commands that arrive while both lanes are busy form the next batch.
@@ -61,6 +47,7 @@ export class Writer {
   readonly #held = new Set<string>();
   readonly #idle: Queryable[];
   #patientUnderWay = false;
+  #underWay = 0;
   #sequence = 0;
 
   constructor(options: WriterOptions) {
@@ -129,11 +116,12 @@ export class Writer {
     const skipped: Pending[] = [];
     let patient: boolean | undefined;
     const blocked = new Set<string>();
+    const most = this.#batchMax();
     for (const pending of this.#queue) {
       if (pending.settled) continue;
       const ids = pending.command.streams.map(({ streamId }) => streamId);
       const free =
-        batch.length < limits.batchCommandsMax &&
+        batch.length < most &&
         !pending.pausing &&
         (patient === undefined || patient === pending.patient) &&
         !(pending.patient && this.#patientUnderWay) &&
@@ -150,10 +138,22 @@ export class Writer {
     }
     this.#queue.splice(0, this.#queue.length, ...skipped);
     if (patient === true) this.#patientUnderWay = true;
+    this.#underWay += batch.length;
     return batch;
   }
 
+  /**
+   * A lane's even share. One that took all would leave the other with the few commands that come
+   * next, again and again, and a batch costs much the same whether it holds one or ten.
+   */
+  #batchMax(): number {
+    const outstanding = this.#queue.length + this.#underWay;
+    const share = Math.ceil(outstanding / this.#options.lanes.length);
+    return Math.min(share, limits.batchCommandsMax);
+  }
+
   #release(batch: readonly Pending[]): void {
+    this.#underWay -= batch.length;
     for (const { command } of batch) {
       for (const { streamId } of command.streams) this.#held.delete(streamId);
     }
@@ -256,7 +256,9 @@ export class Writer {
   #again(pending: Pending): void {
     if (pending.settled) return;
     const waitMs = pending.patient ? 5 + Math.random() * 45 : 0;
-    if (performance.now() + waitMs >= pending.deadline) {
+    // A try that could still be waiting for the lock at the deadline is not begun: what is answered
+    // with 'unavailable' should not be appended a moment later.
+    if (performance.now() + waitMs + lockWaitMs >= pending.deadline) {
       this.#fail(pending, unavailable('a stream stayed held', new BusyError()));
       return;
     }

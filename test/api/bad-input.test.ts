@@ -4,47 +4,18 @@ import type { ReadinessProbe } from '../../src/api/readiness.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { oauthErrorSchema, problemSchema } from '../../src/api/schemas.ts';
 import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { documentedOperations, type Operation } from '../support/documented-operations.ts';
 import { responseValidator } from './http/validate-response.ts';
-
-interface Operation {
-  method: string;
-  path: string;
-  isForm: boolean;
-  fields: string[];
-  hasBody: boolean;
-}
 
 let api: TestApi;
 let operations: Operation[];
 let validate: ReturnType<typeof responseValidator>;
 beforeAll(async () => {
   api = await startTestApi({ LOGIN_FLOOR_MS: '0', DEVICE_POLICY_SERVICE: 'unlimited' });
-  operations = await documentedOperations();
+  operations = await documentedOperations(api.url);
   validate = responseValidator(allRoutes(api.services, {} as ReadinessProbe));
 });
 afterAll(() => api.stop());
-
-async function documentedOperations(): Promise<Operation[]> {
-  // biome-ignore lint/suspicious/noExplicitAny: the document is data here
-  const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as any;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  return Object.entries<any>(document.paths)
-    .filter(([path]) => !path.startsWith('/api/auth/'))
-    .flatMap(([path, methods]) =>
-      // biome-ignore lint/suspicious/noExplicitAny: as above
-      Object.entries<any>(methods).map(([method, { requestBody }]) => {
-        const type = Object.keys(requestBody?.content ?? {})[0];
-        const schema = requestBody?.content[type!].schema;
-        return {
-          method: method.toUpperCase(),
-          path,
-          isForm: type === 'application/x-www-form-urlencoded',
-          fields: Object.keys(schema?.properties ?? {}),
-          hasBody: requestBody !== undefined,
-        };
-      }),
-    );
-}
 
 const unknownId = '01900000-0000-7000-8000-000000000000';
 const inPath = (path: string, value = unknownId) => path.replace(/\{\w+\}/g, value);

@@ -102,7 +102,6 @@ it('given all of its pooled connections are held, a node still learns of every l
     }
     expect(performance.now() - startedAt).toBeGreaterThan(leaseSeconds * 1000);
     expect(await verifyStatus(starved, kept.access_token)).toBe(204);
-    expect((await starved.call('GET', '/readyz')).body.failing).toEqual(['database']);
     seen.sort((a, b) => a - b);
     console.log(
       `starved node: a logout elsewhere was refused after ${seen[seen.length >> 1]!.toFixed(0)} ms ` +

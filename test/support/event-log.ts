@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { Writer, type WriterOptions } from '../../src/eventlog/writer.ts';
+import { Writer } from '../../src/eventlog/writer.ts';
+import type { WriterOptions } from '../../src/eventlog/writer-options.ts';
 import { createPools, type Pools } from '../../src/platform/postgres-pool.ts';
 import { silentLogger } from './cluster.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';

@@ -1,6 +1,5 @@
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import type { LaunchMode } from '../../src/platform/postgres-binaries.ts';
-import { silentLogger } from './cluster.ts';
 
 /** Starts an embedded Postgres in a process that a test can kill, says where, and waits to be ended. */
 const [dataDir, launchMode] = process.argv.slice(2);
@@ -11,7 +10,7 @@ try {
     launchMode: mode,
   } = await startEmbeddedPostgres({
     dataDir: dataDir!,
-    logger: silentLogger,
+    logger: { info() {} },
     ...(launchMode === undefined ? {} : { launchMode: launchMode as LaunchMode }),
   });
   process.stdout.write(`${JSON.stringify({ url, pid, mode })}\n`);

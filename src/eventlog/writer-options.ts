@@ -1,0 +1,20 @@
+import type { Command } from './command.ts';
+import type { Queryable } from './queryable.ts';
+
+export interface WriterObserver {
+  batch(commands: number, seconds: number): void;
+  conflict(): void;
+  busy(): void;
+  appended(command: Command, seconds: number): void;
+}
+
+export interface WriterOptions {
+  /** One lane each; a lane has at most one batch under way. */
+  readonly lanes: readonly Queryable[];
+  /** Where a command whose answer was lost is looked for. */
+  readonly readers: Queryable;
+  readonly deadlineMs?: number;
+  /** Called for every appended command before its caller hears of it. */
+  readonly onAppended?: (command: Command) => void;
+  readonly observer?: WriterObserver;
+}
