@@ -108,7 +108,9 @@ export class RevocationPoll {
     }
     const { fence } = this.#fence;
     const settled = await fence.advance();
-    if (settled === this.#readThrough) return;
+    // While an append is open the head may move without the settled part: then everything visible
+    // is read again.
+    if (!fence.waiting && settled === this.#readThrough) return;
     const revocations = await findRevocations(client, this.#cursor);
     let mustReload = false;
     let cursor = this.#cursor;

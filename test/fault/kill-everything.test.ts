@@ -45,7 +45,7 @@ async function startAll(): Promise<void> {
     databaseUrl: postgres.appUrl,
     env: {
       DEVICE_POLICY_WEB: 'unlimited',
-      MAX_SESSIONS_PER_USER: '10000',
+      MAX_SESSIONS_PER_USER: '250',
       POOL_READERS: '4',
       // A client may come back to a refresh without an answer only some kills later.
       REFRESH_GRACE_SECONDS: '600',
