@@ -140,7 +140,7 @@ const emptyDemand = /(?:^|&)(?:role|scope|aud)=?(?:&|$)/;
  * doors open.
  */
 function demandsOf(query: string): Readonly<Record<string, string>> {
-  if (emptyDemand.test(query)) {
+  if (emptyDemand.test(decodeURIComponent(query))) {
     throw new LatchkeyError('invalid_request', {
       errors: [{ path: 'query', message: 'role, scope and aud must not be empty' }],
     });

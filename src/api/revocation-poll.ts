@@ -5,14 +5,14 @@ import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
 import { listClients } from '../projections/client.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
-import { findRevocations } from '../projections/revocation.ts';
+import { findRevocations, type PositionedRevocation } from '../projections/revocation.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { importSigningKey } from './tokens/signing-keys.ts';
 
 export interface RevocationPollOptions {
   /** A direct connection of its own, so that no starved pool delays it. Reconnects by itself. */
   readonly connection: {
-    use<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+    use<T>(work: (client: Queryable) => Promise<T>, options?: { timeoutMs?: number }): Promise<T>;
     readonly generation: number;
     close(): Promise<void>;
   };
@@ -26,6 +26,10 @@ export interface RevocationPollOptions {
   readonly checkLog: (client: Queryable, cursor: number) => Promise<void>;
   readonly log: Pick<Logger, 'warn' | 'info'>;
 }
+
+const pageRows = 5_000;
+const firstLoadMs = 60_000;
+const pollMs = 1_500;
 
 /**
  * Keeps a node's memory current. Every visible revocation beyond the cursor is applied at once, in
@@ -91,7 +95,9 @@ export class RevocationPoll {
   async #poll(): Promise<void> {
     const { connection, memory } = this.#options;
     const start = { now: Date.now(), monotonicNow: performance.now() };
-    await connection.use((client) => this.#pollOn(client, connection.generation));
+    // The first load of a node may have a day's revocations to read.
+    const timeoutMs = this.#readThrough === null && this.#cursor === 0 ? firstLoadMs : pollMs;
+    await connection.use((client) => this.#pollOn(client, connection.generation), { timeoutMs });
     memory.lease.renew(start);
     memory.revocations.prune(Date.now(), 0.01);
   }
@@ -111,23 +117,28 @@ export class RevocationPoll {
     // While an append is open the head may move without the settled part: then everything visible
     // is read again.
     if (!fence.waiting && settled === this.#readThrough) return;
-    const revocations = await findRevocations(client, this.#cursor);
-    let mustReload = false;
-    let cursor = this.#cursor;
-    for (const revocation of revocations) {
-      if (revocation.pos <= settled) cursor = Math.max(cursor, revocation.pos);
-      if (this.#applied.has(revocation.pos)) continue;
-      memory.revoke(revocation);
-      if (revocation.targetKind !== 'session' && revocation.targetKind !== 'user')
-        mustReload = true;
-      if (revocation.pos > settled) this.#applied.add(revocation.pos);
-    }
-    if (mustReload) await this.#reload(client);
-    if (cursor > this.#cursor) {
-      this.#cursor = cursor;
-      for (const pos of this.#applied) if (pos <= cursor) this.#applied.delete(pos);
-    }
+    await this.#apply(client, settled);
     this.#readThrough = fence.waiting ? null : settled;
+  }
+
+  /** Page by page, and the cursor with each: a poll that is cut has not read for nothing. */
+  async #apply(client: Queryable, settled: number): Promise<void> {
+    const { memory } = this.#options;
+    let after = this.#cursor;
+    let page: PositionedRevocation[];
+    do {
+      page = await findRevocations(client, after, pageRows);
+      const fresh = page.filter(({ pos }) => !this.#applied.has(pos));
+      for (const revocation of fresh) memory.revoke(revocation);
+      // Remembered only afterwards: a reload that failed is owed again by the next poll.
+      if (fresh.some(({ targetKind }) => targetKind !== 'session' && targetKind !== 'user')) {
+        await this.#reload(client);
+      }
+      for (const { pos } of fresh) if (pos > settled) this.#applied.add(pos);
+      after = page.at(-1)?.pos ?? after;
+      this.#cursor = Math.max(this.#cursor, page.findLast(({ pos }) => pos <= settled)?.pos ?? 0);
+    } while (page.length === pageRows);
+    for (const pos of this.#applied) if (pos <= this.#cursor) this.#applied.delete(pos);
   }
 
   async #reload(client: Queryable): Promise<void> {

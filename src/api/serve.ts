@@ -79,7 +79,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     await checkDatabase(pools.readers, config.poolReaders + writerConnections + 1);
     await requireSchema(pools.readers);
     const memory = new NodeMemory(config);
-    const handler = new CommandHandler(createWriter(pools, memory, metrics));
+    const handler = new CommandHandler(createWriter(pools, memory, metrics, log));
     const poll = await createPoll(pools, memory, { config, keyWrap, log });
     const services: Services = {
       config,
@@ -183,11 +183,12 @@ async function listen(
   };
 }
 
-function createWriter(pools: Pools, memory: NodeMemory, metrics: Metrics): Writer {
+function createWriter(pools: Pools, memory: NodeMemory, metrics: Metrics, log: Logger): Writer {
   const observer: WriterObserver = {
     batch: (commands) => metrics.appendBatchCommands.observe(commands),
     conflict: () => metrics.appendConflicts.inc(),
     busy: () => {},
+    hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
     appended: (command, seconds) => {
       metrics.appends.inc();
       metrics.appendDuration.observe(seconds);

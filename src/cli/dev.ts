@@ -1,7 +1,7 @@
 import { ensureAdministrator } from '../api/commands/ensure-administrator.ts';
 import { type Api, migrationsDirectory, startApi } from '../api/serve.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
-import { startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { createLogger, type Logger } from '../platform/logging.ts';
 import { migrate } from '../platform/migrate.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
@@ -54,7 +54,36 @@ async function startDatabase(config: Config, log: Logger): Promise<Database> {
   }
   return {
     appUrl: postgres.urlFor(config.databaseAppRole, postgres.appPassword),
-    stop: () => postgres.stop(),
+    stop: keepRunning(postgres, config, log),
+  };
+}
+
+/**
+ * Starts Postgres again, on the same port, whenever it ends by itself; the service recovers as it
+ * would from any other loss of its database. Answers the function that ends both.
+ */
+function keepRunning(first: EmbeddedPostgres, config: Config, log: Logger): () => Promise<void> {
+  let current = first;
+  let stopping = false;
+  const restart = async () => {
+    await current.ended;
+    if (stopping) return;
+    log.error({}, 'embedded Postgres has ended: starting it again');
+    await current.stop();
+    current = await startEmbeddedPostgres({ dataDir: config.dataDir, logger: log });
+    watch();
+  };
+  const watch = () => {
+    restart().catch((error: unknown) => {
+      log.fatal({ err: error }, 'embedded Postgres does not start again: the service ends');
+      process.exitCode = 1;
+      process.kill(process.pid, 'SIGTERM');
+    });
+  };
+  watch();
+  return () => {
+    stopping = true;
+    return current.stop();
   };
 }
 

@@ -19,6 +19,8 @@ export function classifyFailure(error: unknown): Failure {
   if (code === '55P03' || code === '40P01' || code === '40001') return { kind: 'busy' };
   if (code === '23505') {
     const { constraint } = error as { constraint?: string };
+    // The subject's key is as new as its stream: somebody else created both.
+    if (constraint === 'subject_keys_pkey') return { kind: 'race' };
     return { kind: 'other', error: new UniqueViolationError(constraint ?? 'unknown', error) };
   }
   // 08: connection; 57P0x: shutdown or crash; 57014: cancelled by a timeout; 53300: too many

@@ -6,6 +6,8 @@ export interface WriterObserver {
   conflict(): void;
   busy(): void;
   appended(command: Command, seconds: number): void;
+  /** `onAppended` threw. */
+  hookFailed(error: unknown): void;
 }
 
 export interface WriterOptions {

@@ -19,17 +19,12 @@ interface Pending {
   patient: boolean;
   /** A connection was lost after this command was sent: it may be in the log already. */
   ambiguous: boolean;
-  /**
-   * Pauses between two tries; it keeps its place, so that later commands on its streams wait behind
-   * it.
-   */
+  /** Pauses between two tries, in its place: later commands on its streams wait behind it. */
   pausing: boolean;
   settled: boolean;
 }
 
-/**
- * Per 100 commands with one bad: halves take 15 round trips and 300 rows, these as many and 225.
- */
+/** With one bad in 100: 15 round trips and 225 rows; halves would carry 300. */
 const partsOfBrokenBatch = 5;
 
 /** As long as `latchkey.append` waits for a held stream, and a little for the way there. */
@@ -226,7 +221,9 @@ export class Writer {
     }
     const pending = batch[0]!;
     if (failure.kind === 'other') {
-      this.#fail(pending, failure.error);
+      const fail = () => this.#fail(pending, failure.error);
+      if (pending.ambiguous) await this.#unlessInLog(pending, fail);
+      else fail();
       return;
     }
     this.#options.observer?.busy();
@@ -273,9 +270,13 @@ export class Writer {
   }
 
   #succeed(pending: Pending, appended: Appended): void {
-    // Even when the caller was told 'unavailable': what is in the log must be in this node's
-    // memory.
-    this.#options.onAppended?.(pending.command);
+    // Also when its caller gave up: what is in the log must be in this node's memory.
+    try {
+      this.#options.onAppended?.(pending.command);
+    } catch (error) {
+      // It is committed all the same, and the poll will tell this node what the hook could not.
+      this.#options.observer?.hookFailed(error);
+    }
     if (pending.settled) return;
     pending.settled = true;
     const seconds = (performance.now() - pending.enqueuedAt) / 1000;

@@ -46,6 +46,8 @@ export interface EmbeddedPostgres {
   readonly pid: number;
   readonly port: number;
   readonly launchMode: LaunchMode;
+  /** Resolves when the server has ended, for whatever reason. */
+  readonly ended: Promise<void>;
   /** Ends Postgres in good order and frees the data directory. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function startEmbeddedPostgres(
       pid: server.child.pid!,
       port: server.port,
       launchMode: launcher.mode,
+      ended: exitOf(server.child).then(() => {}),
       stop,
     };
   } catch (error) {
@@ -186,7 +189,7 @@ async function start(
     try {
       await waitUntilReady(child, port, password);
       writeFileSync(portFile, `${port}\n`);
-      const fields = { pid: child.pid, port, mode: launcher.mode };
+      const fields = { postgres_pid: child.pid, port, mode: launcher.mode };
       options.logger.info(fields, 'embedded Postgres started');
       return { child, port };
     } catch (error) {

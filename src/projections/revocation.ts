@@ -89,16 +89,20 @@ export interface PositionedRevocation extends Revocation {
   readonly pos: number;
 }
 
-/** Every visible entry after a position, whatever the fence says: revocations need no order. */
+/**
+ * The next `limit` visible entries after a position, whatever the fence says: revocations need no
+ * order. An event makes at most one.
+ */
 export async function findRevocations(
   client: Queryable,
   after: number,
+  limit: number,
 ): Promise<PositionedRevocation[]> {
   const { rows } = await client.query({
     name: 'find-revocations',
     text: `select pos, target_kind, target, epoch, until from latchkey.revocations
-      where pos > $1 order by pos`,
-    values: [after],
+      where pos > $1 order by pos limit $2`,
+    values: [after, limit],
   });
   return rows.map((row) => ({
     pos: safeInteger(row.pos),

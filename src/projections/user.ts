@@ -144,7 +144,7 @@ export async function listUsers(
 }
 
 /**
- * How many active administrators there are besides `userId`, and the guard under which that count
+ * How many administrators who can log in there are besides `userId`, and the guard under which that count
  * stays true.
  */
 export async function countOtherAdmins(
@@ -154,7 +154,8 @@ export async function countOtherAdmins(
   const { rows } = await client.query({
     name: 'count-other-admins',
     text: `select (select count(*) from latchkey.users u
-        where 'latchkey:admin' = any (u.roles) and u.status = 'active' and u.user_id <> $1) as count,
+        where 'latchkey:admin' = any (u.roles) and u.status = 'active' and u.has_password
+          and u.user_id <> $1) as count,
       (select guard_v from latchkey.streams where stream_id = $2) as guard_v`,
     values: [userId, adminGuardStreamId],
   });

@@ -88,7 +88,7 @@ describe('sessions.expire with an idle timeout', () => {
     await job.run(world.context(startedAt + 60 * minuteMs, { config }));
     expect(await world.eventTypes(idle)).toStrictEqual(['SessionStarted', 'SessionExpired']);
     expect(await world.eventTypes(busy)).toStrictEqual(['SessionStarted', 'SessionRefreshed']);
-    expect(await findRevocations(world.pools.readers, 0)).toMatchObject([{ target: idle }]);
+    expect(await findRevocations(world.pools.readers, 0, 10_000)).toMatchObject([{ target: idle }]);
   });
 
   it('leaves idle sessions alone when there is none', async () => {

@@ -50,7 +50,7 @@ export async function registerUser(
       ? newId()
       : derivedId('register', context.actor.id ?? '', input.idempotencyKey);
   const mac = identifierMac(services.secrets.identifierKey, email);
-  const replayed = await replay(services, userId, email);
+  const replayed = await replay(services, userId, { email, roles: input.roles });
   if (replayed !== null) return replayed;
   if ((await findUserByIdentifier(services.readers, mac)) !== null) {
     throw new LatchkeyError('conflict', { detail: 'address is taken' });
@@ -59,7 +59,7 @@ export async function registerUser(
   const subject = await services.subjectKeys.newSubjectKey(userId);
   try {
     return await services.handler.run(userId, async () => {
-      const again = await replay(services, userId, email);
+      const again = await replay(services, userId, { email, roles: input.roles });
       if (again !== null) return { command: null, answer: () => again };
       const registered = changeUser(userId, null, {
         type: 'RegisterUser',
@@ -101,15 +101,24 @@ export async function registerUser(
   }
 }
 
-async function replay(services: Services, userId: string, email: string) {
+/**
+ * What the first try under the same key answered, and no more: whoever repeats it has shown no
+ * password. Raises `conflict` when it was for another address.
+ */
+async function replay(
+  services: Services,
+  userId: string,
+  first: { readonly email: string; readonly roles: readonly string[] },
+) {
   const existing = await findUser(services.readers, userId);
   if (existing === null) return null;
   const personal = await PersonalData.of(services.subjectKeys, userId, existing.subjectKey);
   const user = representUser(userId, existing.state, personal);
-  if (user.email !== email) {
+  if (user.email !== first.email) {
     throw new LatchkeyError('conflict', { detail: 'Idempotency-Key was used for another address' });
   }
-  return user;
+  const { id, email, email_verified, created_at } = user;
+  return { id, email, email_verified, roles: first.roles, created_at, disabled: false };
 }
 
 /** The password as it is hashed. Raises `password_refused` with every reason. */

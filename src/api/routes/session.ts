@@ -129,7 +129,7 @@ function logout(services: Services): Route {
     errors: ['invalid_token', 'origin_refused', 'unavailable'],
     handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
       const bearer = bearerToken === null ? null : recognized(services, bearerToken);
-      const cookieHeaders = bearer === null ? headers : {};
+      const cookieHeaders = bearerToken === null ? headers : {};
       const refreshToken = presentedToken(services, body?.refresh_token, cookieHeaders);
       const decoded =
         refreshToken === null
@@ -138,10 +138,11 @@ function logout(services: Services): Route {
       if (refreshToken !== null && decoded === null) throw new LatchkeyError('invalid_token');
       if (bearer !== null && decoded !== null) requireOneSession(bearer, decoded);
       const sessionId = bearer?.sid ?? decoded?.sessionId;
-      if (sessionId === undefined) throw new LatchkeyError('invalid_token', { detail: 'no token' });
+      if (sessionId === undefined)
+        throw new LatchkeyError('invalid_token', { detail: 'no token of ours' });
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
       await revokeSession(services, { sessionId, reason: 'logout' }, context);
-      const hasCookie = bearer === null && refreshCookie(headers.cookie) !== null;
+      const hasCookie = bearerToken === null && refreshCookie(headers.cookie) !== null;
       return reply(204, undefined, hasCookie ? { 'set-cookie': clearRefreshCookie() } : undefined);
     },
   });
@@ -168,11 +169,13 @@ function requireOneSession(bearer: { sid: string }, refreshToken: { sessionId: s
   });
 }
 
-/** An access token of ours, expired or not: enough to end its session, never more. */
-function recognized(services: Services, token: string): { sid: string; sub: string } {
+/**
+ * An access token of ours, expired or not: enough to end its session, never more. One that is not
+ * recognised, such as one of a key that was revoked, says nothing; null.
+ */
+function recognized(services: Services, token: string): { sid: string; sub: string } | null {
   const recognition = services.memory.verifier.recognize(token);
-  if (recognition.ok) return recognition.claims;
-  throw new LatchkeyError('invalid_token', { detail: recognition.reason });
+  return recognition.ok ? recognition.claims : null;
 }
 
 /**

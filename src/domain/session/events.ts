@@ -10,7 +10,6 @@ export const revocationReasons = [
   'reuse_detected',
   'password_changed',
   'user_disabled',
-  'client_disabled',
   'admin',
   'key_compromised',
 ] as const;
