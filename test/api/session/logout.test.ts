@@ -24,6 +24,15 @@ const logOut = (options: Parameters<TestApi['call']>[2], node = api) =>
 const isLive = async (token: string) => (await api.refresh(token)).status === 200;
 
 describe('a logout', () => {
+  // Fails when a bearer that says nothing stands in the way of the token that does.
+  it('by its refresh token beside a bearer that is not recognised ends the session', async () => {
+    const session = await newSession();
+    const body = { refresh_token: session.token };
+    expect((await logOut({ token: 'not.a.token', body })).status).toBe(204);
+    expect(await isLive(session.token)).toBe(false);
+    expect((await logOut({ token: 'not.a.token' })).status).toBe(401);
+  });
+
   it.each([
     ['its access token', ({ access }: { access: string }) => ({ token: access })],
     ['its refresh token', ({ token }: { token: string }) => ({ body: { refresh_token: token } })],
