@@ -103,7 +103,6 @@ export class RevocationPoll {
   }
 
   async #pollOn(client: Queryable, generation: number): Promise<void> {
-    const { memory } = this.#options;
     if (this.#fence?.generation !== generation) {
       // A new connection may meet a sequence that moved back: ceilings of the old one must settle
       // nothing.
