@@ -55,7 +55,7 @@ async function logInAll(service: MeasuredService, scratch: string): Promise<stri
   for (let index = 0; index < accountsPrepared; index++) {
     const credentials = {
       email: `bench-${index}@example.com`,
-      password: 'correct horse battery staple',
+      password: 'violet kettle drums past midnight',
     };
     const { access_token: accessToken, refresh_token: refreshToken } = await post(
       `${service.url}/auth/login`,
@@ -71,7 +71,10 @@ async function logInAll(service: MeasuredService, scratch: string): Promise<stri
 async function register(service: MeasuredService): Promise<void> {
   for (let index = 0; index < accountsPrepared; index++) {
     const email = `bench-${index}@example.com`;
-    await post(`${service.url}/auth/register`, { email, password: 'correct horse battery staple' });
+    await post(`${service.url}/auth/register`, {
+      email,
+      password: 'violet kettle drums past midnight',
+    });
   }
 }
 

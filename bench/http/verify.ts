@@ -65,7 +65,7 @@ function answerOf(url: string, token: string): Promise<string> {
 }
 
 async function logIn(url: string): Promise<string[]> {
-  const account = { email: 'bench@example.com', password: 'correct horse battery staple' };
+  const account = { email: 'bench@example.com', password: 'violet kettle drums past midnight' };
   await post(`${url}/auth/register`, account);
   const device = { type: 'service' };
   const tokens: string[] = [];

@@ -4,7 +4,7 @@ import http from 'k6/http';
 export const baseUrl = __ENV.BASE_URL || 'http://127.0.0.1:3333';
 export const seconds = Number(__ENV.SECONDS || 15);
 
-const password = 'correct horse battery staple';
+const password = 'violet kettle drums past midnight';
 
 /** POST of JSON as the clients send it; `name` groups the requests in the summary. */
 export function post(path, body, headers = {}) {

@@ -3,7 +3,7 @@ import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import { createPasswordHasher } from '../../src/platform/password-hash.ts';
 
 const memoryKib = 1_024;
-const password = 'correct horse battery staple';
+const password = 'violet kettle drums past midnight';
 
 describe('a password hash', () => {
   test('is Argon2id with the given memory, one pass and one lane, and salted', async () => {

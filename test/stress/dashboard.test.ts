@@ -19,7 +19,7 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 const prometheusIsThere = spawnSync('prometheus', ['--version']).error === undefined;
 const mustRun = process.env.CI === 'true';
 const scrapeConfig = fileURLToPath(new URL('../../grafana/prometheus.yml', import.meta.url));
-const password = 'correct horse battery staple';
+const password = 'violet kettle drums past midnight';
 const scrapesMin = 8;
 const loadSecondsMax = 60;
 
