@@ -298,18 +298,31 @@ begin
   end loop;
 end $$;
 
--- The events of a stream, in order. A function for its plan's sake: left to itself the server plans such a read anew each
--- time once there are many partitions, which costs more than the read; the one generic plan prunes them when it runs.
-create function latchkey.read_stream(stream uuid) returns setof latchkey.events language plpgsql stable
-set plan_cache_mode = force_generic_plan as $$
+-- The events of a stream, in order. The bounds stand in the statement as constants, so that planning leaves out, and does
+-- not lock, the partitions beyond them: with bound parameters every reader would lock every partition.
+create function latchkey.read_stream(stream uuid) returns setof latchkey.events language plpgsql stable as $$
 declare
   bounds record;
 begin
   select s.kind, s.first_pos, s.last_pos into bounds from latchkey.streams s where s.stream_id = stream;
   if found then
-    return query select e.* from latchkey.events e
-      where e.kind = bounds.kind and e.stream_id = stream and e.pos between bounds.first_pos and bounds.last_pos
-      order by e.version;
+    return query execute format('select e.* from latchkey.events e
+      where e.kind = %s and e.stream_id = %L and e.pos between %s and %s order by e.version',
+      bounds.kind, stream, bounds.first_pos, bounds.last_pos);
+  end if;
+end $$;
+
+-- The last version and position that a command left in a stream; nulls when it left none. Constants as in read_stream.
+create function latchkey.find_command(stream uuid, command_id text, out version integer, out pos bigint)
+language plpgsql stable as $$
+declare
+  bounds record;
+begin
+  select s.kind, s.first_pos, s.last_pos into bounds from latchkey.streams s where s.stream_id = stream;
+  if found then
+    execute format('select max(e.version), max(e.pos) from latchkey.events e
+      where e.kind = %s and e.stream_id = %L and e.pos between %s and %s and e.meta ->> ''command_id'' = $1',
+      bounds.kind, stream, bounds.first_pos, bounds.last_pos) using command_id into version, pos;
   end if;
 end $$;
 
@@ -323,12 +336,9 @@ begin
   perform set_config('lock_timeout', '500ms', true);
   perform 1 from latchkey.streams s where s.stream_id = any (touched_stream) order by s.stream_id for update;
   return query
-    select s.stream_id, coalesce(max(e.version), s.version), max(e.pos)
-    from latchkey.streams s left join latchkey.events e
-      on e.stream_id = s.stream_id and e.kind = s.kind and e.pos between s.first_pos and s.last_pos
-      and e.meta ->> 'command_id' = read_back.command_id
-    where s.stream_id = any (touched_stream)
-    group by s.stream_id, s.version;
+    select s.stream_id, coalesce(c.version, s.version), c.pos
+    from latchkey.streams s cross join lateral latchkey.find_command(s.stream_id, read_back.command_id) c
+    where s.stream_id = any (touched_stream);
 end $$;
 
 -- Everything the application role may do. Called by every migrate, after the last migration, and replaced by later ones.

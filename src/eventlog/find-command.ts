@@ -12,10 +12,7 @@ export async function isCommandInLog(
 ): Promise<boolean> {
   const { rows } = await client.query({
     name: 'find-command',
-    text: `select 1 from latchkey.streams s
-      join latchkey.events e on e.kind = s.kind and e.stream_id = s.stream_id
-        and e.pos between s.first_pos and s.last_pos
-      where s.stream_id = $1 and e.meta ->> 'command_id' = $2 limit 1`,
+    text: 'select 1 from latchkey.find_command($1, $2) where pos is not null',
     values: [streamId, commandId],
   });
   return rows.length > 0;

@@ -8,7 +8,6 @@ import { refreshSession, type SessionStep, startSession } from '../support/sessi
 interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
-  readonly 'Subplans Removed'?: number;
   readonly 'Actual Loops'?: number;
   readonly 'Actual Rows'?: number;
   readonly 'Rows Removed by Filter'?: number;
@@ -134,12 +133,8 @@ describe('with 50 partitions', () => {
   test('the read of a stream that crosses partitions leaves out those before and after', async () => {
     const root = await planOfRead(wide.sessionId);
     expectIndexesOnly(root);
-    const removed = [...nodes(root)].reduce(
-      (sum, node) => sum + (node['Subplans Removed'] ?? 0),
-      0,
-    );
-    expect(scanned(root).length).toBeLessThanOrEqual(5);
-    expect(removed).toBeGreaterThanOrEqual(45);
+    const planned = [...nodes(root)].filter((node) => node['Relation Name'] !== undefined);
+    expect(planned.length).toBeLessThanOrEqual(5);
   });
 });
 
