@@ -18,7 +18,8 @@ beforeAll(async () => {
   await log.owner.query('alter table latchkey.events detach partition latchkey.events_session');
   await log.owner.query('drop table latchkey.events_session');
   await log.owner.query(
-    'create table latchkey.events_session partition of latchkey.events for values in (2) partition by range (pos)',
+    `create table latchkey.events_session partition of latchkey.events for values in (2)
+      partition by range (pos)`,
   );
   for (let ahead = 0; ahead < partitions; ahead += 100) {
     await log.owner.query("select setval('latchkey.event_pos', $1)", [ahead * width + 1]);
@@ -53,7 +54,7 @@ async function locksOf(text: string, values: unknown[]): Promise<number> {
 }
 
 describe(`with ${partitions} partitions`, () => {
-  // Fails when the bounds of a stream are bound parameters: every partition and index is locked then.
+  // Fails when the bounds of a stream are bound parameters: that locks every partition.
   it('F2: the read of a stream locks the partitions it reads and no other', async () => {
     const text = 'select pos from latchkey.read_stream($1)';
     for (let run = 1; run <= 7; run += 1) {
@@ -72,8 +73,10 @@ describe(`with ${partitions} partitions`, () => {
   });
 
   it('F2: and so does an append', async () => {
-    const insert = `insert into latchkey.events (kind, stream_id, version, type, schema_v, data, meta, recorded_at)
-      select 2, s, 1, 'Filler', 1, '{}', '{}', now() from unnest(array[$1]::uuid[]) s returning pos`;
+    const insert = `insert into latchkey.events
+        (kind, stream_id, version, type, schema_v, data, meta, recorded_at)
+      select 2, s, 1, 'Filler', 1, '{}', '{}', now()
+      from unnest(array[$1]::uuid[]) s returning pos`;
     for (let run = 1; run <= 7; run += 1) {
       expect(await locksOf(insert, [session.sessionId]), `run ${run}`).toBeLessThanOrEqual(
         locksMax,
