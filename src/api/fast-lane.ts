@@ -1,26 +1,36 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import type { Logger } from '../platform/logging.ts';
-import type { AccessTokenClaims } from '../verifier/access-token-claims.ts';
 import type { Verification } from '../verifier/verify.ts';
 import { bearerToken } from './bearer.ts';
 import { clientCredentials } from './client-credentials.ts';
 import { authenticateClient } from './commands/authenticate-client.ts';
+import {
+  type Demands,
+  demandsOfHeader,
+  demandsOfQuery,
+  noDemands,
+  refused as refusedDemand,
+} from './gateway-demands.ts';
+import { identityHeaders } from './identity-headers.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { toLatchkeyError } from './problem.ts';
 import { introspect } from './queries/introspection.ts';
 import { sendError, sendReply } from './reply.ts';
-import { discardBody, parseParameters, readFormParameters } from './request-body.ts';
+import { discardBody, readFormParameters } from './request-body.ts';
 import { requestIdOf } from './request-context.ts';
 
 export interface FastLaneOptions {
   readonly memory: Pick<NodeMemory, 'verify' | 'client'>;
   /** Counts by result; read when somebody scrapes. */
   readonly verifications: Record<string, number>;
-  readonly log: Pick<Logger, 'info' | 'debug'>;
+  readonly log: Pick<Logger, 'info' | 'debug' | 'error'>;
 }
 
+/** Demands come in the query. */
 const verifyPaths = ['/auth/verify', '/api/auth/verify'] as const;
+/** Path and query are the client's; demands come in a header. */
+const forwardPaths = ['/auth/forward', '/api/auth/forward'] as const;
 const introspectPath = /^\/oauth2\/introspect(?:\?|$)/;
 const refusalsLoggedPerSecondMax = 10;
 
@@ -40,7 +50,9 @@ export function createFastLane(options: FastLaneOptions) {
     if (now !== second) [second, loggedInSecond] = [now, 0];
     loggedInSecond += 1;
     if (loggedInSecond > refusalsLoggedPerSecondMax) return;
-    log.info({ request_id: requestId, code: error.code, detail: error.detail }, 'verify refused');
+    const facts = { request_id: requestId, code: error.code, detail: error.detail };
+    if (error.code === 'internal_error') log.error({ ...facts, err: error.cause }, 'failed');
+    else log.info(facts, 'verify refused');
   };
 
   const introspection = async (request: IncomingMessage, response: ServerResponse) => {
@@ -68,18 +80,20 @@ export function createFastLane(options: FastLaneOptions) {
 
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const url = request.url ?? '';
-    if (!isVerify(url)) {
+    const forward = isAtOrBelow(forwardPaths, url);
+    if (!forward && !isAtOrBelow(verifyPaths, url)) {
       if (!isIntrospection(request, url)) return false;
       void introspection(request, response);
       return true;
     }
     // Whatever body a gateway forwards is none of our business: Node discards it with the answer.
     try {
-      const mark = url.indexOf('?');
-      const demands = mark === -1 ? noDemands : demandsOf(url.slice(mark + 1));
-      const claims = verifyDemands(memory, request, demands);
+      const credentials = gatewayCredentials(request);
+      const demands = forward ? forwardDemands(credentials) : queryDemands(url, credentials);
+      const token = credentials.token ?? bearerToken(request);
+      const headers = identityHeaders(verifyDemands(memory, token, demands));
       verifications.accepted = (verifications.accepted ?? 0) + 1;
-      response.writeHead(204, headersOf(claims));
+      response.writeHead(204, headers);
       response.end();
     } catch (thrown) {
       const error = toLatchkeyError(thrown);
@@ -92,30 +106,14 @@ export function createFastLane(options: FastLaneOptions) {
   };
 }
 
-function isVerify(url: string): boolean {
-  for (const path of verifyPaths) {
+function isAtOrBelow(paths: readonly string[], url: string): boolean {
+  for (const path of paths) {
     if (!url.startsWith(path)) continue;
     if (url.length === path.length) return true;
     const next = url[path.length];
     return next === '/' || next === '?';
   }
   return false;
-}
-
-/** Name and value in turn: the form that `writeHead` passes on without copying. */
-function headersOf({ sub, sid, roles, device_type }: AccessTokenClaims): string[] {
-  return [
-    'X-Auth-Subject',
-    sub,
-    'X-Auth-Session',
-    sid,
-    'X-Auth-Roles',
-    roles.join(','),
-    'X-Auth-Device-Type',
-    device_type,
-    'Cache-Control',
-    'no-store',
-  ];
 }
 
 /** A page's request takes the way through Express, which knows about origins. */
@@ -132,57 +130,64 @@ function requiredToken({ token }: Readonly<Record<string, string>>): string {
   });
 }
 
-const noDemands: Readonly<Record<string, string>> = {};
-const emptyDemand = /(?:^|&)(?:role|scope|aud)=?(?:&|$)/;
-
-/**
- * A gateway that demands an empty role has a mistake in its configuration: it must not find its
- * doors open.
- */
-function demandsOf(query: string): Readonly<Record<string, string>> {
-  if (emptyDemand.test(decodeURIComponent(query))) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'query', message: 'role, scope and aud must not be empty' }],
-    });
-  }
-  return parseParameters(query);
-}
-
-function verifyDemands(
-  memory: Pick<NodeMemory, 'verify'>,
-  request: IncomingMessage,
-  demands: Readonly<Record<string, string>>,
-) {
-  const token = soleBearerToken(request) ?? bearerToken(request);
-  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
-  const claims = acceptedClaims(memory.verify(token, demands.aud));
-  const { role, scope } = demands;
-  if (role !== undefined && !claims.roles.includes(role)) {
-    throw new LatchkeyError('insufficient_scope', { detail: 'role missing' });
-  }
-  if (scope !== undefined && !includesScopes(claims.scope, scope)) {
-    throw new LatchkeyError('insufficient_scope', { detail: 'scope missing' });
-  }
-  return claims;
+/** What a gateway sends in headers, as nearly every request has it. */
+interface GatewayCredentials {
+  /** null leaves the rest to `bearerToken`. */
+  token: string | null;
+  demand: string | null;
 }
 
 const scheme = 'Bearer ';
 
 /**
- * The token of the one Authorization header, as nearly every request has it; null leaves the rest
- * to `bearerToken`. The characters are not looked at: the verifier accepts a token in its one
- * spelling only.
+ * One pass over the headers for both; they have names of one length. The characters of a token are
+ * not looked at: the verifier accepts a token in its one spelling only.
  */
-function soleBearerToken({ rawHeaders }: IncomingMessage): string | null {
+function gatewayCredentials({ rawHeaders }: IncomingMessage): GatewayCredentials {
   let token: string | null = null;
+  let demand: string | null = null;
+  let plain = true;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!;
-    if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue;
+    const written = rawHeaders[at]!;
+    if (written.length !== 13) continue;
+    const name = written.toLowerCase();
     const value = rawHeaders[at + 1]!;
-    if (token !== null || !value.startsWith(scheme) || value[scheme.length] === ' ') return null;
-    token = value.slice(scheme.length);
+    if (name === 'authorization') {
+      plain &&= token === null && value.startsWith(scheme) && value[scheme.length] !== ' ';
+      token = value.slice(scheme.length);
+    } else if (name === 'x-auth-demand') {
+      if (demand !== null) throw refusedDemand('X-Auth-Demand', 'given more than once');
+      demand = value;
+    }
   }
-  return token;
+  return { token: plain ? token : null, demand };
+}
+
+function forwardDemands({ demand }: GatewayCredentials): Demands {
+  return demand === null ? noDemands : demandsOfHeader(demand);
+}
+
+/** A gateway that sends its demands to the wrong address must not find its doors open. */
+function queryDemands(url: string, { demand }: GatewayCredentials): Demands {
+  if (demand !== null) throw refusedDemand('X-Auth-Demand', 'is read at /auth/forward only');
+  const mark = url.indexOf('?');
+  return mark === -1 ? noDemands : demandsOfQuery(url.slice(mark + 1));
+}
+
+function verifyDemands(
+  memory: Pick<NodeMemory, 'verify'>,
+  token: string | null,
+  { role, scope, aud }: Demands,
+) {
+  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
+  const claims = acceptedClaims(memory.verify(token, aud));
+  if (role !== undefined && !(claims.roles ?? []).includes(role)) {
+    throw new LatchkeyError('insufficient_scope', { detail: 'role missing' });
+  }
+  if (scope !== undefined && !includesScopes(claims.scope ?? '', scope)) {
+    throw new LatchkeyError('insufficient_scope', { detail: 'scope missing' });
+  }
+  return claims;
 }
 
 /**

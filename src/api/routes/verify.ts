@@ -2,31 +2,48 @@ import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { type Route, route } from '../route.ts';
 
+const answer =
+  'Any method. Answers who it is in `X-Auth-Subject`, `X-Auth-Session`, `X-Auth-Roles` and ' +
+  '`X-Auth-Device-Type`, of which none is ever empty: `-` stands for nothing.';
+
 /**
  * Forward-auth as the documentation shows it. The fast lane answers it before any route is looked
  * for; what it does not recognise, such as a target in absolute form, must not be let through here
  * without its demands.
  */
 export function verifyRoutes(): Route[] {
-  return ['/auth/verify', '/auth/verify/{rest*}'].map((path) =>
+  const facts = {
+    method: 'all',
+    tags: ['Verification'],
+    auth: 'bearer',
+    responses: { 204: { description: 'Good' } },
+    errors: ['invalid_request', 'insufficient_scope', 'not_found'],
+    handler: () => {
+      throw new LatchkeyError('not_found');
+    },
+  } as const;
+  const verify = ['/auth/verify', '/auth/verify/{rest*}'].map((path) =>
     route({
-      method: 'all',
+      ...facts,
       path,
       summary: 'Whether a bearer token is good, for gateways',
-      description:
-        'Any method. Answers who it is in `X-Auth-Subject`, `X-Auth-Session`, `X-Auth-Roles` and `X-Auth-Device-Type`.',
-      tags: ['Verification'],
-      auth: 'bearer',
+      description: `${answer} Each parameter at most once and never blank; any other is refused.`,
       query: z.object({
         role: z.string().optional(),
         scope: z.string().optional(),
         aud: z.string().optional(),
       }),
-      responses: { 204: { description: 'Good' } },
-      errors: ['insufficient_scope', 'not_found'],
-      handler: () => {
-        throw new LatchkeyError('not_found');
-      },
     }),
   );
+  const forward = ['/auth/forward', '/auth/forward/{rest*}'].map((path) =>
+    route({
+      ...facts,
+      path,
+      summary: "The same for gateways that append the client's path and query",
+      description:
+        `${answer} Path and query are ignored. The gateway demands more in ` +
+        '`X-Auth-Demand: role=…; scope=…; aud=…`, each at most once and never blank.',
+    }),
+  );
+  return [...verify, ...forward];
 }
