@@ -124,7 +124,8 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
 
 /**
  * The problem document (RFC 9457) of an error with its headers: a `Bearer` challenge on 401 and on
- * `insufficient_scope` (RFC 6750 section 3), Retry-After in seconds on 429 and 503.
+ * `insufficient_scope` (RFC 6750 section 3), Retry-After in seconds on 429 and 503,
+ * and on whatever else says how long to wait.
  */
 export function problemAnswer(
   error: LatchkeyError,
@@ -225,7 +226,7 @@ function challenge(
 }
 
 function retryAfter(error: LatchkeyError, status: number): Record<string, string> {
-  if (status !== 429 && status !== 503) return {};
+  if (status !== 429 && status !== 503 && error.retryAfterSeconds === undefined) return {};
   const seconds = Math.max(1, Math.ceil(error.retryAfterSeconds ?? retryAfterSecondsDefault));
   return { 'retry-after': String(seconds) };
 }

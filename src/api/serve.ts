@@ -26,6 +26,7 @@ import { InFlight } from './in-flight.ts';
 import { readLogIdentity } from './log-identity.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { NodeMemory } from './node-memory.ts';
+import { reportNotableEvents } from './notable-events.ts';
 import { openApiRoute } from './openapi.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { ReadinessProbe } from './readiness.ts';
@@ -192,6 +193,7 @@ function createWriter(pools: Pools, memory: NodeMemory, metrics: Metrics, log: L
     appended: (command, seconds) => {
       metrics.appends.inc();
       metrics.appendDuration.observe(seconds);
+      reportNotableEvents(command, { log, metrics });
       for (const { kind, events } of command.streams) {
         if (events.length > 0) metrics.appendEvents.inc({ kind }, events.length);
       }

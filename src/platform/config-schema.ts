@@ -120,7 +120,8 @@ export const environmentSchema = z.object({
   ADMIN_EMAIL: z.email('must be an e-mail address').max(limits.identifierCodePointsMax),
   ADMIN_PASSWORD: password,
   KEK: keyRing,
-  JWKS_MAX_KEYS: integer(3, 100),
+  // One active, two pending, one retiring: with fewer, no rotation would ever be possible.
+  JWKS_MAX_KEYS: integer(4, 100),
   JWKS_MAX_AGE_SECONDS: seconds(0, oneDay),
   KEY_ALGORITHM: z.enum(
     ['RS256', 'PS256', 'ES256', 'EdDSA'],

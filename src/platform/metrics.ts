@@ -35,6 +35,7 @@ export interface Metrics {
   readonly appendDuration: Histogram;
   readonly loginFloorOverruns: Counter;
   readonly rateLimited: Counter<'action'>;
+  readonly notableEvents: Counter<'event'>;
 }
 
 /**
@@ -124,6 +125,11 @@ function counters(registers: Registry[]) {
       [],
     ),
     rateLimited: counter('rate_limited_total', 'Requests over a rate limit', ['action']),
+    notableEvents: counter(
+      'notable_events_total',
+      'Rotations and revocations of issuer keys, reuse of refresh tokens, lockouts, by event',
+      ['event'],
+    ),
   };
 }
 

@@ -73,7 +73,9 @@ export class Population {
 
   /** At least one of everything, in every state that a row can have, then `steps` random changes. */
   async grow(steps: number): Promise<void> {
-    await this.changeKeyset({ type: 'EnsureKeys', now: this.tick(), generated: [key(), key()] });
+    const generated = [key(), key(), key()];
+    const demand = { alg: 'ES256', unusableKids: [] } as const;
+    await this.changeKeyset({ type: 'EnsureKeys', now: this.tick(), generated, ...demand });
     for (let count = 0; count < 4; count++) {
       await this.register();
       await this.registerClient();
@@ -265,9 +267,11 @@ export class Population {
   async #changeKeysAtRandom(): Promise<void> {
     const now = this.tick();
     const { kid } = this.#pick(this.keyset.state.keys);
+    const usableKids = this.keyset.state.keys.map((each) => each.kid);
+    const rotation = { retireForSeconds: 1, jwksMaxKeys: 10, usableKids };
     const commands: readonly KeysetCommand[] = [
-      { type: 'RotateKeys', now, newKey: key(), retireForSeconds: 1, jwksMaxKeys: 10 },
-      { type: 'RevokeKey', now, kid, newKey: key() },
+      { type: 'RotateKeys', now, newKey: key(), ...rotation },
+      { type: 'RevokeKey', now, kid, newKey: key(), usableKids },
       { type: 'RemoveRetired', now, keepRevokedForSeconds: 60 },
     ];
     await this.changeKeyset(this.#pick(commands));

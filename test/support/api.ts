@@ -57,7 +57,9 @@ export interface TestApi {
   admin(): Promise<Json>;
   eventsOf(streamId: string): Promise<RecordedEvent[]>;
   /** Another process, as far as anybody can tell: same database, memory and pools of its own. */
-  anotherNode(): Promise<TestApi>;
+  anotherNode(env?: Record<string, string>): Promise<TestApi>;
+  /** What this node has logged so far: pino's numbers for levels, 30 is info, 40 warn, 50 error. */
+  logged(): Json[];
   stop(): Promise<void>;
 }
 
@@ -73,8 +75,8 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
   const others: TestApi[] = [];
   return {
     ...api,
-    anotherNode: async () => {
-      const other = await startNode(database, env);
+    anotherNode: async (change = {}) => {
+      const other = await startNode(database, { ...env, ...change });
       others.push(other);
       return other;
     },
@@ -86,6 +88,7 @@ export async function startTestApi(env: Record<string, string> = {}): Promise<Te
 }
 
 async function startNode(database: TestDatabase, env: Record<string, string>): Promise<TestApi> {
+  const lines: string[] = [];
   const api = await startApi({
     config: loadConfig({
       PORT: '0',
@@ -100,7 +103,7 @@ async function startNode(database: TestDatabase, env: Record<string, string>): P
       ...env,
     }),
     databaseUrl: database.appUrl,
-    log: pino({ level: 'silent' }),
+    log: pino({ level: 'info' }, { write: (line) => void lines.push(line) }),
   });
   const url = `http://127.0.0.1:${api.port}`;
   const call = caller(url, api.services);
@@ -111,7 +114,8 @@ async function startNode(database: TestDatabase, env: Record<string, string>): P
     call,
     ...shorthands(call, api.services),
     eventsOf: (streamId) => readStream(api.services.readers, streamId),
-    anotherNode: () => startNode(database, env),
+    anotherNode: (change = {}) => startNode(database, { ...env, ...change }),
+    logged: () => lines.map((line) => JSON.parse(line)),
     stop: () => api.stop(),
   };
 }

@@ -14,11 +14,18 @@ describe('keys.remove', () => {
   let world: JobWorld;
   beforeAll(async () => {
     world = await createJobWorld();
-    await change({ type: 'EnsureKeys', now: startedAt, generated: [key('one'), key('two')] });
+    await change({
+      type: 'EnsureKeys',
+      now: startedAt,
+      alg: 'EdDSA',
+      unusableKids: [],
+      generated: [key('one'), key('two'), key('spare')],
+    });
     await change({
       type: 'RotateKeys',
       now: startedAt,
       newKey: key('three'),
+      usableKids: ['two'],
       retireForSeconds: 3_600,
       jwksMaxKeys: 5,
     });
@@ -47,7 +54,7 @@ describe('keys.remove', () => {
 
   it('leaves a retiring key alone while its tokens may live', async () => {
     await removeKeys.run(world.context(startedAt + 60 * minuteMs - 1));
-    expect(await kids()).toStrictEqual(['one', 'two', 'three']);
+    expect(await kids()).toStrictEqual(['one', 'two', 'spare', 'three']);
     expect(await secrets()).toStrictEqual(['one', 'refresh-mac-1', 'three', 'two']);
   });
 
@@ -57,7 +64,7 @@ describe('keys.remove', () => {
     await Promise.all([1, 2].map(() => removeKeys.run(world.context(later))));
     await removeKeys.run(world.context(later));
     expect((await world.eventTypes(issuerKeysetId)).slice(before)).toStrictEqual(['KeyRemoved']);
-    expect(await kids()).toStrictEqual(['two', 'three']);
+    expect(await kids()).toStrictEqual(['two', 'spare', 'three']);
     expect(await secrets()).toStrictEqual(['refresh-mac-1', 'three', 'two']);
   });
 });

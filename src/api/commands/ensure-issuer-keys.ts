@@ -19,21 +19,22 @@ export interface KeysetServices {
 }
 
 /**
- * An active and a pending issuer key exist when this resolves; of several nodes at once, one makes
- * them.
+ * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:
+ * after a change of that setting one rotation is enough. Of several nodes at once, one makes them.
  */
 export async function ensureIssuerKeys(services: KeysetServices, meta: EventMeta): Promise<void> {
   let generated: GeneratedSigningKey[] = [];
   await services.handler.run(issuerKeysetId, async () => {
     const keyset = await findIssuerKeyset(services.readers);
-    const missing = keysMissing(keyset.state);
-    while (generated.length < missing) {
-      generated = [...generated, await generateSigningKey(services.config.keyAlgorithm)];
-    }
+    const alg = services.config.keyAlgorithm;
+    const demand = { alg, unusableKids: [] };
+    const missing = keysMissing(keyset.state, demand);
+    while (generated.length < missing) generated = [...generated, await generateSigningKey(alg)];
     const change = changeKeyset(issuerKeysetId, keyset, {
       type: 'EnsureKeys',
       now: services.now(),
       generated,
+      ...demand,
     });
     return {
       command:

@@ -1,5 +1,6 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { needsReplacement } from '../../domain/keyset/decide.ts';
+import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
@@ -11,7 +12,7 @@ import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
 
 /**
  * Refuses every token of a key from now on; sessions live on, a refresh gives a token of the key
- * that signs then. An active key is followed by the pending one. Idempotent. Answers the keyset
+ * that signs then. An active key is followed by the older pending one. Idempotent. Answers the keyset
  * after it. Raises `not_found`, `unavailable`.
  */
 export async function revokeIssuerKey(
@@ -32,6 +33,7 @@ export async function revokeIssuerKey(
       type: 'RevokeKey',
       now: services.now(),
       kid,
+      usableKids: pendingKeys(keyset.state).map((key) => key.kid),
       ...(newKey === undefined ? {} : { newKey }),
     });
     if (change.events.length === 0) return unchanged;

@@ -1,5 +1,8 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import type { RotateKeys } from '../../domain/keyset/decide.ts';
+import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import { deviceTypes } from '../../domain/session/events.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
@@ -7,15 +10,17 @@ import type { EventMeta } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Config } from '../../platform/config.ts';
 import { changeKeyset, mergeRows } from '../../projections/change.ts';
-import { findIssuerKeyset } from '../../projections/keyset.ts';
+import { findIssuerKeyset, type KeysetRecord } from '../../projections/keyset.ts';
 import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { toTime } from '../representations.ts';
 import { generateSigningKey } from '../tokens/signing-keys.ts';
 import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
 
 /**
- * Promotes the pending key now, whatever its age: verifiers hold it already. The active one
+ * Promotes the older pending key now, whatever its age: verifiers hold it already. The active one
  * verifies until its tokens have expired. Answers the keyset after it; a retry rotates nothing.
- * Raises `conflict` (the JWKS is full of keys with live tokens), `unavailable`.
+ * Raises `conflict` (the JWKS is full of keys with live tokens, with the time of the first that may
+ * go), `unavailable`.
  */
 export async function rotateIssuerKeys(
   services: KeysetServices,
@@ -29,10 +34,11 @@ export async function rotateIssuerKeys(
     if (await isRepeated(readers, issuerKeysetId, command)) {
       return { command: null, answer: () => keyset.state };
     }
-    const change = changeKeyset(issuerKeysetId, keyset, {
+    const change = decide(keyset, {
       type: 'RotateKeys',
       now: services.now(),
       newKey,
+      usableKids: pendingKeys(keyset.state).map(({ kid }) => kid),
       retireForSeconds: retireForSeconds(config),
       jwksMaxKeys: config.jwksMaxKeys,
     });
@@ -46,6 +52,18 @@ export async function rotateIssuerKeys(
       answer: () => change.state,
     };
   });
+}
+
+/** The domain's refusal carries epoch milliseconds; clients get RFC 3339. */
+function decide(keyset: KeysetRecord, command: RotateKeys) {
+  try {
+    return changeKeyset(issuerKeysetId, keyset, command);
+  } catch (error) {
+    if (!(error instanceof LatchkeyError) || error.facts?.possible_at === undefined) throw error;
+    const { code, detail = '', retryAfterSeconds = 1 } = error;
+    const facts = { possible_at: toTime(error.facts.possible_at as number) };
+    throw new LatchkeyError(code, { cause: error, detail, retryAfterSeconds, facts });
+  }
 }
 
 /** Until the last token that a key signed has expired on every node's clock. */

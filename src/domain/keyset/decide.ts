@@ -1,7 +1,7 @@
 import { accept, type Decider, type Decision } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import type { KeysetEvent, SigningAlgorithm } from './events.ts';
-import { activeKey, pendingKey, publishedKeys } from './published.ts';
+import { activeKey, pendingKeys, publishedKeys } from './published.ts';
 import { evolveKeyset, initialKeyset, type KeysetKey, type KeysetState } from './state.ts';
 
 /** The public part of a new key; its private part is stored, wrapped, in the same transaction. */
@@ -11,29 +11,43 @@ export interface GeneratedKey {
   readonly jwk: { readonly [member: string]: string };
 }
 
-/** `generated` holds at least `keysMissing(state)` keys; the rest is not used. */
-export interface EnsureKeys {
+/** What a keyset is to hold beside its retiring keys. */
+export interface KeyDemand {
+  /** Of every pending key: one of another algorithm is replaced. */
+  readonly alg: SigningAlgorithm;
+  /** Pending keys whose private part does not open: they are replaced too. */
+  readonly unusableKids: readonly string[];
+}
+
+/** `generated` holds at least `keysMissing(state, command)` keys; the rest is not used. */
+export interface EnsureKeys extends KeyDemand {
   readonly type: 'EnsureKeys';
   readonly now: number;
   readonly generated: readonly GeneratedKey[];
 }
 
-/** `retireForSeconds`: at least the longest access life and the skew. */
+/**
+ * `retireForSeconds`: at least the longest access life and the skew. `usableKids`: the pending keys
+ * that may sign next, because every node has opened them.
+ */
 export interface RotateKeys {
   readonly type: 'RotateKeys';
   readonly now: number;
   readonly newKey: GeneratedKey;
+  readonly usableKids: readonly string[];
   readonly retireForSeconds: number;
   readonly jwksMaxKeys: number;
 }
 
 /**
  * `newKey` must be there where `needsReplacement(state, kid)` says so, and is not used elsewhere.
+ * An emergency waits for nobody: it signs itself where no pending key is among `usableKids`.
  */
 export interface RevokeKey {
   readonly type: 'RevokeKey';
   readonly now: number;
   readonly kid: string;
+  readonly usableKids: readonly string[];
   readonly newKey?: GeneratedKey;
 }
 
@@ -70,11 +84,22 @@ export function decideKeyset(state: KeysetState, command: KeysetCommand): Decisi
 }
 
 /**
+ * Two, so that an emergency promotes a key that verifiers already hold, even just after a rotation.
+ */
+const pendingKeysWanted = 2;
+
+/**
  * How many keys EnsureKeys has to generate: a pending key takes the place of a missing active one.
  */
-export function keysMissing(state: KeysetState): number {
-  const present = [activeKey(state), pendingKey(state)].filter((key) => key !== undefined);
-  return 2 - present.length;
+export function keysMissing(state: KeysetState, demand: KeyDemand): number {
+  const present = pendingKeys(state).length - misfits(state, demand).length;
+  const active = activeKey(state) === undefined ? 0 : 1;
+  return Math.max(0, 1 + pendingKeysWanted - active - present);
+}
+
+/** Pending keys that must never sign. Nothing was signed with them, so they may go at once. */
+function misfits(state: KeysetState, { alg, unusableKids }: KeyDemand): readonly KeysetKey[] {
+  return pendingKeys(state).filter((key) => key.alg !== alg || unusableKids.includes(key.kid));
 }
 
 /** Whether revoking `kid` leaves a place that a new key must take. */
@@ -83,47 +108,56 @@ export function needsReplacement(state: KeysetState, kid: string): boolean {
   return status === 'active' || status === 'pending';
 }
 
-function ensure(state: KeysetState, { now, generated }: EnsureKeys): Decision<KeysetEvent> {
-  const fresh = generated.slice(0, keysMissing(state));
-  if (fresh.length < keysMissing(state)) throw new Error('too few generated keys');
-  const events: KeysetEvent[] = fresh.map((key) => generation(state, key, now));
+function ensure(state: KeysetState, command: EnsureKeys): Decision<KeysetEvent> {
+  const { now, generated } = command;
+  const missing = keysMissing(state, command);
+  const fresh = generated.slice(0, missing);
+  if (fresh.length < missing) throw new Error('too few generated keys');
+  const gone = misfits(state, command);
+  const events: KeysetEvent[] = [
+    ...gone.map((key) => removal(key, now)),
+    ...fresh.map((key) => generation(state, key, now)),
+  ];
   if (activeKey(state) === undefined) {
-    const kid = pendingKey(state)?.kid ?? fresh[0]!.kid;
+    const kid = pendingKeys(state).find((key) => !gone.includes(key))?.kid ?? fresh[0]!.kid;
     events.push({ type: 'KeyActivated', data: { at: now, kid } });
   }
   return accept(...events);
 }
 
 function rotate(state: KeysetState, command: RotateKeys): Decision<KeysetEvent> {
-  const { now, newKey, jwksMaxKeys } = command;
-  const [active, pending] = [activeKey(state), pendingKey(state)];
-  if (!active || !pending) throw new Error('an active and a pending key always exist');
+  const { now, newKey, usableKids, jwksMaxKeys } = command;
+  const [active, pending] = [activeKey(state), pendingKeys(state)];
+  if (!active || pending.length === 0) throw new Error('an active and a pending key always exist');
   const finished = publishedKeys(state).filter((key) => isFinished(key, now));
   if (publishedKeys(state).length - finished.length + 1 > jwksMaxKeys) throw full(state, now);
+  const next = pending.find(({ kid }) => usableKids.includes(kid));
+  if (next === undefined) {
+    throw new LatchkeyError('conflict', { detail: 'no pending key was opened by every node' });
+  }
   return accept(
     ...finished.map((key) => removal(key, now)),
     {
       type: 'KeyRetired',
       data: { at: now, kid: active.kid, removeAfter: now + command.retireForSeconds * 1000 },
     },
-    { type: 'KeyActivated', data: { at: now, kid: pending.kid } },
+    { type: 'KeyActivated', data: { at: now, kid: next.kid } },
     generation(state, newKey, now),
   );
 }
 
-function revoke(state: KeysetState, { now, kid, newKey }: RevokeKey): Decision<KeysetEvent> {
+function revoke(state: KeysetState, command: RevokeKey): Decision<KeysetEvent> {
+  const { now, kid, newKey, usableKids } = command;
   const key = state.keys.find((candidate) => candidate.kid === kid);
   if (key === undefined) throw new LatchkeyError('not_found');
   if (key.status === 'revoked') return accept();
   const events: KeysetEvent[] = [{ type: 'KeyRevoked', data: { at: now, kid } }];
+  if (!needsReplacement(state, kid)) return accept(...events);
+  if (newKey === undefined) throw new Error('revoking this key needs a new one');
+  events.push(generation(state, newKey, now));
   if (key.status === 'active') {
-    const pending = pendingKey(state);
-    if (pending === undefined) throw new Error('an active and a pending key always exist');
-    events.push({ type: 'KeyActivated', data: { at: now, kid: pending.kid } });
-  }
-  if (needsReplacement(state, kid)) {
-    if (newKey === undefined) throw new Error('revoking this key needs a new one');
-    events.push(generation(state, newKey, now));
+    const held = pendingKeys(state).find((pending) => usableKids.includes(pending.kid));
+    events.push({ type: 'KeyActivated', data: { at: now, kid: (held ?? newKey).kid } });
   }
   return accept(...events);
 }
@@ -156,14 +190,18 @@ function generation(state: KeysetState, key: GeneratedKey, now: number): KeysetE
 
 /**
  * The JWKS is full of keys with live tokens: none is dropped, the rotation waits for the first that
- * may go.
+ * may go. `possible_at`: epoch milliseconds.
  */
 function full(state: KeysetState, now: number): LatchkeyError {
   const times = state.keys.flatMap((key) => (key.status === 'retiring' ? key.removeAfter! : []));
+  const first = Math.min(...times);
   return new LatchkeyError('conflict', {
     detail: 'every published key is still needed',
     ...(times.length === 0
       ? {}
-      : { retryAfterSeconds: Math.ceil((Math.min(...times) - now) / 1000) }),
+      : {
+          retryAfterSeconds: Math.ceil((first - now) / 1000),
+          facts: { possible_at: first },
+        }),
   });
 }

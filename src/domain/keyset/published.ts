@@ -13,6 +13,7 @@ export function activeKey(state: KeysetState): KeysetKey | undefined {
   return state.keys.find((key) => key.status === 'active');
 }
 
-export function pendingKey(state: KeysetState): KeysetKey | undefined {
-  return state.keys.find((key) => key.status === 'pending');
+/** The announced keys, the one that was announced longest ago first. */
+export function pendingKeys(state: KeysetState): readonly KeysetKey[] {
+  return state.keys.filter((key) => key.status === 'pending');
 }
