@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
 
+type HeadersOf = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
+
 const credentials = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /**
@@ -9,16 +11,27 @@ const credentials = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
  * none. A Bearer header that is malformed, overlong or sent twice raises `invalid_token`: it is
  * never taken for no token.
  */
-export function bearerToken(
-  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
-): string | null {
+export function bearerToken(request: HeadersOf): string | null {
+  const token = parse(request);
+  if (token !== 'malformed') return token?.text ?? null;
+  throw new LatchkeyError('invalid_token', { detail: 'malformed Authorization header' });
+}
+
+/**
+ * The same for an endpoint that also takes other credentials: a header that is malformed counts as
+ * none, as a bearer that is not ours does.
+ */
+export function optionalBearerToken(request: HeadersOf): string | null {
+  const token = parse(request);
+  return token === 'malformed' ? null : (token?.text ?? null);
+}
+
+function parse(request: HeadersOf): { text: string } | null | 'malformed' {
   const header = request.headers.authorization;
   if (header === undefined || !/^bearer(?: |$)/i.test(header)) return null;
-  const token = credentials.exec(header)?.[1];
-  if (token === undefined || token.length > limits.accessTokenCharactersMax || sentTwice(request)) {
-    throw new LatchkeyError('invalid_token', { detail: 'malformed Authorization header' });
-  }
-  return token;
+  const text = credentials.exec(header)?.[1];
+  const fits = text !== undefined && text.length <= limits.accessTokenCharactersMax;
+  return fits && !sentTwice(request) ? { text } : 'malformed';
 }
 
 function sentTwice(request: Pick<IncomingMessage, 'rawHeaders'>): boolean {

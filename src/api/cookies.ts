@@ -24,13 +24,18 @@ export function refreshCookie(header: string | undefined): string | null {
   let found: string | null = null;
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=');
-    if (equals === -1 || pair.slice(0, equals).trim() !== refreshCookieName) continue;
+    if (equals === -1 || trimmed(pair.slice(0, equals)) !== refreshCookieName) continue;
     if (found !== null) {
       throw new LatchkeyError('invalid_request', {
         errors: [{ path: 'cookie', message: 'the refresh cookie was sent twice' }],
       });
     }
-    found = pair.slice(equals + 1).trim();
+    found = trimmed(pair.slice(equals + 1));
   }
   return found === '' ? null : found;
+}
+
+/** Only what RFC 6265 section 5.4 may put there: a name with another space around is another name. */
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
 }

@@ -12,7 +12,7 @@ export function metricsRoute({ registry }: Metrics, token: string): Route {
     path: '/metrics',
     summary: 'Metrics in the Prometheus text format',
     tags: ['Operation'],
-    auth: 'none',
+    auth: 'optional',
     errors: ['invalid_token'],
     responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },
     handler: async ({ bearerToken }) => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../domain/kernel/errors.ts';
 import { published } from './problem.ts';
 import { reply } from './reply.ts';
-import { isOAuthPath, mountedPaths, type Route, route } from './route.ts';
+import { isOAuthPath, mountedPaths, type Route, type RouteAuth, route } from './route.ts';
 import { oauthErrorSchema, problemSchema } from './schemas.ts';
 
 type JsonObject = { [member: string]: unknown };
@@ -104,7 +104,7 @@ function operation(
     summary: alias ? `${summary} (same as ${path.slice('/api'.length)})` : summary,
     ...(description === undefined ? {} : { description }),
     tags,
-    ...(auth === 'none' ? {} : { security: [{ [auth === 'client' ? 'client' : 'bearer']: [] }] }),
+    ...(auth === 'none' ? {} : { security: security(auth) }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
@@ -119,6 +119,12 @@ function operation(
       ...goodResponses(declared, components),
     },
   };
+}
+
+/** An empty entry says that the endpoint also answers without (OpenAPI 3.1 section 4.8.30). */
+function security(auth: RouteAuth): JsonObject[] {
+  const credential = { [auth === 'client' ? 'client' : 'bearer']: [] };
+  return auth === 'optional' ? [credential, {}] : [credential];
 }
 
 function goodResponses(declared: Route, components: JsonObject): JsonObject {

@@ -37,13 +37,15 @@ export async function readJson<S extends z.ZodType>(
   schema: S,
   { optional = false }: { optional?: boolean } = {},
 ): Promise<z.output<S>> {
-  if (optional && !hasBody(request)) return check(schema, {});
-  if (!isJson(request.headers['content-type'])) {
-    throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
+  if (optional) {
+    // No body at all may come in chunks too, and whatever type it says then is of nothing.
+    const body = await readBody(request);
+    if (body.length === 0) return check(schema, {});
+    requireJson(request);
+    return check(schema, parseJson(body));
   }
-  const body = await readBody(request);
-  if (optional && body.length === 0) return check(schema, {});
-  return check(schema, parseJson(body));
+  requireJson(request);
+  return check(schema, parseJson(await readBody(request)));
 }
 
 /**
@@ -147,6 +149,11 @@ export async function discardBody(request: IncomingMessage): Promise<void> {
     };
     request.on('data', onData).on('end', done).on('error', done).on('close', done).resume();
   });
+}
+
+function requireJson(request: IncomingMessage): void {
+  if (isJson(request.headers['content-type'])) return;
+  throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
 }
 
 function mediaType(contentType: string | undefined): string {

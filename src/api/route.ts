@@ -9,10 +9,10 @@ export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /**
  * Who may call. `bearer`: a good access token; `admin`: one with the role `latchkey:admin`;
- * `client`: client authentication by Basic or form (RFC 6749 section 2.3.1); `none`: the handler
- * decides, with `bearerToken` at hand.
+ * `client`: client authentication by Basic or form (RFC 6749 section 2.3.1); `optional`: the handler
+ * decides, with `bearerToken` at hand; `none`: anybody, and the Authorization header is not read.
  */
-export type RouteAuth = 'none' | 'bearer' | 'admin' | 'client';
+export type RouteAuth = 'none' | 'optional' | 'bearer' | 'admin' | 'client';
 
 export interface RouteResponse {
   readonly description: string;
@@ -28,7 +28,7 @@ export interface RouteRequest<B, Q, A extends RouteAuth> {
   readonly params: Readonly<Record<string, string>>;
   readonly headers: IncomingHttpHeaders;
   readonly method: string;
-  /** The token of `Authorization: Bearer`, unverified unless `auth` says so. */
+  /** The token of `Authorization: Bearer`, unverified, where `auth` is `optional`; else null. */
   readonly bearerToken: string | null;
   readonly caller: A extends 'bearer' | 'admin' ? Caller : null;
   readonly client: A extends 'client' ? ClientCaller : null;

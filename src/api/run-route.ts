@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
-import { bearerToken } from './bearer.ts';
+import { bearerToken, optionalBearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
@@ -31,8 +31,7 @@ export async function runRoute(
   context: RequestContext,
   { authenticators }: { readonly authenticators: Authenticators },
 ): Promise<Reply> {
-  const token = route.auth === 'client' ? null : bearerToken(request);
-  const caller = await authenticateCaller(route, token, context, authenticators);
+  const caller = await authenticateCaller(route, request, context, authenticators);
   if (params.id !== undefined && !isId(params.id)) throw new LatchkeyError('not_found');
   const { body, client } = isOAuthPath(route.path)
     ? await readOAuthBody(route, request, context, authenticators)
@@ -45,7 +44,7 @@ export async function runRoute(
     params,
     headers: request.headers,
     method: request.method ?? 'GET',
-    bearerToken: token,
+    bearerToken: route.auth === 'optional' ? optionalBearerToken(request) : null,
     caller,
     client,
     context,
@@ -56,11 +55,12 @@ export async function runRoute(
 
 async function authenticateCaller(
   route: Route,
-  token: string | null,
+  request: IncomingMessage,
   context: RequestContext,
   authenticators: Authenticators,
 ): Promise<Caller | null> {
   if (route.auth !== 'bearer' && route.auth !== 'admin') return null;
+  const token = bearerToken(request);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
   const caller = await authenticators.bearer(token, context);
   context.actor = { type: 'user', id: caller.userId };

@@ -37,7 +37,13 @@ describe('the table of endpoints in README.md', () => {
   });
 
   it('says of each what credential it takes', () => {
-    const words = { none: '', bearer: 'access token', admin: 'administrator', client: 'client' };
+    const words = {
+      none: '',
+      optional: 'token',
+      bearer: 'access token',
+      admin: 'administrator',
+      client: 'client',
+    };
     for (const { method, path, auth } of declared) {
       const row = readme
         .split('\n')

@@ -42,10 +42,9 @@ export function loginRoutes(services: Services): Route[] {
         'rate_limited',
         'unavailable',
       ],
-      handler: async ({ body, headers, bearerToken, context }) => {
+      handler: async ({ body, headers, context }) => {
         const transport = body.transport ?? 'body';
-        const carriesCookie = bearerToken === null && refreshCookie(headers.cookie) !== null;
-        if (transport === 'cookie' || carriesCookie) {
+        if (transport === 'cookie' || refreshCookie(headers.cookie) !== null) {
           guardCookieMode(headers, originPolicy(services));
         }
         await rateLimits.consume('login', context.clientAddress, body.email);

@@ -1,13 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { deviceTypes } from '../../domain/session/events.ts';
-import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { refreshSession } from '../commands/refresh-session.ts';
 import { revokeAllSessions, revokeSession } from '../commands/revoke-sessions.ts';
-import { clearRefreshCookie, refreshCookie } from '../cookies.ts';
+import { clearRefreshCookie } from '../cookies.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
-import { guardCookieMode } from '../origin-rule.ts';
+import { tokensForLogout, tokensForRefresh } from '../presented-tokens.ts';
 import { listSessions } from '../queries/session.ts';
 import { type Reply, reply } from '../reply.ts';
 import { type Route, route } from '../route.ts';
@@ -87,7 +85,7 @@ function refresh(services: Services): Route {
     summary: 'Exchange a refresh token for its successor',
     description: 'A repeat whose first answer was lost gets the same successor (docs/sessions.md).',
     tags: ['Sign in'],
-    auth: 'none',
+    auth: 'optional',
     body: presented,
     bodyOptional: true,
     responses: { 200: { description: 'Refreshed', schema: tokenSetSchema } },
@@ -100,14 +98,13 @@ function refresh(services: Services): Route {
       'unavailable',
     ],
     handler: async ({ body, headers, bearerToken, context }) => {
-      const cookieHeaders = bearerToken === null ? headers : {};
-      const refreshToken = presentedToken(services, body?.refresh_token, cookieHeaders);
+      const places = { bearerToken, inBody: body.refresh_token, headers };
+      const { refreshToken } = tokensForRefresh(services, places, originPolicy(services));
       if (refreshToken === null) {
         throw new LatchkeyError('invalid_request', {
           errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
         });
       }
-      refuseOtherSession(services, bearerToken, refreshToken);
       await services.rateLimits.consume('refresh', context.clientAddress, refreshToken);
       const input = { refreshToken, idempotencyKey: idempotencyKey(headers) };
       return tokenReply(await refreshSession(services, input, context));
@@ -122,78 +119,27 @@ function logout(services: Services): Route {
     summary: 'End the session of the token that is presented',
     description: 'Idempotent, and works with an expired access token.',
     tags: ['Sign in'],
-    auth: 'none',
+    auth: 'optional',
     body: presented,
     bodyOptional: true,
     responses: { 204: { description: 'Ended, also when it had ended before' } },
     errors: ['invalid_token', 'origin_refused', 'unavailable'],
     handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
-      const bearer = bearerToken === null ? null : recognized(services, bearerToken);
-      const cookieHeaders = bearerToken === null ? headers : {};
-      const refreshToken = presentedToken(services, body?.refresh_token, cookieHeaders);
-      const decoded =
-        refreshToken === null
-          ? null
-          : decodeRefreshToken(refreshToken, services.secrets.refreshMacKeys);
-      if (refreshToken !== null && decoded === null) throw new LatchkeyError('invalid_token');
-      if (bearer !== null && decoded !== null) requireOneSession(bearer, decoded);
-      const sessionId = bearer?.sid ?? decoded?.sessionId;
-      if (sessionId === undefined)
+      const places = { bearerToken, inBody: body.refresh_token, headers };
+      const tokens = tokensForLogout(services, places, originPolicy(services));
+      const { bearer, refreshToken, cookieCounts } = tokens;
+      const sessionId = bearer?.sid ?? tokens.sessionId;
+      const isForeign = refreshToken !== null && tokens.sessionId === null;
+      // A cookie that is not ours any more has no session left to end: the browser may drop it.
+      if (!cookieCounts && (isForeign || sessionId === null)) {
         throw new LatchkeyError('invalid_token', { detail: 'no token of ours' });
+      }
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
-      await revokeSession(services, { sessionId, reason: 'logout' }, context);
-      const hasCookie = bearerToken === null && refreshCookie(headers.cookie) !== null;
-      return reply(204, undefined, hasCookie ? { 'set-cookie': clearRefreshCookie() } : undefined);
+      if (sessionId !== null) {
+        await revokeSession(services, { sessionId, reason: 'logout' }, context);
+      }
+      const headersOut = cookieCounts ? { 'set-cookie': clearRefreshCookie() } : undefined;
+      return reply(204, undefined, headersOut);
     },
   });
-}
-
-/**
- * A bearer that is too old to be recognised says nothing: a refresh is how one gets a better one.
- */
-function refuseOtherSession(
-  services: Services,
-  bearerToken: string | null,
-  refreshToken: string,
-): void {
-  if (bearerToken === null) return;
-  const recognition = services.memory.verifier.recognize(bearerToken);
-  const decoded = decodeRefreshToken(refreshToken, services.secrets.refreshMacKeys);
-  if (recognition.ok && decoded !== null) requireOneSession(recognition.claims, decoded);
-}
-
-function requireOneSession(bearer: { sid: string }, refreshToken: { sessionId: string }): void {
-  if (bearer.sid === refreshToken.sessionId) return;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'refresh_token', message: 'is of another session than the bearer' }],
-  });
-}
-
-/**
- * An access token of ours, expired or not: enough to end its session, never more. One that is not
- * recognised, such as one of a key that was revoked, says nothing; null.
- */
-function recognized(services: Services, token: string): { sid: string; sub: string } | null {
-  const recognition = services.memory.verifier.recognize(token);
-  return recognition.ok ? recognition.claims : null;
-}
-
-/**
- * The refresh token of the body or the cookie; the cookie only under the rules of cookie mode. Both
- * must agree.
- */
-function presentedToken(
-  services: Services,
-  inBody: string | undefined,
-  headers: IncomingHttpHeaders,
-): string | null {
-  const inCookie = refreshCookie(headers.cookie);
-  if (inCookie === null) return inBody ?? null;
-  guardCookieMode(headers, originPolicy(services));
-  if (inBody !== undefined && inBody !== inCookie) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'refresh_token', message: 'differs from the refresh cookie' }],
-    });
-  }
-  return inCookie;
 }

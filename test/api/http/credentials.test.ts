@@ -39,10 +39,7 @@ describe('credentials', () => {
   it.each(['Bearer', 'Bearer ', 'Bearer a b', 'Bearer a,b', `Bearer ${'a'.repeat(9000)}`])(
     'in a malformed header are a refused token, not an absent one: %#',
     async (authorization) => {
-      const answer = await edge.send('/auth/logout', {
-        method: 'POST',
-        headers: { authorization },
-      });
+      const answer = await edge.send('/auth/mine', { headers: { authorization } });
       expect([answer.status, answer.json().code]).toEqual([401, 'invalid_token']);
     },
   );

@@ -28,6 +28,18 @@ describe('a JSON body', () => {
     });
   });
 
+  it('E8: is left out in chunks where it is optional', async () => {
+    const request = (length: string, body: string) =>
+      edge.raw(
+        `POST /auth/logout HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${length}\r\n\r\n${body}`,
+      );
+    const chunked = 'Transfer-Encoding: chunked';
+    expect((await request('Content-Length: 0', '')).status).toBe(204);
+    expect((await request(chunked, '0\r\n\r\n')).status).toBe(204);
+    expect((await request(`${chunked}\r\nContent-Type: text/plain`, '0\r\n\r\n')).status).toBe(204);
+    expect((await request(chunked, '2\r\n{}\r\n0\r\n\r\n')).status).toBe(415);
+  });
+
   it('is refused with 415 when it is compressed', async () => {
     const answer = edge.post('/auth/echo', 'x', 'application/json', { 'content-encoding': 'gzip' });
     expect(await problem(answer)).toMatchObject({ status: 415, code: 'invalid_request' });

@@ -160,8 +160,9 @@ describe('the refresh cookie', () => {
     expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
   });
 
-  // Fails when a bearer does not switch cookies off: logout would end what the page does not know of.
-  it('is ignored beside a bearer, and so is the origin', async () => {
+  // Fails when a bearer does not switch other cookies off: logout would end what the page does not
+  // know of.
+  it('of another session is ignored beside a good bearer, and so is the origin', async () => {
     const [one, two] = [await newSession(), await newSession()];
     const hostile = { origin: elsewhere, 'sec-fetch-site': 'cross-site' };
     const listing = await api.call('GET', '/auth/sessions', {
@@ -185,5 +186,103 @@ describe('the refresh cookie', () => {
       const answer = await api.call('POST', path, { token: one.access, body });
       expect(answer, path).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
     }
+  });
+});
+
+describe('the refresh cookie beside a bearer', () => {
+  const good = { origin: issuer };
+  const hostile = { origin: elsewhere };
+  const bare = async (path: string, cookie: string, authorization: string, origin = issuer) =>
+    send(path, cookie, { authorization, origin });
+  /** An access token that has expired, with the cookie of its session. */
+  const oldSession = async () => {
+    const now = api.services.now;
+    Object.assign(api.services, { now: () => now() - 3_600_000 });
+    try {
+      const { cookie, access } = await newSession();
+      return { cookie, access };
+    } finally {
+      Object.assign(api.services, { now });
+    }
+  };
+
+  // Fails when any bearer at all switches the cookie off.
+  it.each(['Bearer undefined', 'Bearer null', 'Bearer', 'Bearer a b', 'Bearer a.b.c'])(
+    'E10: counts when the bearer is not ours: %s',
+    async (authorization) => {
+      const { cookie } = await newSession();
+      const refreshed = await bare('/auth/refresh', cookie, authorization);
+      expect(refreshed.status).toBe(200);
+      const latest = cookieOf(refreshed);
+      expect(await bare('/auth/logout', latest, authorization, elsewhere)).toMatchObject({
+        status: 403,
+        body: { code: 'origin_refused' },
+      });
+      const loggedOut = await bare('/auth/logout', latest, authorization);
+      expect(loggedOut.status).toBe(204);
+      expect(loggedOut.headers.getSetCookie()).toEqual([expect.stringContaining('Max-Age=0')]);
+      expect((await send('/auth/refresh', latest, good)).status).toBe(401);
+    },
+  );
+
+  it('E10: counts beside an expired access token of its own session', async () => {
+    const { cookie, access } = await oldSession();
+    expect(await api.verify(access)).toBe(401);
+    const refreshed = await bare('/auth/refresh', cookie, `Bearer ${access}`);
+    expect(refreshed.status).toBe(200);
+    const loggedOut = await bare('/auth/logout', cookieOf(refreshed), `Bearer ${access}`);
+    expect(loggedOut.status).toBe(204);
+    expect(loggedOut.headers.getSetCookie()).toEqual([expect.stringContaining('Max-Age=0')]);
+    expect((await send('/auth/refresh', cookieOf(refreshed), good)).status).toBe(401);
+  });
+
+  it('E10: of the same session is refreshed under the origin rule only', async () => {
+    const { cookie, access } = await newSession();
+    const refused = await send('/auth/refresh', cookie, hostile, undefined, access);
+    expect(refused).toMatchObject({ status: 403, body: { code: 'origin_refused' } });
+    expect((await send('/auth/refresh', cookie, good, undefined, access)).status).toBe(200);
+  });
+
+  it('E10: is left alone by a logout that the bearer alone decides', async () => {
+    const { cookie, access } = await newSession();
+    const loggedOut = await send('/auth/logout', cookie, hostile, undefined, access);
+    expect(loggedOut.status).toBe(204);
+    expect(loggedOut.headers.getSetCookie()).toEqual([]);
+    expect((await send('/auth/refresh', cookie, good)).status).toBe(401);
+  });
+
+  // Fails when a logout takes the old token's session, which has ended, and says that all is well.
+  it('E10: of another session and an access token that is not good are a 400', async () => {
+    const [one, two] = [await oldSession(), await newSession()];
+    for (const path of ['/auth/refresh', '/auth/logout']) {
+      const answer = await bare(path, two.cookie, `Bearer ${one.access}`);
+      expect(answer, path).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    }
+    expect((await send('/auth/refresh', two.cookie, good)).status).toBe(200);
+  });
+});
+
+describe('a refresh cookie that is not ours any more', () => {
+  const stale = `${name}=lkr_of-another-time`;
+
+  // Fails when the logout is refused: the browser would send the cookie for a week more.
+  it('E6: is removed by a logout', async () => {
+    for (const authorization of ['Basic x', 'Bearer undefined', 'Bearer a.b.c']) {
+      const answer = await send('/auth/logout', stale, { origin: issuer, authorization });
+      expect(answer.status).toBe(204);
+      expect(answer.headers.getSetCookie()).toEqual([expect.stringContaining('Max-Age=0')]);
+    }
+    const { access } = await newSession();
+    const answer = await send('/auth/logout', stale, { origin: issuer }, undefined, access);
+    expect(answer.status).toBe(204);
+    expect(answer.headers.getSetCookie()).toEqual([expect.stringContaining('Max-Age=0')]);
+    expect(await api.verify(access)).toBe(401);
+  });
+
+  it('E6: is still under the origin rule, and says nothing at a refresh', async () => {
+    const refused = await send('/auth/logout', stale, { origin: elsewhere });
+    expect(refused).toMatchObject({ status: 403, body: { code: 'origin_refused' } });
+    const refresh = await send('/auth/refresh', stale, { origin: issuer });
+    expect(refresh).toMatchObject({ status: 401, body: { code: 'invalid_token' } });
   });
 });

@@ -1,0 +1,111 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { decodeRefreshToken } from '../domain/session/refresh-token.ts';
+import { refreshCookie } from './cookies.ts';
+import { guardCookieMode, type OriginPolicy } from './origin-rule.ts';
+import type { Services } from './services.ts';
+
+/** The three places where a refresh or a logout may carry a token. */
+export interface TokenPlaces {
+  readonly bearerToken: string | null;
+  readonly inBody: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What they say, once they agree. */
+export interface PresentedTokens {
+  /** An access token of ours, expired or not: enough to end its session, never more. */
+  readonly bearer: { readonly sid: string; readonly sub: string } | null;
+  /** The refresh token of the body or of the cookie that counts, whoever made it. */
+  readonly refreshToken: string | null;
+  /** Its session; null when the token is not ours. */
+  readonly sessionId: string | null;
+  /** Whether our cookie was sent and counts: beside no bearer of another session. */
+  readonly cookieCounts: boolean;
+}
+
+type Needed = Pick<Services, 'memory' | 'secrets'>;
+
+/**
+ * The tokens of a refresh, which needs the refresh token: the cookie counts under the rules of
+ * cookie mode (`unsupported_media_type`, `origin_refused`). Raises `invalid_request` when two
+ * places name different sessions.
+ */
+export function tokensForRefresh(
+  services: Needed,
+  places: TokenPlaces,
+  policy: OriginPolicy,
+): PresentedTokens {
+  const found = find(services, places);
+  if (found.cookie === 'counts') guardCookieMode(places.headers, policy);
+  if (found.cookie === 'other' && places.inBody === undefined) throw otherSession();
+  return agree(found, places.inBody);
+}
+
+/**
+ * The tokens of a logout. The bearer alone may end its session, so beside one of ours the cookie
+ * is only removed, and only if the rules of cookie mode let it count. A bearer that is good now
+ * chooses its session; an old one beside the cookie of another session raises `invalid_request`,
+ * for the page would believe to be logged out.
+ */
+export function tokensForLogout(
+  services: Needed,
+  places: TokenPlaces,
+  policy: OriginPolicy,
+): PresentedTokens {
+  const found = find(services, places);
+  if (found.cookie === 'counts') {
+    try {
+      guardCookieMode(places.headers, policy);
+    } catch (refused) {
+      if (found.bearer === null) throw refused;
+      return agree({ ...found, inCookie: null, cookie: 'none' }, places.inBody);
+    }
+  }
+  if (found.cookie === 'other' && !services.memory.verify(places.bearerToken!).ok) {
+    throw otherSession();
+  }
+  return agree(found, places.inBody);
+}
+
+interface Found {
+  readonly bearer: PresentedTokens['bearer'];
+  readonly inCookie: string | null;
+  /** `other`: of another session than the bearer, which it does not stand beside. */
+  readonly cookie: 'none' | 'counts' | 'other';
+  readonly sessionOf: (refreshToken: string) => string | null;
+}
+
+function find({ memory, secrets }: Needed, { bearerToken, headers }: TokenPlaces): Found {
+  const recognition = bearerToken === null ? null : memory.verifier.recognize(bearerToken);
+  const bearer = recognition?.ok === true ? recognition.claims : null;
+  const sessionOf = (refreshToken: string) =>
+    decodeRefreshToken(refreshToken, secrets.refreshMacKeys)?.sessionId ?? null;
+  const inCookie = refreshCookie(headers.cookie);
+  if (inCookie === null) return { bearer, inCookie, cookie: 'none', sessionOf };
+  const sessionId = sessionOf(inCookie);
+  const isOther = bearer !== null && sessionId !== null && sessionId !== bearer.sid;
+  return { bearer, inCookie, cookie: isOther ? 'other' : 'counts', sessionOf };
+}
+
+function agree(
+  { bearer, inCookie, cookie, sessionOf }: Found,
+  inBody: string | undefined,
+): PresentedTokens {
+  const cookieCounts = cookie === 'counts';
+  if (cookieCounts && inBody !== undefined && inBody !== inCookie) {
+    throw refused('differs from the refresh cookie');
+  }
+  const refreshToken = inBody ?? (cookieCounts ? inCookie : null);
+  const sessionId = refreshToken === null ? null : sessionOf(refreshToken);
+  if (bearer !== null && sessionId !== null && sessionId !== bearer.sid) throw otherSession();
+  return { bearer, refreshToken, sessionId, cookieCounts };
+}
+
+function otherSession(): LatchkeyError {
+  return refused('is of another session than the bearer');
+}
+
+function refused(message: string): LatchkeyError {
+  return new LatchkeyError('invalid_request', { errors: [{ path: 'refresh_token', message }] });
+}
