@@ -136,11 +136,22 @@ const sessions: Row = {
     },
     {
       title: 'Password hashes waiting',
-      description: 'At 64 more logins are shed with 503.',
+      description: 'At 64 of one network, or 128 of all, logins are shed with 503.',
       unit: 'short',
       threshold: 64,
       queries: [
         { expr: `latchkey_password_queue_depth${on()}`, legend: '{{instance}}' },
+      ],
+    },
+    {
+      title: 'Password hashes shed',
+      description: 'group_full and displaced: a network floods. queue_full: many do.',
+      unit: 'ops',
+      queries: [
+        {
+          expr: `sum by (reason) (${rate('password_hashes_shed_total')})`,
+          legend: '{{reason}}',
+        },
       ],
     },
     {

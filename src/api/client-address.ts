@@ -48,6 +48,16 @@ export function addressGroup(address: string): string {
   return `${prefix.join(':')}::/64`;
 }
 
+/** What shares a place in a queue, and wider limits: a /24 of IPv4, or the /48 of one IPv6 site. */
+export function networkOf(address: string): string {
+  const parsed = parseAddress(address);
+  if (parsed === null) return address;
+  if (parsed.kind() === 'ipv4')
+    return `${(parsed as ipaddr.IPv4).octets.slice(0, 3).join('.')}.0/24`;
+  const prefix = (parsed as ipaddr.IPv6).parts.slice(0, 3).map((part) => part.toString(16));
+  return `${prefix.join(':')}::/48`;
+}
+
 function isTrusted(address: Address, trusted: readonly AddressRange[]): boolean {
   return trusted.some(([network, bits]) => {
     if (network.kind() !== address.kind()) return false;

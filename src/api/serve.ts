@@ -86,7 +86,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       config,
       readers: pools.readers,
       handler,
-      hasher: createPasswordHasher({ memoryKib: config.passwordHashMemoryKib }),
+      hasher: createPasswordHasher({
+        memoryKib: config.passwordHashMemoryKib,
+        onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
+      }),
       subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
       keyWrap,
       secrets: await loadServerSecrets(pools.readers, keyWrap),

@@ -36,6 +36,7 @@ export interface Metrics {
   readonly loginFloorOverruns: Counter;
   readonly rateLimited: Counter<'action'>;
   readonly notableEvents: Counter<'event'>;
+  readonly passwordHashesShed: Counter<'reason'>;
 }
 
 /**
@@ -123,6 +124,11 @@ function counters(registers: Registry[]) {
       'login_floor_overruns_total',
       'Refused logins that took longer than LOGIN_FLOOR_MS',
       [],
+    ),
+    passwordHashesShed: counter(
+      'password_hashes_shed_total',
+      'Password hashes that the queue gave up, by reason',
+      ['reason'],
     ),
     rateLimited: counter('rate_limited_total', 'Requests over a rate limit', ['action']),
     notableEvents: counter(

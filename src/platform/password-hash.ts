@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash as argon2Hash, verify as argon2Verify, parseOptions } from '@node-rs/argon2';
-import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { FairQueue, type ShedReason, type Turn } from './fair-queue.ts';
 
 const timeCost = 1;
 const parallelism = 1;
@@ -14,6 +14,9 @@ export interface PasswordHasherOptions {
   readonly concurrencyMax?: number;
   /** Hashes that may wait for their turn; more are shed. */
   readonly queueMax?: number;
+  /** Hashes of one group that may wait for their turn. */
+  readonly groupQueueMax?: number;
+  readonly onShed?: (reason: ShedReason) => void;
 }
 
 export interface PasswordCheck {
@@ -25,15 +28,16 @@ export interface PasswordCheck {
   readonly needsRehash: boolean;
 }
 
-/** Argon2id (RFC 9106) behind a semaphore. Passwords arrive normalised (NFC). */
+/**
+ * Argon2id (RFC 9106) behind a fair queue. Passwords arrive normalised (NFC). `turn` says for whom:
+ * a group of addresses shares its place in the queue, and `preferred` is for the holder of a good
+ * device token.
+ */
 export interface PasswordHasher {
-  /** A PHC string. Throws `unavailable` when the queue is full. */
-  hash(password: string): Promise<string>;
-  /**
-   * Costs the same when there is no hash to compare with. Throws `unavailable` when the queue is
-   * full.
-   */
-  verify(hash: string | null, password: string): Promise<PasswordCheck>;
+  /** A PHC string. Throws `unavailable` when it is shed. */
+  hash(password: string, turn: Turn): Promise<string>;
+  /** Costs the same when there is no hash to compare with. Throws `unavailable` when it is shed. */
+  verify(hash: string | null, password: string, turn: Turn): Promise<PasswordCheck>;
   readonly running: number;
   readonly queued: number;
 }
@@ -41,30 +45,37 @@ export interface PasswordHasher {
 export function createPasswordHasher({
   memoryKib = 47_104,
   concurrencyMax = Math.max(1, availableParallelism() - 1),
-  queueMax = 64,
+  queueMax = 128,
+  groupQueueMax = Math.ceil(queueMax / 2),
+  onShed,
 }: PasswordHasherOptions = {}): PasswordHasher {
-  const permits = createSemaphore(concurrencyMax, queueMax);
+  const queue = new FairQueue({
+    concurrencyMax,
+    queueMax,
+    groupQueueMax,
+    ...(onShed === undefined ? {} : { onShed }),
+  });
   const dummyHash = unmatchableHash(memoryKib);
 
   return {
-    hash(password) {
+    hash(password, turn) {
       // The library's default algorithm is Argon2id; its enum has no value at run time.
-      return permits.run(() =>
+      return queue.run(turn, () =>
         argon2Hash(password, { memoryCost: memoryKib, timeCost, parallelism }),
       );
     },
 
-    async verify(hash, password) {
-      const matches = await permits.run(() => argon2Verify(hash ?? dummyHash, password));
+    async verify(hash, password, turn) {
+      const matches = await queue.run(turn, () => argon2Verify(hash ?? dummyHash, password));
       if (!matches || hash === null) return { matches: false, needsRehash: false };
       return { matches, needsRehash: isOutdated(hash, memoryKib) };
     },
 
     get running() {
-      return permits.running;
+      return queue.running;
     },
     get queued() {
-      return permits.queued;
+      return queue.queued;
     },
   };
 }
@@ -84,39 +95,4 @@ function isOutdated(hash: string, memoryKib: number): boolean {
     used.timeCost < timeCost ||
     used.parallelism !== parallelism
   );
-}
-
-/**
- * A permit is given back when the work has ended, not when its caller stopped waiting: a caller
- * that hangs up must not let in another hash beside its own.
- */
-function createSemaphore(concurrencyMax: number, queueMax: number) {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return {
-    async run<T>(work: () => Promise<T>): Promise<T> {
-      if (running < concurrencyMax) running += 1;
-      else if (waiting.length < queueMax) {
-        await new Promise<void>((resolve) => waiting.push(resolve));
-      } else {
-        throw new LatchkeyError('unavailable', {
-          retryAfterSeconds: 1,
-          detail: 'the queue for password hashing is full',
-        });
-      }
-      try {
-        return await work();
-      } finally {
-        const next = waiting.shift();
-        if (next === undefined) running -= 1;
-        else next();
-      }
-    },
-    get running() {
-      return running;
-    },
-    get queued() {
-      return waiting.length;
-    },
-  };
 }

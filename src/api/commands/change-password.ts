@@ -3,6 +3,7 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
 import { findUser, type UserForCommand } from '../../projections/user.ts';
+import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
@@ -35,11 +36,13 @@ export async function changePassword(
   const personal = await PersonalData.of(services.subjectKeys, known.userId, known.subjectKey);
   const { email } = personal.profile(known.state.pii);
   const accepted = acceptedPassword(input.newPassword, email);
+  const turn = { group: networkOf(context.clientAddress) };
   const { matches } = await services.hasher.verify(
     known.passwordHash,
     input.currentPassword.normalize('NFC'),
+    turn,
   );
-  const hash = matches ? await services.hasher.hash(accepted) : null;
+  const hash = matches ? await services.hasher.hash(accepted, turn) : null;
   await services.handler.run(known.userId, () =>
     attempt(services, input, { hash, comparedWith: known.state.passwordChangedAt }, context),
   );

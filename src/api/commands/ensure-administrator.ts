@@ -29,7 +29,8 @@ export async function ensureAdministrator(
 ): Promise<{ created: boolean }> {
   if (await isKnown(services, email)) return { created: false };
   // No request caused this: registering looks at who acts, and at nothing else of a context.
-  const context: Pick<RequestContext, 'actor' | 'meta'> = {
+  const context: Pick<RequestContext, 'actor' | 'clientAddress' | 'meta'> = {
+    clientAddress: 'start-up',
     actor: { type: 'anonymous', id: meta.actor },
     meta: () => ({ ...meta, actor: { type: 'anonymous', id: meta.actor } }),
   };

@@ -12,6 +12,7 @@ import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
 import type { SessionRecord } from '../../projections/session.ts';
 import { findUserByIdentifier, type UserForCommand } from '../../projections/user.ts';
+import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
@@ -51,13 +52,14 @@ export async function logIn(
           identifierMac(services.secrets.identifierKey, email),
         );
   const password = input.password.normalize('NFC');
-  const check = await services.hasher.verify(known?.passwordHash ?? null, password);
+  const turn = { group: networkOf(context.clientAddress) };
+  const check = await services.hasher.verify(known?.passwordHash ?? null, password, turn);
   if (known === null) {
     // No event: a stranger must not be able to grow the log.
     services.metrics.logins.inc({ outcome: 'refused', reason: 'unknown_identifier' });
     throw new LatchkeyError('invalid_credentials', { detail: 'unknown identifier' });
   }
-  const rehashed = check.needsRehash ? await services.hasher.hash(password) : null;
+  const rehashed = check.needsRehash ? await services.hasher.hash(password, turn) : null;
   try {
     return await services.handler.run(known.userId, () =>
       attempt(services, input, { known, audience, matches: check.matches, rehashed }, context),

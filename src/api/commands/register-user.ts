@@ -10,6 +10,7 @@ import { newId } from '../../platform/new-id.ts';
 import { sealPersonalData } from '../../platform/subject-cipher.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
 import { findUser, findUserByIdentifier } from '../../projections/user.ts';
+import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -55,7 +56,8 @@ export async function registerUser(
   if ((await findUserByIdentifier(services.readers, mac)) !== null) {
     throw new LatchkeyError('conflict', { detail: 'address is taken' });
   }
-  const hash = password === null ? null : await services.hasher.hash(password);
+  const turn = { group: networkOf(context.clientAddress) };
+  const hash = password === null ? null : await services.hasher.hash(password, turn);
   const subject = await services.subjectKeys.newSubjectKey(userId);
   try {
     return await services.handler.run(userId, async () => {

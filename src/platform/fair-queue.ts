@@ -1,0 +1,149 @@
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { SlidingCounts } from './sliding-counts.ts';
+
+/** Whose turn it is. */
+export interface Turn {
+  /** Who shares one place in the queue, such as a network of addresses. */
+  readonly group: string;
+  /** Goes before every turn that is not: such as of a device that has logged in before. */
+  readonly preferred?: boolean;
+}
+
+/**
+ * Why work was shed: its group has its share of waiting places, all places are taken, or it gave
+ * its place to a turn of a group with fewer.
+ */
+export type ShedReason = 'group_full' | 'queue_full' | 'displaced';
+
+export interface FairQueueOptions {
+  /** Pieces of work done at the same time. */
+  readonly concurrencyMax: number;
+  /** Turns that wait, of all groups. */
+  readonly queueMax: number;
+  /** Turns that wait, of one group. */
+  readonly groupQueueMax: number;
+  readonly onShed?: (reason: ShedReason) => void;
+}
+
+interface Waiting {
+  readonly lane: string;
+  readonly preferred: boolean;
+  readonly start: () => void;
+  readonly shed: (reason: ShedReason) => void;
+}
+
+const servedWindowMs = 60_000;
+/** For more groups at once than this the counts are a little too high. */
+const servedCellsPerRow = 4_096;
+/** More than any group is served in a minute. */
+const behindPreferred = 2 ** 32;
+const firstGuessMs = 50;
+
+/**
+ * A semaphore with a bounded queue that is fair to groups: the next turn is one of the group that
+ * was served least in the last minute, preferred turns first. A newcomer therefore waits for the
+ * work that runs, not for a group that floods; that group waits, and is shed, alone. A permit is
+ * given back when the work has ended, not when its caller stopped waiting: a caller that hangs up
+ * must not let in another piece of work beside its own.
+ */
+export class FairQueue {
+  readonly #options: FairQueueOptions;
+  readonly #served = new SlidingCounts({
+    windowMs: servedWindowMs,
+    cellsPerRow: servedCellsPerRow,
+  });
+  /** In the order of arrival. */
+  #waiting: Waiting[] = [];
+  #running = 0;
+  #meanMs = firstGuessMs;
+
+  constructor(options: FairQueueOptions) {
+    this.#options = options;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  /** Throws `unavailable` for work that is shed, with the time that the queue needs to drain. */
+  async run<T>({ group, preferred = false }: Turn, work: () => Promise<T>): Promise<T> {
+    const lane = preferred ? `preferred ${group}` : group;
+    if (this.#running < this.#options.concurrencyMax) this.#running += 1;
+    else await this.#turnOf(lane, preferred);
+    this.#served.add(lane);
+    const startedAt = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#meanMs += (performance.now() - startedAt - this.#meanMs) / 8;
+      this.#handOver();
+    }
+  }
+
+  /** Resolves with the permit of work that has ended. */
+  #turnOf(lane: string, preferred: boolean): Promise<void> {
+    const { queueMax, groupQueueMax } = this.#options;
+    if (this.#lengthOf(lane) >= groupQueueMax) throw this.#shed('group_full');
+    if (this.#waiting.length >= queueMax) this.#displaceFor(lane, preferred);
+    return new Promise((resolve, reject) => {
+      const shed = (reason: ShedReason) => reject(this.#shed(reason));
+      this.#waiting.push({ lane, preferred, start: resolve, shed });
+    });
+  }
+
+  /**
+   * Takes a place from the last turn of the longest lane, if that leaves it no shorter than this
+   * one; a preferred turn takes one from any that is not.
+   */
+  #displaceFor(lane: string, preferred: boolean): void {
+    const yieldsAt = this.#lengthOf(lane) + 2;
+    let last: Waiting | undefined;
+    let longest = yieldsAt;
+    for (const waiting of this.#waiting) {
+      if (waiting.preferred && !preferred) continue;
+      const bonus = preferred && !waiting.preferred ? yieldsAt : 0;
+      const length = this.#lengthOf(waiting.lane) + bonus;
+      if (length >= longest) [last, longest] = [waiting, length];
+    }
+    if (last === undefined) throw this.#shed('queue_full');
+    this.#leave(last);
+    last.shed('displaced');
+  }
+
+  #handOver(): void {
+    let next: Waiting | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#waiting) {
+      const served = this.#served.count(waiting.lane) + (waiting.preferred ? 0 : behindPreferred);
+      if (served < least) [next, least] = [waiting, served];
+    }
+    if (next === undefined) {
+      this.#running -= 1;
+      return;
+    }
+    this.#leave(next);
+    next.start();
+  }
+
+  #lengthOf(lane: string): number {
+    return this.#waiting.filter((waiting) => waiting.lane === lane).length;
+  }
+
+  #leave(turn: Waiting): void {
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== turn);
+  }
+
+  #shed(reason: ShedReason): LatchkeyError {
+    this.#options.onShed?.(reason);
+    const backlog = this.#waiting.length + this.#running;
+    const backlogMs = (backlog * this.#meanMs) / this.#options.concurrencyMax;
+    return new LatchkeyError('unavailable', {
+      retryAfterSeconds: Math.max(1, Math.ceil(backlogMs / 1000)),
+      detail: `the queue for password hashing: ${reason}`,
+    });
+  }
+}
