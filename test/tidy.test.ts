@@ -30,7 +30,8 @@ const everything = [...src, ...tests, ...benches];
 const slowTiers = ['model', 'fault', 'security-timing', 'stress'];
 
 const packagesOf: Record<string, readonly string[]> = {
-  domain: ['node:crypto'],
+  // Of node:url only the tables of UTS 46: pure, no host is asked.
+  domain: ['node:crypto', 'node:url'],
   verifier: ['node:crypto', 'lru-cache'],
 };
 

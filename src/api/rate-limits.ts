@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { identifierKey } from '../domain/user/identifier.ts';
 import { addressGroup } from './client-address.ts';
 
 /** Attempts a minute. Ordinary use, an office behind one address included, stays far below. */
@@ -63,6 +64,7 @@ function limitersOf(points: { address: number; identifier: number }) {
 }
 
 function digest(key: Buffer, group: string, identifier: string): string {
-  const normal = identifier.normalize('NFC').trim().toLowerCase();
-  return createHmac('sha256', key).update(`${group}\n${normal}`).digest('base64url');
+  return createHmac('sha256', key)
+    .update(`${group}\n${identifierKey(identifier)}`)
+    .digest('base64url');
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { streamKinds } from '../domain/kernel/event.ts';
-import { normalizeEmail } from '../domain/user/identifier.ts';
+import { parseEmail } from '../domain/user/identifier.ts';
 import type { Row } from '../eventlog/command.ts';
 import { identifierMac } from '../platform/identifier-index.ts';
 import { openPersonalData } from '../platform/subject-cipher.ts';
@@ -232,10 +232,10 @@ class Run {
   /** A subject whose key was deleted has none: nobody can tell the address any more. */
   async #credentialRow({ userId, pii, wrapped }: PendingCredential): Promise<Row> {
     const key = await this.#keys.unwrapSubjectKey(userId, wrapped);
-    const email = normalizeEmail(openPersonalData(key, userId, pii).email ?? '');
+    const email = parseEmail(openPersonalData(key, userId, pii).email ?? '');
     if (email === null) throw new Error(`the profile of user ${userId} holds no address`);
     return {
-      identifier_mac: toHex(identifierMac(this.#keys.identifierKey, email)),
+      identifier_mac: toHex(identifierMac(this.#keys.identifierKey, email.key)),
       user_id: userId,
     };
   }

@@ -107,7 +107,7 @@ export async function findUserOfSession(
   return rows[0] === undefined ? null : userForCommand(rows[0]);
 }
 
-/** By the keyed HMAC of a canonical address. */
+/** By the keyed HMAC of an address's key. */
 export async function findUserByIdentifier(
   client: Queryable,
   identifierMac: Uint8Array,

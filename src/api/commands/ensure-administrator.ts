@@ -1,9 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { normalizeEmail } from '../../domain/user/identifier.ts';
 import { adminRole, auditorRole } from '../../domain/user/roles.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
-import { identifierMac } from '../../platform/identifier-index.ts';
-import { findUserByIdentifier } from '../../projections/user.ts';
+import { findUserByEmail } from '../queries/user-by-email.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { registerUser } from './register-user.ts';
@@ -27,7 +25,7 @@ export async function ensureAdministrator(
   { email, password }: { readonly email: string; readonly password: string },
   meta: EventMeta = startUp,
 ): Promise<{ created: boolean }> {
-  if (await isKnown(services, email)) return { created: false };
+  if ((await findUserByEmail(services, email)) !== null) return { created: false };
   // No request caused this: registering looks at who acts, and at nothing else of a context.
   const context: Pick<RequestContext, 'actor' | 'clientAddress' | 'meta'> = {
     clientAddress: 'start-up',
@@ -51,11 +49,4 @@ export async function ensureAdministrator(
     if (error instanceof LatchkeyError && error.code === 'conflict') return { created: false };
     throw error;
   }
-}
-
-async function isKnown(services: Services, text: string): Promise<boolean> {
-  const email = normalizeEmail(text);
-  if (email === null) return false;
-  const mac = identifierMac(services.secrets.identifierKey, email);
-  return (await findUserByIdentifier(services.readers, mac)) !== null;
 }

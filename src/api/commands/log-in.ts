@@ -4,16 +4,15 @@ import { sessionsToSupersede } from '../../domain/session/device-policy.ts';
 import type { DeviceType } from '../../domain/session/events.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { hashSecret } from '../../domain/session/refresh-token.ts';
-import { normalizeEmail } from '../../domain/user/identifier.ts';
 import type { StreamTouch } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import { identifierMac } from '../../platform/identifier-index.ts';
 import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
 import type { SessionRecord } from '../../projections/session.ts';
-import { findUserByIdentifier, type UserForCommand } from '../../projections/user.ts';
+import type { UserForCommand } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
+import { findUserByEmail } from '../queries/user-by-email.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { type IssuedTokens, issueTokens } from '../token-set.ts';
@@ -43,14 +42,7 @@ export async function logIn(
   context: RequestContext,
 ): Promise<IssuedTokens> {
   const audience = grantedAudience(services, input);
-  const email = normalizeEmail(input.email);
-  const known =
-    email === null
-      ? null
-      : await findUserByIdentifier(
-          services.readers,
-          identifierMac(services.secrets.identifierKey, email),
-        );
+  const known = await findUserByEmail(services, input.email);
   const password = input.password.normalize('NFC');
   const turn = { group: networkOf(context.clientAddress) };
   const check = await services.hasher.verify(known?.passwordHash ?? null, password, turn);

@@ -1,7 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId } from '../../domain/kernel/ids.ts';
 import { isCommonPassword } from '../../domain/user/common-passwords.ts';
-import { normalizeEmail } from '../../domain/user/identifier.ts';
+import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { checkNewPassword } from '../../domain/user/password-rules.ts';
 import { bytea } from '../../eventlog/append.ts';
 import { type Command, UniqueViolationError } from '../../eventlog/command.ts';
@@ -39,18 +39,18 @@ export async function registerUser(
   input: RegisterInput,
   context: RequestContext,
 ) {
-  const email = normalizeEmail(input.email);
+  const email = parseEmail(input.email);
   if (email === null) {
     throw new LatchkeyError('invalid_request', {
       errors: [{ path: 'email', message: 'not an e-mail address' }],
     });
   }
-  const password = input.password === null ? null : acceptedPassword(input.password, email);
+  const password = input.password === null ? null : acceptedPassword(input.password, email.address);
   const userId =
     input.idempotencyKey === null
       ? newId()
       : derivedId('register', context.actor.id ?? '', input.idempotencyKey);
-  const mac = identifierMac(services.secrets.identifierKey, email);
+  const mac = identifierMac(services.secrets.identifierKey, email.key);
   const replayed = await replay(services, userId, { email, roles: input.roles });
   if (replayed !== null) return replayed;
   if ((await findUserByIdentifier(services.readers, mac)) !== null) {
@@ -66,7 +66,7 @@ export async function registerUser(
       const registered = changeUser(userId, null, {
         type: 'RegisterUser',
         now: services.now(),
-        pii: sealPersonalData(subject.key, userId, { email }),
+        pii: sealPersonalData(subject.key, userId, { email: email.address }),
         emailVerified: input.emailVerified,
         hasPassword: hash !== null,
         roles: input.roles,
@@ -110,13 +110,13 @@ export async function registerUser(
 async function replay(
   services: Services,
   userId: string,
-  first: { readonly email: string; readonly roles: readonly string[] },
+  first: { readonly email: EmailAddress; readonly roles: readonly string[] },
 ) {
   const existing = await findUser(services.readers, userId);
   if (existing === null) return null;
   const personal = await PersonalData.of(services.subjectKeys, userId, existing.subjectKey);
   const user = representUser(userId, existing.state, personal);
-  if (user.email !== first.email) {
+  if (parseEmail(user.email)?.key !== first.email.key) {
     throw new LatchkeyError('conflict', { detail: 'Idempotency-Key was used for another address' });
   }
   const { id, email, email_verified, created_at } = user;

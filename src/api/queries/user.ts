@@ -1,17 +1,11 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isId } from '../../domain/kernel/ids.ts';
-import { normalizeEmail } from '../../domain/user/identifier.ts';
-import { identifierMac } from '../../platform/identifier-index.ts';
 import { findSession } from '../../projections/session.ts';
-import {
-  findUser,
-  findUserByIdentifier,
-  listUsers,
-  type UserForCommand,
-} from '../../projections/user.ts';
+import { findUser, listUsers, type UserForCommand } from '../../projections/user.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representSession, representUser } from '../representations.ts';
 import type { Services } from '../services.ts';
+import { findUserByEmail } from './user-by-email.ts';
 
 /** A user and the session that asks. Raises `invalid_token` when either is gone. */
 export async function findMe(services: Services, userId: string, sessionId: string) {
@@ -45,18 +39,11 @@ export async function pageOfUsers(
 }
 
 /**
- * The user with exactly this address, found without reading anybody else's; in a list, for it is a
+ * The user with this address, in whatever spelling, found without reading anybody else's; in a list, for it is a
  * filter.
  */
 export async function usersByEmail(services: Services, text: string) {
-  const email = normalizeEmail(text);
-  const user =
-    email === null
-      ? null
-      : await findUserByIdentifier(
-          services.readers,
-          identifierMac(services.secrets.identifierKey, email),
-        );
+  const user = await findUserByEmail(services, text);
   return { users: user === null ? [] : [await represent(services, user)], next_cursor: null };
 }
 
