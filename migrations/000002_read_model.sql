@@ -61,6 +61,7 @@ create table latchkey.clients (
   kind text not null,
   audiences text[] not null,
   scopes text[] not null,
+  first_party boolean not null,
   secret_hashes text[] not null,
   epoch integer not null,
   registered_at timestamptz not null

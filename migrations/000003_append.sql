@@ -43,10 +43,10 @@ end $$;
 create function latchkey.project_clients(input jsonb, refused integer[]) returns void language plpgsql as $$
 begin
   insert into latchkey.clients
-  select r.client_id, r.version, r.status, r.name, r.kind, r.audiences, r.scopes, r.secret_hashes, r.epoch,
+  select r.client_id, r.version, r.status, r.name, r.kind, r.audiences, r.scopes, r.first_party, r.secret_hashes, r.epoch,
     r.registered_at
   from jsonb_to_recordset(input) as r(c integer, client_id uuid, version integer, status text, name text, kind text,
-    audiences text[], scopes text[], secret_hashes text[], epoch integer, registered_at timestamptz)
+    audiences text[], scopes text[], first_party boolean, secret_hashes text[], epoch integer, registered_at timestamptz)
   where r.c <> all (refused) order by r.client_id
   on conflict (client_id) do update set version = excluded.version, status = excluded.status,
     secret_hashes = excluded.secret_hashes, epoch = excluded.epoch;

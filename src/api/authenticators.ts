@@ -4,11 +4,10 @@ import { acceptedClaims } from './fast-lane.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { Authenticators } from './run-route.ts';
 
-/** Our own endpoints accept tokens that are meant for the issuer. */
 export function createAuthenticators(memory: NodeMemory): Authenticators {
   return {
-    bearer(token) {
-      const claims = acceptedClaims(memory.verify(token));
+    bearer(token, use) {
+      const claims = acceptedClaims(memory.verifyFor(token, use));
       return {
         userId: claims.sub,
         sessionId: claims.sid,

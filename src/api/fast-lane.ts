@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import type { Logger } from '../platform/logging.ts';
-import type { Verification } from '../verifier/verify.ts';
 import { bearerToken } from './bearer.ts';
 import { clientCredentials } from './client-credentials.ts';
 import { authenticateClient } from './commands/authenticate-client.ts';
@@ -13,7 +12,7 @@ import {
   refused as refusedDemand,
 } from './gateway-demands.ts';
 import { identityHeaders } from './identity-headers.ts';
-import type { NodeMemory } from './node-memory.ts';
+import type { NodeMemory, UseVerification } from './node-memory.ts';
 import { toLatchkeyError } from './problem.ts';
 import { introspect } from './queries/introspection.ts';
 import { sendError, sendReply } from './reply.ts';
@@ -21,7 +20,7 @@ import { discardBody, readFormParameters } from './request-body.ts';
 import { requestIdOf } from './request-context.ts';
 
 export interface FastLaneOptions {
-  readonly memory: Pick<NodeMemory, 'verify' | 'client'>;
+  readonly memory: Pick<NodeMemory, 'verify' | 'verifyFor' | 'client'>;
   /** Counts by result; read when somebody scrapes. */
   readonly verifications: Record<string, number>;
   readonly log: Pick<Logger, 'info' | 'debug' | 'error'>;
@@ -191,10 +190,10 @@ function verifyDemands(
 }
 
 /**
- * The claims of an accepted token; a refusal raises `invalid_token`, `token_stale` or
- * `unavailable`.
+ * The claims of an accepted token; a refusal raises `invalid_token`, `token_stale`,
+ * `insufficient_scope` or `unavailable`.
  */
-export function acceptedClaims(verification: Verification) {
+export function acceptedClaims(verification: UseVerification) {
   if (verification.ok) return verification.claims;
   const { code, reason } = verification;
   // The poll brings new keys within its interval: a kid that is unknown now was never announced.

@@ -8,7 +8,19 @@ import { Lease } from '../verifier/lease.ts';
 import { RevocationSet } from '../verifier/revocation-set.ts';
 import { createVerifier, type Verification, type Verifier } from '../verifier/verify.ts';
 import { ActiveSigningKey, buildJwks, type JwksDocument } from './tokens/signing-keys.ts';
+import {
+  refusalOfUse,
+  type TokenRealm,
+  type TokenUse,
+  type UseRefusal,
+} from './tokens/token-use.ts';
 
+/** What became of a token that was presented for a use. */
+export type UseVerification =
+  | Verification
+  | { readonly ok: false; readonly code: 'insufficient_scope'; readonly reason: UseRefusal };
+
+const forAnyService: TokenUse = { kind: 'service', audience: null };
 const verifierCacheBytesMax = 32 * 1024 * 1024;
 
 /**
@@ -21,12 +33,18 @@ export class NodeMemory {
   readonly signingKey = new ActiveSigningKey();
   readonly revocations: RevocationSet;
   readonly #keyRing = new KeyRing();
+  readonly #realm: TokenRealm;
   #clients: ReadonlyMap<string, ClientState> = new Map();
   #keyset: KeysetState = initialKeyset;
   #jwks: JwksDocument = buildJwks(initialKeyset);
 
   constructor(config: Config) {
-    const { clockSkewSeconds } = config;
+    const { clockSkewSeconds, issuer, defaultAudience } = config;
+    this.#realm = {
+      issuer,
+      defaultAudience,
+      isFirstParty: (clientId) => this.#clients.get(clientId)?.firstParty === true,
+    };
     this.revocations = new RevocationSet({ clockSkewSeconds });
     this.lease = new Lease({ leaseSeconds: config.leaseSeconds, policy: config.stalePolicy });
     this.verifier = createVerifier({
@@ -39,13 +57,34 @@ export class NodeMemory {
     });
   }
 
-  verify(token: string, audience?: string): Verification {
-    const now = Date.now();
-    return this.verifier.verify(token, {
-      now,
-      monotonicNow: performance.now(),
-      ...(audience === undefined ? {} : { audience }),
-    });
+  /** For a protected service: `audience`, or without one the issuer or `DEFAULT_AUDIENCE`. */
+  verify(token: string, audience?: string): UseVerification {
+    return this.verifyFor(
+      token,
+      audience === undefined ? forAnyService : { kind: 'service', audience },
+    );
+  }
+
+  /** Whether a token is good now, and good for `use` (`refusalOfUse`). */
+  verifyFor(token: string, use: TokenUse): UseVerification {
+    const at = { now: Date.now(), monotonicNow: performance.now(), audience: null };
+    const verified = this.verifier.verify(token, at);
+    return verified.ok ? this.#judged(verified, use) : verified;
+  }
+
+  /**
+   * As `verifyFor`, but whatever has become of the token since: for a logout with an expired token.
+   */
+  recognizeFor(token: string, use: TokenUse): UseVerification {
+    const recognized = this.verifier.recognize(token);
+    return recognized.ok ? this.#judged(recognized, use) : recognized;
+  }
+
+  #judged(verified: Extract<Verification, { ok: true }>, use: TokenUse): UseVerification {
+    const reason = refusalOfUse(verified.claims, use, this.#realm);
+    if (reason === null) return verified;
+    if (reason === 'audience') return { ok: false, code: 'invalid_token', reason };
+    return { ok: false, code: 'insufficient_scope', reason };
   }
 
   /**

@@ -78,7 +78,10 @@ export function errorsOf(declared: Route): ErrorCode[] {
   if (declared.auth === 'bearer' || declared.auth === 'admin') {
     codes.add('invalid_token').add('token_stale');
   }
-  if (declared.auth === 'admin') codes.add('insufficient_scope');
+  const isAnyService = declared.tokenUse === 'service';
+  if (declared.auth === 'admin' || (declared.auth === 'bearer' && !isAnyService)) {
+    codes.add('insufficient_scope');
+  }
   if (declared.auth === 'client') codes.add('invalid_client');
   if (declared.query !== undefined || declared.path.includes('{')) codes.add('invalid_request');
   if (declared.path.includes('{id}')) codes.add('not_found');

@@ -14,7 +14,7 @@ export interface TokenPlaces {
 
 /** What they say, once they agree. */
 export interface PresentedTokens {
-  /** An access token of ours, expired or not: enough to end its session, never more. */
+  /** An access token for our own endpoints, expired or not: enough to end its session, never more. */
   readonly bearer: { readonly sid: string; readonly sub: string } | null;
   /** The refresh token of the body or of the cookie that counts, whoever made it. */
   readonly refreshToken: string | null;
@@ -23,6 +23,9 @@ export interface PresentedTokens {
   /** Whether our cookie was sent and counts: beside no bearer of another session. */
   readonly cookieCounts: boolean;
 }
+
+/** A bearer for another use says nothing here. */
+const account = { kind: 'account' } as const;
 
 type Needed = Pick<Services, 'memory' | 'secrets'>;
 
@@ -62,7 +65,7 @@ export function tokensForLogout(
       return agree({ ...found, inCookie: null, cookie: 'none' }, places.inBody);
     }
   }
-  if (found.cookie === 'other' && !services.memory.verify(places.bearerToken!).ok) {
+  if (found.cookie === 'other' && !services.memory.verifyFor(places.bearerToken!, account).ok) {
     throw otherSession();
   }
   return agree(found, places.inBody);
@@ -77,7 +80,7 @@ interface Found {
 }
 
 function find({ memory, secrets }: Needed, { bearerToken, headers }: TokenPlaces): Found {
-  const recognition = bearerToken === null ? null : memory.verifier.recognize(bearerToken);
+  const recognition = bearerToken === null ? null : memory.recognizeFor(bearerToken, account);
   const bearer = recognition?.ok === true ? recognition.claims : null;
   const sessionOf = (refreshToken: string) =>
     decodeRefreshToken(refreshToken, secrets.refreshMacKeys)?.sessionId ?? null;

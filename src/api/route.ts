@@ -47,6 +47,8 @@ interface RouteFacts {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly auth: RouteAuth;
+  /** What a bearer does with its token here (`tokens/token-use.ts`); default `account`. */
+  readonly tokenUse?: 'account' | 'profile' | 'service';
   readonly responses: Readonly<Record<number, RouteResponse>>;
   /** Codes beyond those that follow from `auth` and the schemas. */
   readonly errors?: readonly ErrorCode[];

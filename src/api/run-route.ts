@@ -7,12 +7,13 @@ import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
 import { isOAuthPath, type Route, type RouteRequest } from './route.ts';
+import type { TokenUse } from './tokens/token-use.ts';
 
 export const adminRole = 'latchkey:admin';
 
 /** How credentials become somebody. Each raises a LatchkeyError for those it refuses. */
 export interface Authenticators {
-  bearer(token: string, context: RequestContext): Caller | Promise<Caller>;
+  bearer(token: string, use: TokenUse, context: RequestContext): Caller | Promise<Caller>;
   client(
     credentials: ClientCredentials,
     context: RequestContext,
@@ -62,12 +63,17 @@ async function authenticateCaller(
   if (route.auth !== 'bearer' && route.auth !== 'admin') return null;
   const token = bearerToken(request);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
-  const caller = await authenticators.bearer(token, context);
+  const caller = await authenticators.bearer(token, tokenUseOf(route), context);
   context.actor = { type: 'user', id: caller.userId };
   if (route.auth === 'admin' && !caller.roles.includes(adminRole)) {
     throw new LatchkeyError('insufficient_scope');
   }
   return caller;
+}
+
+function tokenUseOf({ auth, tokenUse = 'account' }: Route): TokenUse {
+  if (auth === 'admin') return { kind: 'administration' };
+  return tokenUse === 'service' ? { kind: 'service', audience: null } : { kind: tokenUse };
 }
 
 async function readBodyOf(route: Route, request: IncomingMessage): Promise<unknown> {

@@ -106,6 +106,7 @@ export const clientSchema = z
     kind: z.enum(['confidential', 'public']),
     audiences: z.array(z.string()),
     scopes: z.array(z.string()),
+    first_party: z.boolean(),
     created_at: time,
     disabled: z.boolean(),
   })

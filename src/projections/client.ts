@@ -18,13 +18,14 @@ export function clientRow(clientId: string, version: number, state: ClientState)
     kind: state.kind,
     audiences: state.audiences,
     scopes: state.scopes,
+    first_party: state.firstParty,
     secret_hashes: state.secretHashes,
     epoch: state.epoch,
     registered_at: toTimestamp(state.registeredAt),
   };
 }
 
-const columns = `client_id, version, status, name, kind, audiences, scopes, secret_hashes, epoch, registered_at`;
+const columns = `client_id, version, status, name, kind, audiences, scopes, first_party, secret_hashes, epoch, registered_at`;
 
 function clientRecord(row: Record<string, unknown>): ClientRecord {
   return {
@@ -36,6 +37,7 @@ function clientRecord(row: Record<string, unknown>): ClientRecord {
       kind: row.kind as ClientState['kind'],
       audiences: row.audiences as string[],
       scopes: row.scopes as string[],
+      firstParty: row.first_party as boolean,
       secretHashes: row.secret_hashes as string[],
       epoch: row.epoch as number,
       registeredAt: fromTimestamp(row.registered_at),

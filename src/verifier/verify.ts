@@ -20,8 +20,11 @@ export interface VerifierOptions {
 }
 
 export interface VerifyOptions extends Instant {
-  /** What the token must be meant for; the issuer itself by default. */
-  readonly audience?: string;
+  /**
+   * What the token must be meant for: the issuer itself by default. null: the caller looks at `aud`
+   * itself.
+   */
+  readonly audience?: string | null;
 }
 
 export type RefusalReason =
@@ -111,7 +114,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const { claims, key, sessionId, userId, clientId } = token;
     const expiresMs = claims.exp * 1000 + clockSkewMs;
     if (claims.iss !== issuer) return refuse('issuer');
-    if (!claims.aud.includes(at.audience ?? issuer)) return refuse('audience');
+    if (!isMeantFor(claims, at.audience, issuer)) return refuse('audience');
     if (at.now >= expiresMs) return refuse('expired');
     if (at.now < claims.nbf * 1000 - clockSkewMs) return refuse('not_yet_valid');
     if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
@@ -150,6 +153,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
       return cache?.calculatedSize ?? 0;
     },
   };
+}
+
+function isMeantFor(
+  { aud }: AccessTokenClaims,
+  audience: VerifyOptions['audience'],
+  issuer: string,
+): boolean {
+  return audience === null || aud.includes(audience ?? issuer);
 }
 
 /**

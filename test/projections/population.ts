@@ -221,6 +221,7 @@ export class Population {
       kind: confidential ? 'confidential' : 'public',
       audiences: ['orders', 'NULL'],
       scopes: [],
+      firstParty: this.#random() < 0.5,
       secretHash: confidential ? newSecretHash() : null,
     });
     this.clients.push(client);

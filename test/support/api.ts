@@ -36,7 +36,7 @@ export interface LogInOptions {
   readonly password?: string;
   readonly device?: string;
   readonly transport?: 'body' | 'cookie';
-  readonly fields?: Readonly<Record<string, string>>;
+  readonly fields?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -182,7 +182,8 @@ function shorthands(call: TestApi['call'], services: Services) {
   const admin: TestApi['admin'] = async () => {
     const email = 'first.admin@example.com';
     await ensureAdministrator(services, { email, password: testPassword });
-    return logIn({ email, device: 'service' });
+    const fields = { audience: services.config.issuer };
+    return logIn({ email, device: 'service', fields });
   };
   return { logIn, register, refresh, verify, admin };
 }

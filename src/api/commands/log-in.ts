@@ -27,14 +27,15 @@ export interface LogInInput {
   readonly transport: 'body' | 'cookie';
   readonly clientId: string | null;
   readonly clientSecret: string | null;
-  readonly audience: string | null;
+  /** Wanted; null for the default. */
+  readonly audience: readonly string[] | null;
 }
 
 /**
  * Checks the password, then starts a session and ends those that the device policy supersedes, in
  * one transaction that is guarded by the user: of two logins at once, one sees the other.
  * Everything costs the same whether or not the identifier is known. Raises `invalid_credentials`,
- * `invalid_client`, `invalid_request` (audience), `unavailable`.
+ * `invalid_client`, `forbidden` (a third party), `invalid_request` (audience), `unavailable`.
  */
 export async function logIn(
   services: Services,
@@ -189,8 +190,8 @@ function supersede(
 }
 
 /**
- * The issuer itself and the audience asked for, if the client may have it; decided before the
- * identifier is looked at.
+ * The audiences asked for, and nothing else, if the client may have them all; decided before the
+ * identifier is looked at. The password grant is for our own clients only (RFC 9700 section 2.4).
  */
 function grantedAudience(services: Services, input: LogInInput): readonly string[] {
   const { config, memory } = services;
@@ -201,12 +202,15 @@ function grantedAudience(services: Services, input: LogInInput): readonly string
           clientId: input.clientId,
           clientSecret: input.clientSecret,
         });
+  if (client !== null && !client.firstParty) {
+    throw new LatchkeyError('forbidden', { detail: 'a third party logs nobody in by password' });
+  }
   const allowed = client?.audiences ?? [config.defaultAudience, config.issuer];
-  const wanted = input.audience ?? client?.audiences[0] ?? config.defaultAudience;
-  if (!allowed.includes(wanted)) {
+  const wanted = input.audience ?? [client?.audiences[0] ?? config.defaultAudience];
+  if (!wanted.every((audience) => allowed.includes(audience))) {
     throw new LatchkeyError('invalid_request', {
       errors: [{ path: 'audience', message: 'not an audience that this client may request' }],
     });
   }
-  return [...new Set([config.issuer, wanted])];
+  return [...new Set(wanted)];
 }

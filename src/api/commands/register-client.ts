@@ -15,6 +15,7 @@ export interface RegisterClientInput {
   readonly kind: 'confidential' | 'public';
   readonly audiences: readonly string[];
   readonly scopes: readonly string[];
+  readonly firstParty: boolean;
   readonly idempotencyKey: string | null;
 }
 
@@ -46,7 +47,7 @@ export async function registerClient(
       }
       return { command: null, answer: () => ({ clientId, clientSecret: null }) };
     }
-    const { name, kind, audiences, scopes } = input;
+    const { name, kind, audiences, scopes, firstParty } = input;
     const change = changeClient(
       clientId,
       { version: 0, state: initialClient },
@@ -57,6 +58,7 @@ export async function registerClient(
         kind,
         audiences,
         scopes,
+        firstParty,
         secretHash: made?.hash ?? null,
       },
     );
@@ -73,7 +75,13 @@ export async function registerClient(
 }
 
 function isSameClient(client: ClientState, input: RegisterClientInput): boolean {
-  const facts = ({ name, kind, audiences, scopes }: ClientState | RegisterClientInput) =>
-    JSON.stringify([name, kind, [...new Set(audiences)], [...new Set(scopes)]]);
+  const facts = ({
+    name,
+    kind,
+    audiences,
+    scopes,
+    firstParty,
+  }: ClientState | RegisterClientInput) =>
+    JSON.stringify([name, kind, [...new Set(audiences)], [...new Set(scopes)], firstParty]);
   return facts(client) === facts(input);
 }

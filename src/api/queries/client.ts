@@ -23,6 +23,7 @@ function representClient({ clientId, state }: ClientRecord) {
     kind: state.kind,
     audiences: state.audiences,
     scopes: state.scopes,
+    first_party: state.firstParty,
     created_at: toTime(state.registeredAt),
     disabled: state.status === 'disabled',
   };

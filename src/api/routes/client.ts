@@ -16,6 +16,7 @@ const newClient = z.strictObject({
   kind: z.enum(['confidential', 'public']).optional(),
   audiences: z.array(z.string()).max(limits.audiencesPerClientMax).optional(),
   scopes: z.array(z.string()).max(limits.scopesPerClientMax).optional(),
+  first_party: z.boolean().optional(),
 });
 
 const tags = ['Administration'];
@@ -40,6 +41,7 @@ export function clientRoutes(services: Services): Route[] {
             kind: body.kind ?? 'confidential',
             audiences: body.audiences ?? [services.config.defaultAudience],
             scopes: body.scopes ?? [],
+            firstParty: body.first_party ?? false,
             idempotencyKey: idempotencyKey(headers),
           },
           context,

@@ -19,6 +19,7 @@ export function exampleRoutes(): Route[] {
       summary: 'A resource for everybody who is logged in',
       tags,
       auth: 'bearer',
+      tokenUse: 'service',
       responses: { 200: { description: 'Who asks', schema: protectedSchema } },
       handler: ({ caller }) =>
         reply(200, {
@@ -34,6 +35,7 @@ export function exampleRoutes(): Route[] {
       summary: 'A resource for the role `admin`',
       tags,
       auth: 'bearer',
+      tokenUse: 'service',
       responses: { 200: { description: 'The dashboard', schema: dashboardSchema } },
       errors: ['insufficient_scope'],
       handler: ({ caller }) => {

@@ -13,6 +13,7 @@ import type { IssuedTokens } from '../token-set.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 
+const audience = z.string().max(2048);
 const login = z.strictObject({
   email: anything,
   password: anything,
@@ -20,7 +21,9 @@ const login = z.strictObject({
   transport: z.enum(['body', 'cookie']).optional(),
   client_id: z.string().max(200).optional(),
   client_secret: z.string().max(200).optional(),
-  audience: z.string().max(2048).optional(),
+  audience: z
+    .union([audience, z.array(audience).min(1).max(limits.audiencesPerClientMax)])
+    .optional(),
 });
 
 export function loginRoutes(services: Services): Route[] {
@@ -38,6 +41,7 @@ export function loginRoutes(services: Services): Route[] {
       errors: [
         'invalid_credentials',
         'invalid_client',
+        'forbidden',
         'origin_refused',
         'rate_limited',
         'unavailable',
@@ -64,7 +68,8 @@ export function loginRoutes(services: Services): Route[] {
                 transport,
                 clientId: body.client_id ?? null,
                 clientSecret: body.client_secret ?? null,
-                audience: body.audience ?? null,
+                audience:
+                  typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
               },
               context,
             ),

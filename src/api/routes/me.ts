@@ -27,8 +27,10 @@ export function meRoutes(services: Services): Route[] {
       method: 'get',
       path: '/auth/me',
       summary: 'The caller and the session of the token',
+      description: 'A third party reads it with the scope `profile`.',
       tags,
       auth: 'bearer',
+      tokenUse: 'profile',
       responses: { 200: { description: 'User and session', schema: meSchema } },
       handler: async ({ caller }) =>
         reply(200, await findMe(services, caller.userId, caller.sessionId)),

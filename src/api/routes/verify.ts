@@ -16,6 +16,7 @@ export function verifyRoutes(): Route[] {
     method: 'all',
     tags: ['Verification'],
     auth: 'bearer',
+    tokenUse: 'service',
     responses: { 204: { description: 'Good' } },
     errors: ['invalid_request', 'insufficient_scope', 'not_found'],
     handler: () => {

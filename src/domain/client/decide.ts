@@ -12,6 +12,7 @@ export interface RegisterClient {
   readonly kind: 'confidential' | 'public';
   readonly audiences: readonly string[];
   readonly scopes: readonly string[];
+  readonly firstParty: boolean;
   readonly secretHash: string | null;
 }
 
@@ -57,7 +58,7 @@ export function decideClient(state: ClientState, command: ClientCommand): Decisi
 }
 
 function register(state: ClientState, command: RegisterClient): Decision<ClientEvent> {
-  const { name, kind, secretHash } = command;
+  const { name, kind, firstParty, secretHash } = command;
   if (state.status !== 'none') throw new LatchkeyError('conflict');
   if ((kind === 'confidential') !== (secretHash !== null)) {
     throw new Error('a confidential client, and no other, has a secret');
@@ -72,7 +73,7 @@ function register(state: ClientState, command: RegisterClient): Decision<ClientE
   if (errors.length > 0) throw new LatchkeyError('invalid_request', { errors });
   return accept({
     type: 'ClientRegistered',
-    data: { at: command.now, name, kind, audiences, scopes, secretHash },
+    data: { at: command.now, name, kind, audiences, scopes, firstParty, secretHash },
   });
 }
 

@@ -12,6 +12,8 @@ export type ClientRegistered = DomainEvent<
     kind: 'confidential' | 'public';
     audiences: string[];
     scopes: string[];
+    /** Ours: may log users in with their password and act for them below `/auth` and `/admin`. */
+    firstParty: boolean;
     secretHash: string | null;
   }
 >;

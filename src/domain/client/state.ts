@@ -8,6 +8,7 @@ export interface ClientState {
   readonly kind: 'confidential' | 'public';
   readonly audiences: readonly string[];
   readonly scopes: readonly string[];
+  readonly firstParty: boolean;
   readonly secretHashes: readonly string[];
   readonly epoch: number;
   readonly registeredAt: number;
@@ -19,6 +20,7 @@ export const initialClient: ClientState = {
   kind: 'confidential',
   audiences: [],
   scopes: [],
+  firstParty: false,
   secretHashes: [],
   epoch: 0,
   registeredAt: 0,
@@ -34,6 +36,7 @@ export function evolveClient(state: ClientState, event: ClientEvent): ClientStat
         kind: event.data.kind,
         audiences: event.data.audiences,
         scopes: event.data.scopes,
+        firstParty: event.data.firstParty,
         secretHashes: event.data.secretHash === null ? [] : [event.data.secretHash],
         registeredAt: event.data.at,
       };

@@ -33,6 +33,7 @@ describe('POST /admin/clients', () => {
       kind: 'confidential',
       audiences: ['https://api.example'],
       scopes: [],
+      first_party: false,
       disabled: false,
     });
     expect(JSON.stringify(shown.body)).not.toContain('secret');
@@ -112,7 +113,7 @@ describe('POST /admin/clients/{id}/secret', () => {
 describe('DELETE /admin/clients/{id}', () => {
   it('refuses its secret, its tokens and its refreshes, and keeps its record', async () => {
     const { email } = await api.register();
-    const { body } = await post('/admin/clients', { name: 'leaving' });
+    const { body } = await post('/admin/clients', { name: 'leaving', first_party: true });
     const { client_id, client_secret } = body;
     const login = await api.logIn({ email, fields: { client_id, client_secret } });
     expect(await api.verify(login.access_token)).toBe(204);

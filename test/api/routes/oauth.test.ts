@@ -18,12 +18,13 @@ interface Client {
   client_secret: string;
 }
 
+/** First-party, so that the tests can log in for it. */
 async function client(fields: object = {}): Promise<Client> {
-  const body = { name: 'a client', ...fields };
+  const body = { name: 'a client', first_party: true, ...fields };
   return (await api.call('POST', '/admin/clients', { token: admin, body })).body;
 }
 
-async function logIn(fields: Record<string, string> = {}) {
+async function logIn(fields: Record<string, unknown> = {}) {
   const { email } = await api.register();
   return api.logIn({ email, fields });
 }
@@ -44,7 +45,7 @@ describe('POST /oauth2/introspect', () => {
       active: true,
       token_type: 'Bearer',
       iss: issuer,
-      aud: [issuer, shopApi],
+      aud: [shopApi],
       sub: login.user.id,
       sid: login.session.id,
     });
@@ -62,10 +63,12 @@ describe('POST /oauth2/introspect', () => {
     expect((await introspect(mail, access_token)).body).toEqual({ active: false });
   });
 
-  it('does not take the issuer in every token for an audience that all share', async () => {
+  it('A1: takes a token for each audience that it names, and for no other', async () => {
     const { access_token } = await logIn();
     const ours = await client({ audiences: [issuer] });
     expect((await introspect(ours, access_token)).body).toEqual({ active: false });
+    const forBoth = await logIn({ audience: [shopApi, issuer] });
+    expect((await introspect(ours, forBoth.access_token)).body.active).toBe(true);
     const forUs = await logIn({ audience: issuer });
     expect((await introspect(ours, forUs.access_token)).body.active).toBe(true);
     expect((await introspect(await client(), forUs.access_token)).body).toEqual({ active: false });
@@ -80,9 +83,9 @@ describe('POST /oauth2/introspect', () => {
   it('is inactive as soon as the session has ended, on every node', async () => {
     const gateway = await client();
     const other = await api.anotherNode();
-    const { access_token } = await logIn();
+    const { access_token, refresh_token } = await logIn();
     expect((await introspect(gateway, access_token, other)).body.active).toBe(true);
-    await api.call('POST', '/auth/logout', { token: access_token });
+    await api.call('POST', '/auth/logout', { body: { refresh_token } });
     expect((await introspect(gateway, access_token)).body).toEqual({ active: false });
     const seen = async () => (await introspect(gateway, access_token, other)).body;
     await expect.poll(seen).toEqual({ active: false });

@@ -232,7 +232,10 @@ describe('a refresh for somebody who may no longer', () => {
   // Fails when the client's status is not looked at: its tokens would live as long as the session.
   it('of a disabled client is refused, and so are its access tokens', async () => {
     const { access_token: admin } = await api.admin();
-    const made = await api.call('POST', '/admin/clients', { token: admin, body: { name: 'shop' } });
+    const made = await api.call('POST', '/admin/clients', {
+      token: admin,
+      body: { name: 'shop', first_party: true },
+    });
     const { client_id, client_secret } = made.body;
     const { email } = await api.register();
     const issued = await api.logIn({ email, fields: { client_id, client_secret } });

@@ -4,6 +4,7 @@ import { type ApiProcess, post, startApiProcess, verifyAt } from '../../support/
 import { createTestDatabase, type TestDatabase, withClient } from '../../support/postgres.ts';
 
 const shop = 'https://shop.example';
+const issuer = 'http://latchkey.test';
 let api: TestApi;
 let admin: string;
 beforeAll(async () => {
@@ -17,7 +18,8 @@ async function newSession(roles: string[] = []) {
   for (const role of roles) {
     await api.call('PUT', `/admin/users/${id}/roles/${role}`, { token: admin });
   }
-  const { access_token, refresh_token, session } = await api.logIn({ email });
+  const fields = { audience: [shop, issuer] };
+  const { access_token, refresh_token, session } = await api.logIn({ email, fields });
   return { userId: id, email, token: access_token, refresh_token, sessionId: session.id };
 }
 const verify = (token: string | null, path = '/auth/verify', method = 'GET') =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clientDecider, type RegisterClient } from '../../../src/domain/client/decide.ts';
 import type { ClientEvent } from '../../../src/domain/client/events.ts';
+import { evolveClient, initialClient } from '../../../src/domain/client/state.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { specificationFor } from '../../support/decider-specification.ts';
 
@@ -11,6 +12,7 @@ const said = {
   kind: 'confidential',
   audiences: ['api'],
   scopes: ['read', 'revocations.read'],
+  firstParty: false,
   secretHash: 'hash-1',
 } as const;
 const register: RegisterClient = { type: 'RegisterClient', now, ...said };
@@ -18,10 +20,10 @@ const registered: ClientEvent = {
   type: 'ClientRegistered',
   data: { at: now, ...said, audiences: ['api'], scopes: ['read', 'revocations.read'] },
 };
-const publicClient: ClientEvent = {
+const publicClient = {
   ...registered,
   data: { ...registered.data, kind: 'public', secretHash: null },
-};
+} as ClientEvent;
 const disabled: ClientEvent = { type: 'ClientDisabled', data: { at: now, epoch: 1 } };
 const rotated = (secretHash: string): ClientEvent => ({
   type: 'ClientSecretRotated',
@@ -34,6 +36,14 @@ describe('registering a client', () => {
     given()
       .when({ ...register, kind: 'public', secretHash: null })
       .thenRecords(publicClient);
+  });
+
+  it('A1: keeps whether it is ours', () => {
+    const ours = { ...registered, data: { ...registered.data, firstParty: true } } as ClientEvent;
+    given()
+      .when({ ...register, firstParty: true })
+      .thenRecords(ours);
+    expect(evolveClient(initialClient, ours).firstParty).toBe(true);
   });
 
   it('happens once', () => {
