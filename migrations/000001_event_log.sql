@@ -9,10 +9,22 @@ create sequence latchkey.event_pos as bigint cache 1;
 create table latchkey.log_meta (
   only_row boolean primary key default true check (only_row),
   log_epoch uuid not null default gen_random_uuid(),
+  -- Where the log was written (latchkey.log_place): a copy of it stands elsewhere.
   system_identifier bigint not null,
+  database_oid oid not null,
+  events_oid oid not null,
   created_at timestamptz not null default clock_timestamp()
 );
-insert into latchkey.log_meta (system_identifier) select system_identifier from pg_control_system();
+
+-- What a node knows to be missing from the log: it saw the event committed, and after a failover or a restore the event is
+-- not there. Every node refuses the log until an operator has begun a new epoch. Written by nodes, never changed by them.
+create table latchkey.log_doubts (
+  log_epoch uuid not null,
+  pos bigint not null,
+  detail text not null,
+  noticed_at timestamptz not null default clock_timestamp(),
+  primary key (log_epoch, pos)
+);
 
 -- fillfactor: version, guard_v and last_pos change with every append; no index covers them, so each change is HOT.
 create table latchkey.streams (
@@ -43,6 +55,21 @@ create table latchkey.events (
   primary key (pos, kind)
 ) partition by list (kind);
 create index events_stream on latchkey.events (stream_id, version);
+
+-- Neither pg_dump nor a copy of the database keeps these; pg_upgrade keeps all but the system identifier.
+create function latchkey.log_place(out system_identifier bigint, out database_oid oid, out events_oid oid)
+language sql stable as $$
+  select c.system_identifier, d.oid, 'latchkey.events'::regclass::oid
+  from pg_control_system() c, pg_database d where d.datname = current_database()
+$$;
+
+-- Says that the log belongs where it stands now. For the owner, who knows that it is whole or has begun a new epoch.
+create function latchkey.settle_log_here() returns void language sql volatile as $$
+  update latchkey.log_meta m set system_identifier = p.system_identifier, database_oid = p.database_oid,
+    events_oid = p.events_oid from latchkey.log_place() p
+$$;
+insert into latchkey.log_meta (system_identifier, database_oid, events_oid)
+  select system_identifier, database_oid, events_oid from latchkey.log_place();
 
 create table latchkey.events_user partition of latchkey.events for values in (1);
 create table latchkey.events_session partition of latchkey.events for values in (2) partition by range (pos);

@@ -349,6 +349,7 @@ begin
   execute format('grant select, insert, update on latchkey.streams to %I', role_name);
   execute format('grant select on latchkey.log_meta, latchkey.session_partitions, latchkey.schema_migrations to %I',
     role_name);
+  execute format('grant select, insert on latchkey.log_doubts to %I', role_name);
   execute format('grant select, usage on sequence latchkey.event_pos to %I', role_name);
   execute format('grant select, insert, update, delete on latchkey.users, latchkey.sessions, latchkey.clients,
     latchkey.keysets, latchkey.invites, latchkey.credentials, latchkey.revocations, latchkey.projection_watermarks,

@@ -1,3 +1,4 @@
+import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import { expectedSchemaVersion, schemaVersion } from '../platform/migrate.ts';
@@ -9,6 +10,7 @@ const clockSkewMsMax = 1_000;
 export interface ReadinessOptions {
   readonly readers: Queryable;
   readonly memory: NodeMemory;
+  readonly guard: Pick<LogGuard, 'refused'>;
   readonly inFlight: InFlight;
   readonly migrationsDirectory: string;
 }
@@ -33,8 +35,9 @@ export class ReadinessProbe {
   }
 
   verify(): Readiness {
-    const { memory, inFlight } = this.#options;
+    const { memory, guard, inFlight } = this.#options;
     const failing: string[] = [];
+    if (guard.refused !== null) failing.push('log_identity');
     if (inFlight.draining) failing.push('draining');
     if (!memory.lease.allows({ now: Date.now(), monotonicNow: performance.now() })) {
       failing.push('revocation_lease');

@@ -1,11 +1,14 @@
 import { activeKey } from '../domain/keyset/published.ts';
 import { Fence } from '../eventlog/fence.ts';
+import type { LogGuard } from '../eventlog/log-guard.ts';
+import { LogIdentityError } from '../eventlog/log-identity.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
 import { listClients } from '../projections/client.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
 import { findRevocations, type PositionedRevocation } from '../projections/revocation.ts';
+import type { Instant } from '../verifier/lease.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { importSigningKey } from './tokens/signing-keys.ts';
 
@@ -19,17 +22,25 @@ export interface RevocationPollOptions {
   readonly memory: NodeMemory;
   readonly keyWrap: KeyWrap;
   readonly intervalMs: number;
-  /**
-   * Throws when this is not the log, or not the server, that the node started with. Run on every
-   * reconnect.
-   */
-  readonly checkLog: (client: Queryable, cursor: number) => Promise<void>;
+  /** Knows the log; checked on every new connection. */
+  readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'sightings'>;
   readonly log: Pick<Logger, 'warn' | 'info'>;
 }
 
 const pageRows = 5_000;
-const firstLoadMs = 60_000;
 const pollMs = 1_500;
+/** After this long a poll leaves the remaining pages to the next one. */
+const pagingMs = 500;
+/** How often the newest events are looked at when none of them revokes anything. */
+const lookMs = 250;
+
+/** A pass over all revocations beyond the cursor; many of them take several polls. */
+interface Scan {
+  after: number;
+  /** What had settled when it began: the cursor moves no further in this pass. */
+  readonly settled: number;
+  readonly start: Instant;
+}
 
 /**
  * Keeps a node's memory current. Every visible revocation beyond the cursor is applied at once, in
@@ -47,10 +58,14 @@ export class RevocationPoll {
    * new.
    */
   #readThrough: number | null = null;
+  #scan: Scan | null = null;
+  /** Which server, since which start: another one may draw positions again. */
+  #server: string | null = null;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
-  #polling: Promise<void> = Promise.resolve();
+  #polling: Promise<unknown> = Promise.resolve();
   #stopped = false;
-  #failing = false;
+  #failure: string | null = null;
 
   constructor(options: RevocationPollOptions) {
     this.#options = options;
@@ -58,8 +73,8 @@ export class RevocationPoll {
 
   /** Loads everything once, then polls. Rejects when the first load fails. */
   async start(): Promise<void> {
-    await this.#next();
-    this.#schedule();
+    while (!(await this.#next()));
+    this.#schedule(true);
   }
 
   async stop(): Promise<void> {
@@ -70,74 +85,122 @@ export class RevocationPoll {
   }
 
   /** One poll now, for a caller that must see its own change to keys or clients. */
-  refresh(): Promise<void> {
-    return this.#next();
+  async refresh(): Promise<void> {
+    await this.#next();
   }
 
   /** Polls go one after the other: two at once could move the cursor by each other's ceilings. */
-  #next(): Promise<void> {
-    const next = this.#polling.catch(() => {}).then(() => this.#poll());
+  #next(): Promise<boolean> {
+    const next = this.#polling.then(
+      () => this.#poll(),
+      () => this.#poll(),
+    );
     this.#polling = next;
     return next;
   }
 
-  #schedule(): void {
+  #schedule(complete: boolean): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(async () => {
-      await this.#next().then(
-        () => this.#recovered(),
-        (error: unknown) => this.#failed(error),
+    const poll = async () => {
+      const isComplete = await this.#next().then(
+        (done) => {
+          this.#recovered();
+          return done;
+        },
+        (error: unknown) => {
+          this.#failed(error);
+          return true;
+        },
       );
-      this.#schedule();
-    }, this.#options.intervalMs);
+      this.#schedule(isComplete);
+    };
+    this.#timer = setTimeout(poll, complete ? this.#options.intervalMs : 0);
   }
 
-  async #poll(): Promise<void> {
+  /** Answers whether everything visible was read; only then the lease is renewed. */
+  async #poll(): Promise<boolean> {
     const { connection, memory } = this.#options;
     const start = { now: Date.now(), monotonicNow: performance.now() };
-    // The first load of a node may have a day's revocations to read.
-    const timeoutMs = this.#readThrough === null && this.#cursor === 0 ? firstLoadMs : pollMs;
-    await connection.use((client) => this.#pollOn(client, connection.generation), { timeoutMs });
-    memory.lease.renew(start);
+    const readFrom = await connection.use(
+      (client) => this.#pollOn(client, connection.generation, start),
+      { timeoutMs: pollMs },
+    );
+    if (readFrom === null) return false;
+    memory.lease.renew(readFrom);
     memory.revocations.prune(Date.now(), 0.01);
+    return true;
   }
 
-  async #pollOn(client: Queryable, generation: number): Promise<void> {
-    if (this.#fence?.generation !== generation) {
-      // A new connection may meet a sequence that moved back: ceilings of the old one must settle
-      // nothing.
-      await this.#options.checkLog(client, this.#cursor);
-      this.#fence = { fence: new Fence(client), generation };
-      this.#readThrough = null;
-      await this.#reload(client);
-    }
-    const { fence } = this.#fence;
+  /** The instant from which on something may have been missed; null while pages remain. */
+  async #pollOn(client: Queryable, generation: number, start: Instant): Promise<Instant | null> {
+    if (this.#fence?.generation !== generation) await this.#begin(client, generation);
+    const { fence } = this.#fence!;
     const settled = await fence.advance();
     // While an append is open the head may move without the settled part: then everything visible
     // is read again.
-    if (!fence.waiting && settled === this.#readThrough) return;
-    await this.#apply(client, settled);
-    this.#readThrough = fence.waiting ? null : settled;
+    if (this.#scan === null && !fence.waiting && settled === this.#readThrough) return start;
+    this.#scan ??= { after: this.#cursor, settled, start };
+    const scan = this.#scan;
+    if (!(await this.#apply(client, scan))) return null;
+    this.#scan = null;
+    this.#readThrough = fence.waiting ? null : scan.settled;
+    return scan.start;
+  }
+
+  /**
+   * A new connection may lead to another log, or to a server whose sequence moved back: it is
+   * compared with what this node has seen, and ceilings of the old connection settle nothing.
+   */
+  async #begin(client: Queryable, generation: number): Promise<void> {
+    await this.#options.guard.check(client);
+    const { rows } = await client.query({
+      text: 'select pg_postmaster_start_time()::text as server',
+    });
+    const server = rows[0]!.server as string;
+    if (server !== this.#server) {
+      this.#cursor = 0;
+      this.#applied.clear();
+      this.#scan = null;
+      this.#server = server;
+    }
+    this.#fence = { fence: new Fence(client), generation };
+    this.#readThrough = null;
+    await this.#reload(client);
   }
 
   /** Page by page, and the cursor with each: a poll that is cut has not read for nothing. */
-  async #apply(client: Queryable, settled: number): Promise<void> {
+  async #apply(client: Queryable, scan: Scan): Promise<boolean> {
     const { memory } = this.#options;
-    let after = this.#cursor;
+    const pauseAt = performance.now() + pagingMs;
+    const seen: number[] = [];
     let page: PositionedRevocation[];
     do {
-      page = await findRevocations(client, after, pageRows);
+      page = await findRevocations(client, scan.after, pageRows);
       const fresh = page.filter(({ pos }) => !this.#applied.has(pos));
       for (const revocation of fresh) memory.revoke(revocation);
       // Remembered only afterwards: a reload that failed is owed again by the next poll.
       if (fresh.some(({ targetKind }) => targetKind !== 'session' && targetKind !== 'user')) {
         await this.#reload(client);
       }
-      for (const { pos } of fresh) if (pos > settled) this.#applied.add(pos);
-      after = page.at(-1)?.pos ?? after;
-      this.#cursor = Math.max(this.#cursor, page.findLast(({ pos }) => pos <= settled)?.pos ?? 0);
-    } while (page.length === pageRows);
+      for (const { pos } of fresh) {
+        seen.push(pos);
+        if (pos > scan.settled) this.#applied.add(pos);
+      }
+      scan.after = page.at(-1)?.pos ?? scan.after;
+      const settledInPage = page.findLast(({ pos }) => pos <= scan.settled)?.pos ?? 0;
+      this.#cursor = Math.max(this.#cursor, settledInPage);
+    } while (page.length === pageRows && performance.now() < pauseAt);
     for (const pos of this.#applied) if (pos <= this.#cursor) this.#applied.delete(pos);
+    await this.#look(client, seen);
+    return page.length < pageRows;
+  }
+
+  /** Remembers what stands in the log now, to be compared after the connection was lost. */
+  async #look(client: Queryable, seen: readonly number[]): Promise<void> {
+    const now = performance.now();
+    if (seen.length === 0 && now < this.#lookedAt + lookMs) return;
+    await this.#options.guard.sightings.look(client, seen);
+    this.#lookedAt = now;
   }
 
   async #reload(client: Queryable): Promise<void> {
@@ -159,13 +222,22 @@ export class RevocationPoll {
   }
 
   #recovered(): void {
-    if (this.#failing) this.#options.log.info('revocation poll recovered');
-    this.#failing = false;
+    if (this.#failure !== null) this.#options.log.info('revocation poll recovered');
+    this.#failure = null;
   }
 
+  /** Logs each kind of failure once, so that what a failure has become is seen. */
   #failed(error: unknown): void {
     this.#fence = null;
-    if (!this.#failing) this.#options.log.warn({ err: error }, 'revocation poll failed');
-    this.#failing = true;
+    if (error instanceof LogIdentityError) this.#options.guard.refuse(error);
+    const failure = kindOf(error);
+    if (failure === this.#failure) return;
+    this.#options.log.warn({ err: error }, 'revocation poll failed');
+    this.#failure = failure;
   }
+}
+
+function kindOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${kindOf(cause)}` : message;
 }

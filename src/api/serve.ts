@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { CommandHandler } from '../eventlog/handle.ts';
+import { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { Writer } from '../eventlog/writer.ts';
@@ -23,7 +24,6 @@ import { ensureIssuerKeys } from './commands/ensure-issuer-keys.ts';
 import { docsRoute } from './docs-page.ts';
 import { createFastLane } from './fast-lane.ts';
 import { InFlight } from './in-flight.ts';
-import { readLogIdentity } from './log-identity.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { NodeMemory } from './node-memory.ts';
 import { reportNotableEvents } from './notable-events.ts';
@@ -68,20 +68,27 @@ const drainMs = 10_000;
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { config, log } = options;
   const metrics = createMetrics();
+  const memory = new NodeMemory(config);
+  const guard = new LogGuard((error) => {
+    memory.lease.forfeit();
+    log.fatal({ err: error }, 'the log is refused: nothing is verified or written any more');
+  });
   const pools = createPools({
     databaseUrl: options.databaseUrl,
     directUrl: options.directUrl ?? options.databaseUrl,
     readers: config.poolReaders,
     applicationName: 'latchkey serve',
     logger: log,
+    onWriterConnect: (client) => guard.checkConnection(client),
   });
   try {
     const keyWrap = localKeyWrap(loadKeyRing(config));
     await checkDatabase(pools.readers, config.poolReaders + writerConnections + 1);
     await requireSchema(pools.readers);
-    const memory = new NodeMemory(config);
-    const handler = new CommandHandler(createWriter(pools, memory, metrics, log));
-    const poll = await createPoll(pools, memory, { config, keyWrap, log });
+    await guard.check(pools.readers);
+    const writer = createWriter(pools, { memory, guard, metrics, log });
+    const handler = new CommandHandler(writer, () => guard.require());
+    const poll = createPoll(pools, { memory, guard, config, keyWrap, log });
     const services: Services = {
       config,
       readers: pools.readers,
@@ -109,7 +116,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     });
     await poll.start();
     observe(metrics, { pools, memory, services });
-    return await listen(options, services, { pools, poll, memory, metrics });
+    return await listen(options, services, { pools, poll, memory, guard, metrics });
   } catch (error) {
     await pools.end();
     throw error;
@@ -120,18 +127,20 @@ interface Parts {
   readonly pools: Pools;
   readonly poll: RevocationPoll;
   readonly memory: NodeMemory;
+  readonly guard: LogGuard;
   readonly metrics: Metrics;
 }
 
 async function listen(
   { config, log, reusePort = false }: ApiOptions,
   services: Services,
-  { pools, poll, memory, metrics }: Parts,
+  { pools, poll, memory, guard, metrics }: Parts,
 ): Promise<Api> {
   const inFlight = new InFlight();
   const probe = new ReadinessProbe({
     readers: pools.readers,
     memory,
+    guard,
     inFlight,
     migrationsDirectory,
   });
@@ -187,7 +196,14 @@ async function listen(
   };
 }
 
-function createWriter(pools: Pools, memory: NodeMemory, metrics: Metrics, log: Logger): Writer {
+interface WriterParts {
+  readonly memory: NodeMemory;
+  readonly guard: LogGuard;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+function createWriter(pools: Pools, { memory, guard, metrics, log }: WriterParts): Writer {
   const observer: WriterObserver = {
     batch: (commands) => metrics.appendBatchCommands.observe(commands),
     conflict: () => metrics.appendConflicts.inc(),
@@ -205,26 +221,27 @@ function createWriter(pools: Pools, memory: NodeMemory, metrics: Metrics, log: L
   return new Writer({
     lanes: [pools.writers, pools.writers],
     readers: pools.readers,
-    onAppended: (command) => applyRevocations(memory, command),
+    onAppended: (command, appended) => {
+      guard.sightings.noteAppended(command, appended);
+      applyRevocations(memory, command);
+    },
     observer,
   });
 }
 
-async function createPoll(
-  pools: Pools,
-  memory: NodeMemory,
-  { config, keyWrap, log }: { config: Config; keyWrap: Services['keyWrap']; log: Logger },
-): Promise<RevocationPoll> {
-  const { logEpoch } = await readLogIdentity(pools.readers, { logEpoch: null, cursor: 0 });
+interface PollParts {
+  readonly memory: NodeMemory;
+  readonly guard: LogGuard;
+  readonly config: Config;
+  readonly keyWrap: Services['keyWrap'];
+  readonly log: Logger;
+}
+
+function createPoll(pools: Pools, { config, ...parts }: PollParts): RevocationPoll {
   return new RevocationPoll({
+    ...parts,
     connection: pools.dedicated('latchkey serve revocation poll'),
-    memory,
-    keyWrap,
     intervalMs: config.revocationPollMs,
-    checkLog: async (client, cursor) => {
-      await readLogIdentity(client, { logEpoch, cursor });
-    },
-    log,
   });
 }
 

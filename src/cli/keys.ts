@@ -5,6 +5,7 @@ import { representKeyset } from '../api/queries/keyset.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { EventMeta } from '../eventlog/command.ts';
 import { CommandHandler } from '../eventlog/handle.ts';
+import { LogGuard } from '../eventlog/log-guard.ts';
 import { Writer } from '../eventlog/writer.ts';
 import { loadConfig } from '../platform/config.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
@@ -47,6 +48,7 @@ async function withKeyset(work: (services: KeysetServices) => Promise<KeysetStat
   });
   try {
     const { readers, writers } = pools;
+    await new LogGuard().check(readers);
     const state = await work({
       config,
       readers,

@@ -1,3 +1,4 @@
+import { doubtMessage, LogIdentityError } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
 import { safeInteger } from './read.ts';
 
@@ -18,20 +19,31 @@ export class Fence {
   readonly #client: Queryable;
   #unsettled: Unsettled[] = [];
   #settled = 0;
+  #server: string | null = null;
 
   constructor(client: Queryable) {
     this.#client = client;
   }
 
-  /** The highest settled position known now. Rows up to it must be read by a later statement. */
+  /**
+   * The highest settled position known now. Rows up to it must be read by a later statement. Throws
+   * when another server answers than at first (a proxy between may hide that it has changed), when
+   * it is no writable primary, and LogIdentityError when the log was found incomplete.
+   */
   async advance(): Promise<number> {
     const { rows: sequence } = await this.#client.query({
       name: 'fence-ceiling',
       text: `select case when is_called then last_value else 0 end as ceiling,
-        pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only
+        pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only,
+        pg_postmaster_start_time()::text as server,
+        (select d.detail from latchkey.log_doubts d, latchkey.log_meta m
+          where d.log_epoch = m.log_epoch limit 1) as doubt
         from latchkey.event_pos`,
     });
-    const { ceiling, standby, read_only: readOnly } = sequence[0]!;
+    const { ceiling, standby, read_only: readOnly, server, doubt } = sequence[0]!;
+    if (doubt !== null) throw new LogIdentityError(doubtMessage(doubt as string));
+    this.#server ??= server as string;
+    if (server !== this.#server) throw new Error('another server answers than before');
     if (standby === true || readOnly === 'on') {
       throw new Error('the server is not a writable primary: a tail of it could skip events');
     }

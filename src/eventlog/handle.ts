@@ -22,10 +22,13 @@ const deadlineMs = 1_500;
  */
 export class CommandHandler {
   readonly #writer: Pick<Writer, 'append'>;
+  readonly #requireLog: () => void;
   readonly #serial = new Serial();
 
-  constructor(writer: Pick<Writer, 'append'>) {
+  /** `requireLog` throws when the log must not be worked with. */
+  constructor(writer: Pick<Writer, 'append'>, requireLog: () => void = () => {}) {
     this.#writer = writer;
+    this.#requireLog = requireLog;
   }
 
   async run<T>(key: string, attempt: () => Promise<Attempt<T>>): Promise<T> {
@@ -42,6 +45,7 @@ export class CommandHandler {
     for (let tries = 1; ; tries += 1) {
       // Nobody waits for it any more: whoever is next in the queue must not wait for it either.
       if (performance.now() >= deadline) throw unavailable('no turn before the deadline');
+      this.#requireLog();
       const { command, answer } = await attempt();
       if (command === null) return answer;
       try {

@@ -1,6 +1,8 @@
 import { Fence } from './fence.ts';
+import { LogIdentityError, restoredRemedy } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
 import { type RecordedEvent, readRange } from './read.ts';
+import { Sightings } from './sightings.ts';
 
 export interface TailOptions {
   /** Opens one direct connection; called again after any failure. */
@@ -20,10 +22,13 @@ export interface TailOptions {
 /**
  * Delivers every committed event once, in position order, also across slow commits, rollbacks and a
  * killed server. The cursor is the position of the last event handled, never a ceiling. Any error
- * discards the connection and with it every pending ceiling.
+ * discards the connection and with it every pending ceiling. Once the events that it delivered last
+ * are not in the log any more, it delivers nothing and reports a LogIdentityError at each try.
  */
 export class Tail {
   readonly #options: TailOptions;
+  readonly #sightings = new Sightings();
+  #lost: LogIdentityError | null = null;
   #cursor: number;
   #settled = 0;
   #polledAt = Number.NEGATIVE_INFINITY;
@@ -90,6 +95,7 @@ export class Tail {
   }
 
   async #follow(client: Queryable): Promise<void> {
+    await this.#requireDelivered(client);
     const fence = new Fence(client);
     const limit = this.#options.batchMax ?? 500;
     while (!this.#stopped) {
@@ -101,9 +107,22 @@ export class Tail {
       if (events.length > 0) {
         await this.#options.handle(events);
         this.#cursor = events[events.length - 1]!.pos;
+        this.#sightings.note(
+          events.map(({ pos, meta }) => ({ pos, commandId: meta.command_id as string })),
+        );
       }
       if (events.length < limit && !this.#signalled) await this.#pause();
     }
+  }
+
+  async #requireDelivered(client: Queryable): Promise<void> {
+    const missing = await this.#sightings.findMissing(client);
+    if (missing !== null) {
+      this.#lost ??= new LogIdentityError(
+        `The event at position ${missing.pos} was delivered and is gone. ${restoredRemedy}`,
+      );
+    }
+    if (this.#lost !== null) throw this.#lost;
   }
 
   async #pause(): Promise<void> {

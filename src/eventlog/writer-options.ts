@@ -1,4 +1,4 @@
-import type { Command } from './command.ts';
+import type { Appended, Command } from './command.ts';
 import type { Queryable } from './queryable.ts';
 
 export interface WriterObserver {
@@ -17,6 +17,6 @@ export interface WriterOptions {
   readonly readers: Queryable;
   readonly deadlineMs?: number;
   /** Called for every appended command before its caller hears of it. */
-  readonly onAppended?: (command: Command) => void;
+  readonly onAppended?: (command: Command, appended: Appended) => void;
   readonly observer?: WriterObserver;
 }

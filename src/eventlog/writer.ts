@@ -272,7 +272,7 @@ export class Writer {
   #succeed(pending: Pending, appended: Appended): void {
     // Also when its caller gave up: what is in the log must be in this node's memory.
     try {
-      this.#options.onAppended?.(pending.command);
+      this.#options.onAppended?.(pending.command, appended);
     } catch (error) {
       // It is committed all the same, and the poll will tell this node what the hook could not.
       this.#options.observer?.hookFailed(error);

@@ -60,7 +60,7 @@ export function cut(client: pg.ClientBase): void {
 export interface DedicatedConnection {
   /**
    * Runs `work`; connects first when there is no connection. Throws LatchkeyError `unavailable`
-   * when the server is gone or does not answer in time; the broken connection is then dropped.
+   * when the server is gone or does not answer in time. Any error drops the connection.
    */
   use<T>(work: (client: pg.Client) => Promise<T>, options?: { timeoutMs?: number }): Promise<T>;
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(
@@ -112,9 +112,10 @@ export function createDedicatedConnection(options: ConnectionOptions): Dedicated
       client ??= await connect();
       return await work(client);
     } catch (error) {
-      const mapped = toUnavailable(error);
-      if (mapped !== error && client !== undefined) drop(client);
-      throw mapped;
+      // Whatever it was: a session can be wrong in ways that no code tells, such as one that began
+      // while the database was read-only.
+      if (client !== undefined) drop(client);
+      throw toUnavailable(error);
     } finally {
       clearTimeout(timer);
     }

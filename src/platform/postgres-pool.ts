@@ -58,6 +58,8 @@ export interface PoolsOptions {
   /** Shown in pg_stat_activity, for example `latchkey serve`. */
   readonly applicationName: string;
   readonly logger: { warn(fields: object, message: string): void };
+  /** Run on each new connection of the writers before anything else; its rejection refuses it. */
+  readonly onWriterConnect?: (client: pg.ClientBase) => Promise<void>;
 }
 
 export const writerConnections = 2;
@@ -67,15 +69,16 @@ export function createPools(options: PoolsOptions): Pools {
   const onIdleError = (error: Error) => {
     options.logger.warn({ err: error }, 'an idle Postgres connection was lost');
   };
-  const pool = (max: number, purpose: string, idleTimeoutMillis: number) =>
+  const pool = (max: number, purpose: string, idleTimeoutMillis: number, onConnect?: OnConnect) =>
     createPool({
+      ...(onConnect === undefined ? {} : { onConnect }),
       url: options.databaseUrl,
       applicationName: `${options.applicationName} ${purpose}`,
       onIdleError,
       max,
       idleTimeoutMillis,
     });
-  const writers = pool(writerConnections, 'writer', 0);
+  const writers = pool(writerConnections, 'writer', 0, options.onWriterConnect);
   const readers = pool(options.readers, 'reader', 60_000);
   return {
     writers,
@@ -92,12 +95,20 @@ export function createPools(options: PoolsOptions): Pools {
   };
 }
 
+type OnConnect = (client: pg.ClientBase) => Promise<void>;
+
 /** `idleTimeoutMillis` 0: connections stay. */
 export function createPool(
-  options: ConnectionOptions & { readonly max: number; readonly idleTimeoutMillis: number },
+  options: ConnectionOptions & {
+    readonly max: number;
+    readonly idleTimeoutMillis: number;
+    readonly onConnect?: OnConnect;
+  },
 ): PostgresPool {
+  const { onConnect } = options;
   const pool = new pg.Pool({
     ...clientConfig(options),
+    ...(onConnect === undefined ? {} : { onConnect: inTime(onConnect) }),
     max: options.max,
     idleTimeoutMillis: options.idleTimeoutMillis,
     connectionTimeoutMillis: acquireTimeoutMs,
@@ -143,6 +154,18 @@ export function createPool(
       ending ??= pool.end();
       return ending;
     },
+  };
+}
+
+/** The driver sets no limit to what is done on a new connection. */
+function inTime(onConnect: OnConnect): OnConnect {
+  return async (client) => {
+    const timer = setTimeout(() => cut(client), acquireTimeoutMs);
+    try {
+      await onConnect(client);
+    } finally {
+      clearTimeout(timer);
+    }
   };
 }
 

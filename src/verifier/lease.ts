@@ -16,6 +16,7 @@ export class Lease {
   readonly #leaseMs: number;
   readonly #policy: StalePolicy;
   #start: Instant | undefined;
+  #forfeited = false;
 
   constructor({ leaseSeconds, policy }: { leaseSeconds: number; policy: StalePolicy }) {
     this.#leaseMs = leaseSeconds * 1000;
@@ -31,9 +32,14 @@ export class Lease {
     this.#start = start;
   }
 
+  /** For good: the log is not the one that this node's revocations came from. */
+  forfeit(): void {
+    this.#forfeited = true;
+  }
+
   isFresh({ now, monotonicNow }: Instant): boolean {
     const start = this.#start;
-    if (start === undefined) return false;
+    if (start === undefined || this.#forfeited) return false;
     return monotonicNow < start.monotonicNow + this.#leaseMs && now < start.now + this.#leaseMs;
   }
 
@@ -43,7 +49,7 @@ export class Lease {
    */
   allows(instant: Instant): boolean {
     if (this.isFresh(instant)) return true;
-    return this.#policy === 'serve' && this.#start !== undefined;
+    return this.#policy === 'serve' && this.#start !== undefined && !this.#forfeited;
   }
 
   /** Seconds since the last good poll began, for metrics; Infinity before the first. */

@@ -1,6 +1,7 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
 import { CommandHandler } from '../eventlog/handle.ts';
+import { LogGuard } from '../eventlog/log-guard.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { Writer } from '../eventlog/writer.ts';
 import type { Config } from '../platform/config.ts';
@@ -58,20 +59,27 @@ const queueSettings = {
 /**
  * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on
  * one of them. The database must have been migrated; this process changes rows, never the schema.
- * Throws UnsafeDatabaseError.
+ * Throws UnsafeDatabaseError, LogIdentityError.
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;
   const metrics = createWorkerMetrics(options.registry);
+  const guard = new LogGuard((error) =>
+    log.error({ err: error }, 'the log is refused: no job runs'),
+  );
   const pools = createPools({
     databaseUrl: options.databaseUrl,
     readers: connections.readers,
     applicationName: 'latchkey worker',
     logger: log,
+    onWriterConnect: (client) => guard.checkConnection(client),
   });
-  const handler = new CommandHandler(
-    new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers }),
-  );
+  const writer = new Writer({
+    lanes: [pools.writers, pools.writers],
+    readers: pools.readers,
+    onAppended: (command, appended) => guard.sightings.noteAppended(command, appended),
+  });
+  const handler = new CommandHandler(writer, () => guard.require());
   const stopping = new AbortController();
   const boss = createBoss(options);
   const stop = async () => {
@@ -91,6 +99,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   try {
     await checkDatabase(pools.readers, connectionsMax);
+    await guard.check(pools.readers);
     await startBoss(boss);
     await boss.createQueue(deadLetterQueue, {
       retentionSeconds: 7 * daySeconds,
@@ -98,12 +107,23 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     });
     const { deleteAfterSeconds } = queueSettings;
     await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
-    for (const job of allJobs()) await register(boss, job, contextOf, options);
+    for (const job of allJobs()) await register(boss, guarded(job, guard), contextOf, options);
   } catch (error) {
     await stop();
     throw error;
   }
   return { metrics, stop };
+}
+
+/** A job runs on the log that this worker started with, and on no other. */
+function guarded(job: Job, guard: LogGuard): Job {
+  return {
+    ...job,
+    run: async (context) => {
+      await guard.check(context.readers);
+      await job.run(context);
+    },
+  };
 }
 
 function allJobs(): Job[] {

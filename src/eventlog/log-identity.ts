@@ -1,0 +1,70 @@
+import type { Queryable } from './queryable.ts';
+import { safeInteger } from './read.ts';
+
+/** The database is not the one whose log this node knows; `message` says how and what to do. */
+export class LogIdentityError extends Error {
+  override readonly name = 'LogIdentityError';
+}
+
+export const restoredRemedy =
+  'Sessions that have ended could be live again. End every session and begin a new log epoch ' +
+  'before serving from it (docs/architecture.md, "A restored database").';
+
+const copiedRemedy =
+  'If it is the same log after pg_upgrade or a planned move, adopt it with `latchkey log adopt`; ' +
+  `if it is a backup, ${restoredRemedy[0]!.toLowerCase()}${restoredRemedy.slice(1)}`;
+
+/**
+ * Reads the log's epoch. Refuses a log that was written elsewhere (another cluster, another
+ * database, tables made anew by a restored dump), one whose epoch is not `logEpoch` (null: any),
+ * one whose sequence is behind `seenPos`, and one that another node has found incomplete. Throws
+ * LogIdentityError.
+ */
+export async function readLogIdentity(
+  client: Queryable,
+  known: { readonly logEpoch: string | null; readonly seenPos: number },
+): Promise<{ readonly logEpoch: string }> {
+  const { rows } = await client.query({
+    text: `select m.log_epoch, m.system_identifier = p.system_identifier as same_cluster,
+        m.database_oid = p.database_oid as same_database,
+        m.events_oid = p.events_oid as same_tables,
+        (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
+        (select d.detail from latchkey.log_doubts d
+          where d.log_epoch = m.log_epoch limit 1) as doubt
+      from latchkey.log_meta m, latchkey.log_place() p`,
+  });
+  if (rows.length === 0) throw new LogIdentityError('latchkey.log_meta is empty: this is no log.');
+  const { log_epoch: logEpoch, head, doubt, ...same } = rows[0]!;
+  const refuse = (message: string) => {
+    throw new LogIdentityError(message);
+  };
+  if (same.same_cluster !== true) {
+    refuse(`This log was written in another database cluster: it is a copy. ${copiedRemedy}`);
+  }
+  if (same.same_database !== true) {
+    refuse(
+      `This log was written in another database of this cluster: it is a copy. ${copiedRemedy}`,
+    );
+  }
+  if (same.same_tables !== true) {
+    refuse(`The tables of this log were made anew: it is a restored dump. ${copiedRemedy}`);
+  }
+  if (known.logEpoch !== null && known.logEpoch !== logEpoch) {
+    refuse('The log has a new epoch since this process started. Restart the process.');
+  }
+  if (safeInteger(head) < known.seenPos) {
+    refuse(
+      `The head of the log (${String(head)}) is behind position ${known.seenPos}, ` +
+        `which this process has seen. ${restoredRemedy}`,
+    );
+  }
+  if (doubt !== null) refuse(doubtMessage(doubt as string));
+  return { logEpoch: logEpoch as string };
+}
+
+/** What a process says that learns of the loss from another one. */
+export function doubtMessage(detail: string): string {
+  return (
+    `A process of this installation has found the log incomplete: ${detail}. ` + restoredRemedy
+  );
+}
