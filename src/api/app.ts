@@ -9,7 +9,6 @@ import { corsHeaders, isPreflight } from './cors.ts';
 import type { InFlight } from './in-flight.ts';
 import { published, toLatchkeyError } from './problem.ts';
 import { sendError, sendReply } from './reply.ts';
-import { discardBody } from './request-body.ts';
 import { createRequestContext, type RequestContext } from './request-context.ts';
 import { mountedPaths, type Route } from './route.ts';
 import { type Authenticators, runRoute } from './run-route.ts';
@@ -57,11 +56,9 @@ export function createApp(options: AppOptions): Express {
   app.use(() => {
     throw new LatchkeyError('not_found');
   });
-  app.use(async (error: unknown, request: Request, response: Response, _next: NextFunction) => {
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     const exchange = exchanges.get(request)!;
     exchange.error = toLatchkeyError(error);
-    await discardBody(request);
-    if (!request.complete) response.setHeader('connection', 'close');
     sendError(response, exchange.error, {
       path: request.path,
       requestId: exchange.context.requestId,
@@ -121,7 +118,7 @@ function finish(
 ): void {
   inFlight.delete(response);
   const seconds = (performance.now() - startedAt) / 1000;
-  const status = response.writableEnded ? response.statusCode : clientGone;
+  const status = response.headersSent ? response.statusCode : clientGone;
   metrics.observeRequest(template, request.method, status, seconds);
   const facts = { method: request.method, route: template, status, duration_seconds: seconds };
   if (error === null) {
@@ -134,14 +131,10 @@ function finish(
   else context.log.info({ ...facts, code, detail }, 'refused');
 }
 
-/**
- * What Node's parser lets pass: no Host in HTTP/1.1, and a target whose percent-encoding hides NUL
- * or no UTF-8.
- */
+/** What Node's parser lets pass: a target whose percent-encoding hides NUL or no UTF-8. */
 function refuseMalformed(request: IncomingMessage): void {
-  const hostMissing = request.httpVersion === '1.1' && request.headers.host === undefined;
-  if (hostMissing || decodeURIComponent(request.url ?? '').includes('\0')) {
-    throw new LatchkeyError('invalid_request', { detail: 'malformed request line or Host' });
+  if (decodeURIComponent(request.url ?? '').includes('\0')) {
+    throw new LatchkeyError('invalid_request', { detail: 'malformed request line' });
   }
 }
 

@@ -31,10 +31,11 @@ function parse(request: HeadersOf): { text: string } | null | 'malformed' {
   if (header === undefined || !/^bearer(?: |$)/i.test(header)) return null;
   const text = credentials.exec(header)?.[1];
   const fits = text !== undefined && text.length <= limits.accessTokenCharactersMax;
-  return fits && !sentTwice(request) ? { text } : 'malformed';
+  return fits && !hasTwoAuthorizations(request) ? { text } : 'malformed';
 }
 
-function sentTwice(request: Pick<IncomingMessage, 'rawHeaders'>): boolean {
+/** Node keeps the first of two, where another server might keep the last. */
+export function hasTwoAuthorizations(request: Pick<IncomingMessage, 'rawHeaders'>): boolean {
   let seen = 0;
   for (let at = 0; at < request.rawHeaders.length; at += 2) {
     const name = request.rawHeaders[at]!;

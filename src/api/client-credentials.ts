@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { hasTwoAuthorizations } from './bearer.ts';
 
 /**
  * What a client presented; `clientSecret` is null for one that only names itself (a public client).
@@ -10,14 +11,19 @@ export interface ClientCredentials {
 }
 
 /**
- * Client credentials from HTTP Basic or from the form (RFC 6749 section 2.3.1). Both at once raise
- * `invalid_request`; neither, or a malformed header, raises `invalid_client`.
+ * Client credentials from HTTP Basic or from the form (RFC 6749 section 2.3.1). Both at once, and
+ * two headers, raise `invalid_request`; neither, or a malformed header, raises `invalid_client`.
  */
 export function clientCredentials(
-  request: Pick<IncomingMessage, 'headers'>,
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
   form: Readonly<Record<string, string>>,
 ): ClientCredentials {
   const header = request.headers.authorization;
+  if (hasTwoAuthorizations(request)) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'authorization', message: 'given more than once' }],
+    });
+  }
   const inForm = form.client_id;
   const secretInForm = form.client_secret;
   if (header === undefined) {

@@ -12,11 +12,12 @@ import {
   refused as refusedDemand,
 } from './gateway-demands.ts';
 import { identityHeaders } from './identity-headers.ts';
+import type { InFlight } from './in-flight.ts';
 import type { NodeMemory, UseVerification } from './node-memory.ts';
 import { toLatchkeyError } from './problem.ts';
 import { introspect } from './queries/introspection.ts';
-import { sendError, sendReply } from './reply.ts';
-import { discardBody, readFormParameters } from './request-body.ts';
+import { endAnswer, sendError, sendReply } from './reply.ts';
+import { bodyIsOnItsWay, readFormParameters } from './request-body.ts';
 import { requestIdOf } from './request-context.ts';
 
 export interface FastLaneOptions {
@@ -24,6 +25,7 @@ export interface FastLaneOptions {
   /** Counts by result; read when somebody scrapes. */
   readonly verifications: Record<string, number>;
   readonly log: Pick<Logger, 'info' | 'debug' | 'error'>;
+  readonly inFlight: Pick<InFlight, 'add' | 'delete'>;
 }
 
 /** Demands come in the query. */
@@ -39,7 +41,7 @@ const refusalsLoggedPerSecondMax = 10;
  * false when the request is for somebody else.
  */
 export function createFastLane(options: FastLaneOptions) {
-  const { memory, verifications, log } = options;
+  const { memory, verifications, log, inFlight } = options;
   let loggedInSecond = 0;
   let second = 0;
 
@@ -55,6 +57,8 @@ export function createFastLane(options: FastLaneOptions) {
   };
 
   const introspection = async (request: IncomingMessage, response: ServerResponse) => {
+    inFlight.add(response);
+    response.once('close', () => inFlight.delete(response));
     try {
       const form = await readFormParameters(request);
       const client = authenticateClient(memory, clientCredentials(request, form));
@@ -67,8 +71,6 @@ export function createFastLane(options: FastLaneOptions) {
       const requestId = requestIdOf(request);
       refused(error, requestId);
       response.setHeader('X-Request-Id', requestId);
-      await discardBody(request);
-      if (!request.complete) response.setHeader('Connection', 'close');
       sendError(response, error, {
         path: '/oauth2/introspect',
         requestId,
@@ -85,15 +87,16 @@ export function createFastLane(options: FastLaneOptions) {
       void introspection(request, response);
       return true;
     }
-    // Whatever body a gateway forwards is none of our business: Node discards it with the answer.
+    // Whatever body a gateway forwards is none of our business: it is discarded with the answer.
     try {
       const credentials = gatewayCredentials(request);
       const demands = forward ? forwardDemands(credentials) : queryDemands(url, credentials);
       const token = credentials.token ?? bearerToken(request);
       const headers = identityHeaders(verifyDemands(memory, token, demands));
       verifications.accepted = (verifications.accepted ?? 0) + 1;
+      if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
       response.writeHead(204, headers);
-      response.end();
+      endAnswer(response);
     } catch (thrown) {
       const error = toLatchkeyError(thrown);
       const requestId = requestIdOf(request);

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { LatchkeyError } from '../domain/kernel/errors.ts';
 import { oauthErrorAnswer, problemAnswer } from './problem.ts';
+import { bodyIsOnItsWay, discardBody } from './request-body.ts';
 
 export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>;
 
@@ -30,7 +32,7 @@ export function sendReply(response: ServerResponse, { status, body, headers = {}
   if (body !== undefined) response.setHeader('content-type', 'application/json; charset=utf-8');
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (body === undefined) {
-    response.end();
+    endAnswer(response);
     return;
   }
   const bytes =
@@ -38,7 +40,35 @@ export function sendReply(response: ServerResponse, { status, body, headers = {}
       ? Buffer.from(body as string)
       : Buffer.from(JSON.stringify(body));
   response.setHeader('content-length', bytes.length);
-  response.end(bytes);
+  endAnswer(response, bytes);
+}
+
+const lastAnswered = new WeakSet<Socket>();
+
+/** Whether `socket` has its last answer and only waits for the rest of a body. */
+export function hasLastAnswer(socket: Socket): boolean {
+  return lastAnswered.has(socket);
+}
+
+/**
+ * Sends an answer whose status and headers are set. While an announced body is not completely here,
+ * nobody can say whether the next bytes are body or request: the answer says that the connection
+ * closes, goes out at once, and what still comes is read for a while, so that no reset overtakes it
+ * (RFC 9112 sections 9.3 and 9.6).
+ */
+export function endAnswer(response: ServerResponse, bytes?: Buffer): void {
+  const request = response.req;
+  if (!bodyIsOnItsWay(request)) {
+    response.end(bytes);
+    return;
+  }
+  response.shouldKeepAlive = false;
+  lastAnswered.add(request.socket);
+  const bodiless = response.statusCode === 204 || response.statusCode === 304;
+  if (bytes === undefined && !bodiless) response.setHeader('content-length', 0);
+  response.flushHeaders();
+  if (bytes !== undefined) response.write(bytes);
+  void discardBody(request).then(() => response.end());
 }
 
 /**

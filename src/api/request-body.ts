@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
@@ -128,6 +128,21 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > 0;
 }
 
+const waitingToContinue = new WeakMap<IncomingMessage, ServerResponse>();
+
+/**
+ * Puts off the `100 Continue` that `request` waits for until its body is read. Who reads none
+ * answers at once, and a gateway does not take 100 for the answer.
+ */
+export function continueWhenRead(request: IncomingMessage, response: ServerResponse): void {
+  waitingToContinue.set(request, response);
+}
+
+/** Whether the request announces a body of which a part has not arrived. */
+export function bodyIsOnItsWay(request: IncomingMessage): boolean {
+  return !request.complete && hasBody(request);
+}
+
 /**
  * Swallows the rest of a body that nobody will read, up to a bound in bytes and time. A connection
  * that is closed with bytes still unread is reset, and the reset can overtake the answer.
@@ -161,6 +176,8 @@ function mediaType(contentType: string | undefined): string {
 }
 
 function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  waitingToContinue.get(request)?.writeContinue();
+  waitingToContinue.delete(request);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;

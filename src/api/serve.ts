@@ -47,6 +47,8 @@ export interface ApiOptions {
   readonly directUrl?: string;
   readonly log: Logger;
   readonly reusePort?: boolean;
+  /** See HttpServerOptions. */
+  readonly idleGraceMs?: number;
 }
 
 export interface Api {
@@ -132,7 +134,7 @@ interface Parts {
 }
 
 async function listen(
-  { config, log, reusePort = false }: ApiOptions,
+  { config, log, reusePort = false, idleGraceMs }: ApiOptions,
   services: Services,
   { pools, poll, memory, guard, metrics }: Parts,
 ): Promise<Api> {
@@ -163,6 +165,7 @@ async function listen(
     memory,
     verifications: metrics.sources.verifications,
     log,
+    inFlight,
   });
   const metricsServer = await startMetricsServer(metrics.registry, {
     // Processes that share the API's port cannot share this one too: each must be scraped by
@@ -177,6 +180,7 @@ async function listen(
     host: config.host,
     port: config.port,
     reusePort,
+    idleGraceMs,
   }).catch((error: unknown) => {
     metricsServer.close();
     throw error;

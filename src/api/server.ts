@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { limits } from '../domain/kernel/limits.ts';
 import { newId } from '../platform/new-id.ts';
 import type { InFlight } from './in-flight.ts';
 import { type ErrorAnswer, transportProblem } from './problem.ts';
-import { sendReply } from './reply.ts';
+import { hasLastAnswer, sendReply } from './reply.ts';
+import { continueWhenRead, hasBody } from './request-body.ts';
 import { requestIdOf } from './request-context.ts';
 
 const serverLimits = {
@@ -23,37 +24,46 @@ export interface HttpServerOptions {
   /** Several processes share the port (SO_REUSEPORT). */
   readonly reusePort?: boolean;
   readonly timeouts?: Partial<typeof serverLimits>;
+  /** How long a drain waits for the next request of a connection, to tell its client to leave. */
+  readonly idleGraceMs?: number | undefined;
 }
+
+const idleGraceMsDefault = 1_000;
 
 export interface HttpServer {
   readonly server: Server;
   readonly host: string;
   readonly port: number;
   /**
-   * Stops accepting, lets requests under way finish for at most `timeoutMs`, then cuts what is
-   * left.
+   * Stops accepting, answers every connection's next request with `Connection: close`, lets
+   * requests under way finish for at most `timeoutMs`, then cuts what is left.
    */
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** Listens. Slow, oversized and malformed requests are answered as problem documents and closed. */
+/** Listens. Slow, oversized, ambiguous and malformed requests are answered as problem documents and closed. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { inFlight, host, port, reusePort = false } = options;
+  const { inFlight, host, port, reusePort = false, idleGraceMs = idleGraceMsDefault } = options;
+  const listener = guarded(options);
   const server = createServer(
     {
       ...serverLimits,
       ...options.timeouts,
       maxHeaderSize: limits.headerBytesMax,
-      // Node would answer a missing Host without a body; the application answers it as a problem.
+      // Node would answer a missing Host without a body, and takes the first of two.
       requireHostHeader: false,
       // Nothing of ours waits for the end of a body that a request does not announce.
       optimizeEmptyRequests: true,
     },
-    options.listener,
+    listener,
   );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
     refuseOnSocket(error, socket, inFlight),
   );
+  server.on('checkContinue', (request: IncomingMessage, response) => {
+    continueWhenRead(request, response);
+    listener(request, response);
+  });
   server.on('checkExpectation', (request: IncomingMessage, response) =>
     sendReply(response, transportProblem(417, requestIdOf(request))),
   );
@@ -69,24 +79,69 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     server,
     host,
     port: boundPort,
-    drain: (timeoutMs) => drain(server, inFlight, timeoutMs),
+    drain: (timeoutMs) => drain(server, inFlight, { timeoutMs, idleGraceMs }),
   };
 }
 
-async function drain(server: Server, inFlight: InFlight, timeoutMs: number): Promise<void> {
+/** What holds for every request, whichever lane answers it. */
+function guarded({ listener, inFlight }: HttpServerOptions): RequestListener {
+  return (request, response) => {
+    if (inFlight.draining) response.shouldKeepAlive = false;
+    if (!hasOneHost(request)) {
+      sendReply(response, transportProblem(400, requestIdOf(request)));
+    } else if (hasBody(request)) {
+      // A body that came in one piece with its head is complete a turn later: then its connection
+      // can be kept, whether the body is read or not.
+      setImmediate(() => {
+        if (request.socket.writable) listener(request, response);
+      });
+    } else {
+      listener(request, response);
+    }
+  };
+}
+
+/** RFC 9112 section 3.2. Only HTTP/1.0 may leave Host out, and nothing may say it twice. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0');
+}
+
+/**
+ * A connection that is closed while its client writes the next request is reset. So each is left
+ * open for a while: its next answer says that it closes, and only who asked nothing is cut.
+ */
+async function drain(
+  server: Server,
+  inFlight: InFlight,
+  { timeoutMs, idleGraceMs }: { readonly timeoutMs: number; readonly idleGraceMs: number },
+): Promise<void> {
   inFlight.drain();
   const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve());
+    // `server.close` would also cut the idle connections now.
+    NetServer.prototype.close.call(server, () => resolve());
   });
-  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  let sweep: NodeJS.Timeout | undefined;
+  const grace = setTimeout(() => {
+    server.closeIdleConnections();
+    sweep = setInterval(() => server.closeIdleConnections(), 50);
+  }, idleGraceMs);
   const cut = setTimeout(() => server.closeAllConnections(), timeoutMs);
   await closed;
+  clearTimeout(grace);
   clearInterval(sweep);
   clearTimeout(cut);
+  // Ends what watches over the times of requests.
+  server.close();
 }
 
 function refuseOnSocket(error: NodeJS.ErrnoException, socket: Socket, inFlight: InFlight): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || inFlight.uses(socket)) {
+  const answered = inFlight.uses(socket) || hasLastAnswer(socket);
+  if (!socket.writable || error.code === 'ECONNRESET' || answered) {
     socket.destroy();
     return;
   }

@@ -10,6 +10,7 @@ import {
   verifyStatus,
 } from '../support/fault-node.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
+import { openConnection } from '../support/raw-connection.ts';
 
 let database: TestDatabase;
 const running: FaultNode[] = [];
@@ -68,6 +69,37 @@ it('given SIGTERM during a login, the login is answered, nobody new is let in, a
   await holder.query('commit');
   await holder.end();
   expect(await underWay).toHaveProperty('access_token');
+  expect(await exit).toBe(0);
+});
+
+// Fails when the drain cuts idle connections at once, or when an answer of either lane keeps its
+// connection.
+it('C9: given SIGTERM beside 32 keep-alive clients, it resets none of them', async () => {
+  const node = await startNode();
+  const email = 'eve@example.com';
+  await registerUser(node, email);
+  const { access_token: token } = await logIn(node, email);
+  const bearer = `Host: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+  const paths = ['/auth/verify', '/auth/forward/x', '/auth/jwks', '/auth/me'];
+  let answers = 0;
+  /** Asks and asks, until an answer says that the connection closes. */
+  const client = async (path: string) => {
+    const connection = await openConnection(node.port);
+    for (;;) {
+      connection.send(`GET ${path} HTTP/1.1\r\n${bearer}`);
+      const answer = await connection.answer();
+      answers += 1;
+      if (answer?.header('connection') === 'keep-alive') continue;
+      return { status: answer?.status, ...(await connection.closed) };
+    }
+  };
+  const clients = Array.from({ length: 32 }, (_, count) => client(paths[count % 8] ?? paths[0]!));
+  await until(async () => answers > 1_000, 20_000);
+  const exit = node.terminate();
+  for (const ended of await Promise.all(clients)) {
+    expect([200, 204]).toContain(ended.status);
+    expect(ended.reset).toBe(false);
+  }
   expect(await exit).toBe(0);
 });
 

@@ -104,6 +104,7 @@ async function startNode(database: TestDatabase, env: Record<string, string>): P
     }),
     databaseUrl: database.appUrl,
     log: pino({ level: 'info' }, { write: (line) => void lines.push(line) }),
+    idleGraceMs: 0,
   });
   const url = `http://127.0.0.1:${api.port}`;
   const call = caller(url, api.services);

@@ -2,6 +2,7 @@ import { Agent, request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { reply } from '../../../src/api/reply.ts';
 import { route } from '../../../src/api/route.ts';
+import { openConnection } from '../../support/raw-connection.ts';
 import { startTestApp } from './test-app.ts';
 
 function gatedRoute() {
@@ -61,6 +62,27 @@ describe('a drain', () => {
     expect(await get(`${app.url}/slow`, agent)).toMatchObject({ connection: 'keep-alive' });
     await app.drain(60_000);
     agent.destroy();
+  });
+
+  it('C9: tells each kept connection to close with its next answer, and resets none', async () => {
+    const { slow, open } = gatedRoute();
+    open();
+    const app = await startTestApp([slow], { idleGraceMs: 60_000 });
+    const request = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\n';
+    const connections = await Promise.all(
+      Array.from({ length: 32 }, () => openConnection(app.port)),
+    );
+    for (const connection of connections) connection.send(request);
+    for (const connection of connections) {
+      expect((await connection.answer())?.header('connection')).toBe('keep-alive');
+    }
+    const drained = app.drain(60_000);
+    for (const connection of connections) connection.send(request);
+    for (const connection of connections) {
+      expect((await connection.answer())?.header('connection')).toBe('close');
+      expect(await connection.closed).toEqual({ reset: false });
+    }
+    await drained;
   });
 
   it('cuts what is not done in time', async () => {

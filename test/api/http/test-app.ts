@@ -13,7 +13,9 @@ import { createMetrics } from '../../../src/platform/metrics.ts';
  */
 export async function startTestApp(
   routes: readonly Route[],
-  overrides: Partial<Pick<HttpServerOptions, 'timeouts' | 'port' | 'reusePort'>> = {},
+  overrides: Partial<
+    Pick<HttpServerOptions, 'timeouts' | 'port' | 'reusePort' | 'idleGraceMs'>
+  > = {},
 ) {
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
@@ -33,6 +35,7 @@ export async function startTestApp(
     inFlight,
     host: '127.0.0.1',
     port: 0,
+    idleGraceMs: 0,
     ...overrides,
   });
   const url = `http://127.0.0.1:${http.port}`;

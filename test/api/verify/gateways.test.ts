@@ -199,16 +199,19 @@ function signed(claims: object): Promise<string> {
 
 /** A fast lane of its own over the memory of the API, with a log to look into. */
 async function listen(errors: object[]) {
+  const inFlight = new InFlight();
   const lane = createFastLane({
     memory: api.services.memory,
     verifications: {},
+    inFlight,
     log: { info: () => {}, debug: () => {}, error: (facts: object) => void errors.push(facts) },
   });
   const http = await startHttpServer({
     listener: (request, response) => void lane(request, response),
-    inFlight: new InFlight(),
+    inFlight,
     host: '127.0.0.1',
     port: 0,
+    idleGraceMs: 0,
   });
   return { ...http, url: `http://127.0.0.1:${http.port}` };
 }
