@@ -125,6 +125,22 @@ select latchkey.guard_partition(t) from unnest(array[
   'latchkey.events', 'latchkey.events_user', 'latchkey.events_session', 'latchkey.events_client',
   'latchkey.events_keyset']::regclass[]) t;
 
+-- Gives a stream kind its partition while readers and appends go on: standalone first, then ATTACH, which takes only SHARE
+-- UPDATE EXCLUSIVE on the parent. A later migration adds its kind with this call.
+create function latchkey.add_stream_kind(kind smallint, name text) returns void language plpgsql as $$
+declare
+  partition text := 'events_' || name;
+begin
+  execute format('create table latchkey.%I (like latchkey.events including defaults including constraints)', partition);
+  execute format('alter table latchkey.%I add primary key (pos, kind)', partition);
+  execute format('create index on latchkey.%I (stream_id, version)', partition);
+  execute format('alter table latchkey.%I add constraint %I check (kind = %s)', partition, partition || '_kind', kind);
+  perform latchkey.guard_partition(format('latchkey.%I', partition)::regclass);
+  execute format('alter table latchkey.events attach partition latchkey.%I for values in (%s)', partition, kind);
+  execute format('alter table latchkey.%I drop constraint %I', partition, partition || '_kind');
+end $$;
+revoke execute on function latchkey.add_stream_kind(smallint, text) from public;
+
 -- Creates session partitions until `ahead` whole ones lie beyond the head of the log; returns how many there are.
 -- Standalone first, then ATTACH, which takes only SHARE UPDATE EXCLUSIVE on the parent: appends go on meanwhile.
 create function latchkey.ensure_session_partitions(ahead integer default 3, width bigint default 20000000)

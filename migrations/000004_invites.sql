@@ -1,8 +1,7 @@
 -- Invites: a stream kind of its own with its partition, and its read model, as 000002 and 000003 do it for the others.
--- Locks: ACCESS EXCLUSIVE on latchkey.events for an instant, while the empty partition is created.
+-- Locks: SHARE UPDATE EXCLUSIVE on latchkey.events, so readers and appends go on.
 
-create table latchkey.events_invite partition of latchkey.events for values in (5);
-select latchkey.guard_partition('latchkey.events_invite');
+select latchkey.add_stream_kind(5::smallint, 'invite');
 
 create table latchkey.invites (
   invite_id uuid primary key,

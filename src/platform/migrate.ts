@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ensureApplicationRole } from './application-role.ts';
 import { type MigrationFile, readMigrations } from './migration-files.ts';
@@ -15,6 +16,8 @@ export interface MigrateOptions {
   readonly appPassword?: string;
   readonly directory: string;
   readonly logger: Logger;
+  /** How long a file may be tried again while other transactions hold what it needs. */
+  readonly lockWaitMs?: number;
   /**
    * Schemas that libraries bring along: run as owner, under the same lock, each time. Must be
    * idempotent.
@@ -62,7 +65,7 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
     await client.query('select pg_advisory_lock($1)', [lockKey]);
     await client.query(bookkeeping);
     const pending = await pendingMigrations(client, files, options.logger);
-    for (const file of pending) await apply(client, file, options.logger);
+    for (const file of pending) await applyWhenFree(client, file, options);
     await ensureApplicationRole(client, options);
     for (const hook of options.afterMigrations ?? []) await hook(client);
     return pending.map(({ version, name }) => ({ version, name }));
@@ -131,10 +134,44 @@ async function pendingMigrations(
   return pending;
 }
 
-async function apply(client: pg.Client, file: MigrationFile, logger: Logger): Promise<void> {
+/**
+ * While a statement waits for a lock, everybody else waits behind it. So a file gives up after
+ * `lockTimeoutMs`, lets the others pass, and is tried again.
+ */
+async function applyWhenFree(
+  client: pg.Client,
+  file: MigrationFile,
+  { logger, lockWaitMs = 60_000 }: MigrateOptions,
+): Promise<void> {
+  const deadline = performance.now() + lockWaitMs;
+  for (;;) {
+    const outcome = await apply(client, file, logger);
+    if (outcome === 'applied') return;
+    const holders = await oldestTransactions(client);
+    if (performance.now() > deadline) {
+      throw new MigrationError(
+        `Migration ${file.fileName} got no lock in ${Math.round(lockWaitMs / 1000)} s. ` +
+          `The oldest open transactions are: ${holders.join('; ')}. End them and migrate again`,
+      );
+    }
+    logger.warn({ migration: file.name, holders }, 'a migration waits for open transactions');
+    await delay(lockPauseMs);
+  }
+}
+
+const lockTimeoutMs = 500;
+const lockPauseMs = 500;
+const lockNotAvailable = '55P03';
+
+async function apply(
+  client: pg.Client,
+  file: MigrationFile,
+  logger: Logger,
+): Promise<'applied' | 'locked'> {
   const startedAt = performance.now();
   await client.query('begin');
   try {
+    await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
     await client.query(
       'insert into latchkey.schema_migrations (version, name, checksum) values ($1, $2, $3)',
       [file.version, file.name, file.checksum],
@@ -143,12 +180,25 @@ async function apply(client: pg.Client, file: MigrationFile, logger: Logger): Pr
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => {});
+    if ((error as pg.DatabaseError).code === lockNotAvailable) return 'locked';
     throw new MigrationError(`Migration ${file.fileName} failed: ${describe(error)}`, {
       cause: error,
     });
   }
   const durationMs = Math.round(performance.now() - startedAt);
   logger.info({ version: file.version, name: file.name, durationMs }, 'migration applied');
+  return 'applied';
+}
+
+async function oldestTransactions(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ holder: string }>(
+    `select format('process %s (%s), open for %s s', pid, coalesce(nullif(application_name, ''),
+        'no name'), round(extract(epoch from clock_timestamp() - xact_start))) as holder
+      from pg_stat_activity
+      where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()
+      order by xact_start limit 3`,
+  );
+  return rows.map(({ holder }) => holder);
 }
 
 function describe(error: unknown): string {
