@@ -87,7 +87,9 @@ create table latchkey.checkpoints (
   consumer text primary key,
   pos bigint not null,
   log_epoch uuid not null,
-  updated_at timestamptz not null
+  updated_at timestamptz not null,
+  -- Where a consumer stands that does not go by position alone.
+  state jsonb
 ) with (fillfactor = 50);
 
 -- The fence. Every append holds this lock, shared and to the end of its transaction, before it draws a position.

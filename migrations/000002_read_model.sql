@@ -50,8 +50,8 @@ create table latchkey.sessions (
   end_pii bytea
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 create index sessions_live on latchkey.sessions (user_id, started_at) where status = 'live';
-create index sessions_expiry on latchkey.sessions (expires_at) where status = 'live';
-create index sessions_ended on latchkey.sessions (ended_at) where status = 'ended';
+create index sessions_expiry on latchkey.sessions (expires_at, session_id) where status = 'live';
+create index sessions_ended on latchkey.sessions (ended_at, session_id) where status = 'ended';
 
 create table latchkey.clients (
   client_id uuid primary key,
@@ -89,13 +89,19 @@ create table latchkey.revocations (
   until timestamptz not null,
   primary key (pos, target_kind, target)
 );
-create index revocations_until on latchkey.revocations (until);
+create index revocations_until on latchkey.revocations (until, pos);
 
 -- Up to where a projection was pruned: rebuild applies the same predicate with the same instant.
 create table latchkey.projection_watermarks (
   projection text primary key,
   at timestamptz not null,
   pos bigint not null
+);
+
+-- The lives of access tokens that nodes were configured for: how long a revocation of a user must be kept.
+create table latchkey.access_token_lifetimes (
+  ttl_seconds integer primary key,
+  noted_at timestamptz not null
 );
 
 -- Secrets live beside the log, never in it, so that they can be deleted. Keys are wrapped by the key encryption key.

@@ -353,7 +353,7 @@ begin
   execute format('grant select, usage on sequence latchkey.event_pos to %I', role_name);
   execute format('grant select, insert, update, delete on latchkey.users, latchkey.sessions, latchkey.clients,
     latchkey.keysets, latchkey.invites, latchkey.credentials, latchkey.revocations, latchkey.projection_watermarks,
-    latchkey.checkpoints, latchkey.password_hashes, latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
+    latchkey.checkpoints, latchkey.access_token_lifetimes, latchkey.password_hashes, latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
   execute format('grant execute on function latchkey.ensure_session_partitions(integer, bigint) to %I', role_name);
   execute format('grant usage, create on schema latchkey_scratch to %I', role_name);
 end $$;

@@ -1,11 +1,10 @@
+import { clockSkewMsMax } from '../eventlog/database-clock.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import { expectedSchemaVersion, schemaVersion } from '../platform/migrate.ts';
 import type { InFlight } from './in-flight.ts';
 import type { NodeMemory } from './node-memory.ts';
-
-const clockSkewMsMax = 1_000;
 
 export interface ReadinessOptions {
   readonly readers: Queryable;

@@ -27,6 +27,7 @@ import { InFlight } from './in-flight.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { NodeMemory } from './node-memory.ts';
 import { reportNotableEvents } from './notable-events.ts';
+import { keepLifetimeNoted } from './noted-lifetimes.ts';
 import { openApiRoute } from './openapi.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { ReadinessProbe } from './readiness.ts';
@@ -116,9 +117,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       correlation_id: 'start-up',
       actor: null,
     });
+    const lifetime = await keepLifetimeNoted(pools.readers, config, log);
     await poll.start();
     observe(metrics, { pools, memory, services });
-    return await listen(options, services, { pools, poll, memory, guard, metrics });
+    const parts = { pools, poll, lifetime, memory, guard, metrics };
+    return await listen(options, services, parts);
   } catch (error) {
     await pools.end();
     throw error;
@@ -128,6 +131,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 interface Parts {
   readonly pools: Pools;
   readonly poll: RevocationPoll;
+  readonly lifetime: { stop(): void };
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
   readonly metrics: Metrics;
@@ -136,7 +140,7 @@ interface Parts {
 async function listen(
   { config, log, reusePort = false, idleGraceMs }: ApiOptions,
   services: Services,
-  { pools, poll, memory, guard, metrics }: Parts,
+  { pools, poll, lifetime, memory, guard, metrics }: Parts,
 ): Promise<Api> {
   const inFlight = new InFlight();
   const probe = new ReadinessProbe({
@@ -192,6 +196,7 @@ async function listen(
     services,
     stop: async () => {
       await http.drain(drainMs);
+      lifetime.stop();
       await poll.stop();
       metricsServer.closeAllConnections();
       metricsServer.close();

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { safeInteger } from '../eventlog/read.ts';
+import { keptRowsSql } from './prune.ts';
 
 export const differencesMax = 100;
 
@@ -72,7 +73,7 @@ export async function compare(client: pg.ClientBase, schema: string): Promise<Co
         table,
         key,
         confidential,
-        live: `latchkey.${table}`,
+        live: keptRowsSql(table),
         rebuilt: `${schema}.${table}`,
         columns: await columnsBesideKey(client, table, key),
       }),

@@ -1,111 +1,143 @@
 import { Fence } from '../eventlog/fence.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
+import { safeInteger } from '../eventlog/read.ts';
 import { toTimestamp } from './columns.ts';
 
-export type PrunedProjection = 'revocations' | 'sessions';
+/**
+ * `revocation_epochs`: the revocations that outlive a token of the longest life anybody may
+ * configure, and may go earlier where shorter lives are configured.
+ */
+export type Pruning = 'revocations' | 'revocation_epochs' | 'sessions';
 
-interface Pruning {
+interface PruningRule {
+  readonly table: 'revocations' | 'sessions';
   readonly key: readonly string[];
-  readonly orderedBy: string;
-  /** Which rows may go at all, as the index on `orderedBy` puts it. */
-  readonly candidates: string;
+  /** As an index has them: an instant, then what tells rows of one instant apart. */
+  readonly orderedBy: readonly [instant: string, tie: string];
+  readonly tieFrom: string | number;
   /** Which rows `p` are gone, as SQL over the watermark `w` with its `at` and `pos`. */
   readonly predicate: string;
 }
 
-const prunings: Readonly<Record<PrunedProjection, Pruning>> = {
+const rules: Readonly<Record<Pruning, PruningRule>> = {
   revocations: {
+    table: 'revocations',
     key: ['pos', 'target_kind', 'target'],
-    orderedBy: 'until',
-    candidates: 'true',
+    orderedBy: ['until', 'pos'],
+    tieFrom: 0,
     predicate: 'p.until < w.at and p.pos <= w.pos',
   },
+  revocation_epochs: {
+    table: 'revocations',
+    key: ['pos', 'target_kind', 'target'],
+    orderedBy: ['until', 'pos'],
+    tieFrom: 0,
+    predicate: `p.target_kind <> 'session' and p.until < w.at and p.pos <= w.pos`,
+  },
   sessions: {
+    table: 'sessions',
     key: ['session_id'],
-    orderedBy: 'ended_at',
-    candidates: `p.status = 'ended'`,
+    orderedBy: ['ended_at', 'session_id'],
+    tieFrom: '00000000-0000-0000-0000-000000000000',
     predicate: `p.status = 'ended' and p.ended_at < w.at and exists (
       select from latchkey.streams st where st.stream_id = p.session_id and st.last_pos <= w.pos)`,
   },
 };
 
-export const prunedProjections = Object.keys(prunings) as PrunedProjection[];
+export const prunings = Object.keys(rules) as Pruning[];
 
-/**
- * Deletes from `schema` every row that the recorded watermark says is gone: how a rebuild follows
- * the prunings. `nowait` (55P03 when a row is locked) never makes an append wait or deadlock.
- */
-export function deletePrunedSql(schema: string, projection: PrunedProjection): string {
-  const { key, predicate } = prunings[projection];
-  const columns = (alias: string) => key.map((column) => `${alias}.${column}`).join(', ');
-  return `with doomed as (
-      select ${columns('p')} from ${schema}.${projection} p
-      join latchkey.projection_watermarks w on w.projection = '${projection}'
-      where ${predicate} order by ${columns('p')} for update of p nowait)
-    delete from ${schema}.${projection} x using doomed where (${columns('x')}) = (${columns('doomed')})`;
+/** How a rebuild follows the prunings: deletes from `schema` all that the watermark says is gone. */
+export function deletePrunedSql(schema: string, pruning: Pruning): string {
+  const { table, predicate } = rules[pruning];
+  return `delete from ${schema}.${table} p using latchkey.projection_watermarks w
+    where w.projection = '${pruning}' and ${predicate}`;
 }
 
 /**
- * Forgets revocations whose `until` lies before `at` (epoch ms), about `limit` of them, oldest
- * first; answers how many. `client` is one connection, not in a transaction. Call again while it
- * answers more than `limit`.
+ * The rows of `table` that no watermark says are gone, as a relation. Between the watermark and the
+ * last page of its pruning, rows stand there that count as gone already.
  */
-export function pruneRevocations(client: Queryable, at: number, limit: number): Promise<number> {
-  return prune(client, 'revocations', at, limit);
+export function keptRowsSql(table: string): string {
+  const gone = prunings
+    .filter((pruning) => rules[pruning].table === table)
+    .map(
+      (pruning) => `not exists (select from latchkey.projection_watermarks w
+        where w.projection = '${pruning}' and ${rules[pruning].predicate})`,
+    );
+  return gone.length === 0
+    ? `latchkey.${table}`
+    : `(select * from latchkey.${table} p where ${gone.join(' and ')})`;
 }
 
-/** Forgets sessions that ended before `at`, like `pruneRevocations`. The log keeps them. */
-export function pruneSessions(client: Queryable, at: number, limit: number): Promise<number> {
-  return prune(client, 'sessions', at, limit);
+export interface PruneOptions {
+  readonly pruning: Pruning;
+  /** Epoch milliseconds: what is older goes. */
+  readonly at: number;
+  /**
+   * How far, in ms, `at` lies before now at least (after it when negative). The database's clock
+   * says when now is: a worker whose clock is ahead forgets nothing early.
+   */
+  readonly beforeNowMs: number;
+  /** Rows per transaction. */
+  readonly limit: number;
 }
 
-async function prune(
+/**
+ * Raises the watermark, then deletes page by page what it says is gone, oldest first; answers how
+ * many rows. A row that an append holds is left to the next pruning. `client` is one connection,
+ * not in a transaction.
+ */
+export async function prune(
   client: Queryable,
-  projection: PrunedProjection,
-  at: number,
-  limit: number,
+  options: PruneOptions,
+  signal?: AbortSignal,
 ): Promise<number> {
   // Only what is settled: an append that commits later, with an older position, must not count as
   // pruned.
   const pos = await settledPosition(client);
-  await client.query({ text: 'begin' });
-  try {
-    await raiseWatermark(client, projection, { at, limit, pos });
-    const { rowCount } = await client.query({ text: deletePrunedSql('latchkey', projection) });
-    await client.query({ text: 'commit' });
-    return rowCount ?? 0;
-  } catch (error) {
-    await client.query({ text: 'rollback' });
-    if ((error as { code?: unknown }).code === lockNotAvailable) return 0;
-    throw error;
+  await raiseWatermark(client, options, pos);
+  let pruned = 0;
+  let after: readonly unknown[] = ['-infinity', rules[options.pruning].tieFrom];
+  while (signal?.aborted !== true) {
+    const { rows } = await client.query({
+      text: deletePageSql(options.pruning),
+      values: [...after, options.limit],
+    });
+    pruned += rows.length === 0 ? 0 : safeInteger(rows[0]!.count);
+    if (rows.length === 0 || safeInteger(rows[0]!.count) < options.limit) break;
+    after = [rows[0]!.instant, rows[0]!.tie];
   }
+  return pruned;
 }
 
-const lockNotAvailable = '55P03';
+/** Beyond ($1, $2): the index entries of the pages before are dead, but may still be there. */
+function deletePageSql(pruning: Pruning): string {
+  const { table, key, orderedBy, predicate } = rules[pruning];
+  const [instant, tie] = orderedBy;
+  const columns = (alias: string) => key.map((column) => `${alias}.${column}`).join(', ');
+  return `with doomed as materialized (
+      select ${columns('p')} from latchkey.${table} p
+      join latchkey.projection_watermarks w on w.projection = '${pruning}'
+      where (p.${instant}, p.${tie}) > ($1, $2) and ${predicate}
+      order by p.${instant}, p.${tie} limit $3 for update of p skip locked),
+    deleted as (
+      delete from latchkey.${table} x using doomed where (${columns('x')}) = (${columns('doomed')})
+      returning x.${instant} as instant, x.${tie} as tie)
+    select instant, tie, count(*) over () as count from deleted
+    order by instant desc, tie desc limit 1`;
+}
 
-/**
- * Serialises prunings of one projection. The instant stops where the limit does, so that the
- * watermark stays exact.
- */
 async function raiseWatermark(
   client: Queryable,
-  projection: PrunedProjection,
-  { at, limit, pos }: { at: number; limit: number; pos: number },
+  { pruning, at, beforeNowMs }: PruneOptions,
+  pos: number,
 ): Promise<void> {
-  const { orderedBy, candidates } = prunings[projection];
   await client.query({
-    text: `insert into latchkey.projection_watermarks (projection, at, pos) values ($1, '-infinity', 0)
-      on conflict (projection) do nothing`,
-    values: [projection],
-  });
-  await client.query({
-    text: `update latchkey.projection_watermarks w set
-        at = greatest(w.at, least($2::timestamptz, (
-          select p.${orderedBy} + interval '1 millisecond' from latchkey.${projection} p
-          where ${candidates} and p.${orderedBy} < $2 order by p.${orderedBy} offset $3 limit 1))),
-        pos = greatest(w.pos, $4)
-      where w.projection = $1`,
-    values: [projection, toTimestamp(at), limit, pos],
+    text: `insert into latchkey.projection_watermarks as w (projection, at, pos)
+      values ($1, least($2::timestamptz, clock_timestamp() - $3 * interval '1 millisecond'), $4)
+      on conflict (projection) do update
+        set at = greatest(w.at, excluded.at), pos = greatest(w.pos, excluded.pos)`,
+    values: [pruning, toTimestamp(at), beforeNowMs, pos],
   });
 }
 

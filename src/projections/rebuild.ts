@@ -16,7 +16,7 @@ import {
 import { TableFiller } from './copy-in.ts';
 import { CopyRowReader, copyOut, toUuid } from './copy-out.ts';
 import { type KindFold, kindFolds, type LoggedEvent, type StreamFold } from './fold.ts';
-import { deletePrunedSql, prunedProjections } from './prune.ts';
+import { deletePrunedSql, prunings } from './prune.ts';
 
 export interface RebuildOptions {
   /**
@@ -260,8 +260,8 @@ class Run {
 
   async finish(): Promise<void> {
     for (const table of projectedTables) await this.#fillers[table].end();
-    for (const projection of prunedProjections) {
-      await this.#scratch.query(deletePrunedSql(this.#schema, projection));
+    for (const pruning of prunings) {
+      await this.#scratch.query(deletePrunedSql(this.#schema, pruning));
     }
     for (const table of projectedTables)
       await this.#scratch.query(`analyze ${this.#schema}.${table}`);

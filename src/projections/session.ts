@@ -115,19 +115,27 @@ export async function findLiveSessions(
   return rows.map(sessionRecord);
 }
 
+/** A place in the order in which sessions expire; `expiresAt` in epoch ms. */
+export interface SessionExpiry {
+  readonly expiresAt: number;
+  readonly sessionId: string;
+}
+
 /**
- * Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first.
+ * Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first,
+ * beyond `after`. Without it each page would pass over the index entries of those that the pages
+ * before it ended, which stay as long as any transaction may still see them.
  */
 export async function findExpiredSessions(
   client: Queryable,
-  now: number,
-  limit: number,
+  { now, after, limit }: { now: number; after: SessionExpiry; limit: number },
 ): Promise<SessionRecord[]> {
   const { rows } = await client.query({
     name: 'find-expired-sessions',
     text: `select ${sessionColumns} from latchkey.sessions s
-      where s.status = 'live' and s.expires_at <= $1 order by s.expires_at limit $2`,
-    values: [toTimestamp(now), limit],
+      where s.status = 'live' and s.expires_at <= $1 and (s.expires_at, s.session_id) > ($2, $3)
+      order by s.expires_at, s.session_id limit $4`,
+    values: [toTimestamp(now), toTimestamp(after.expiresAt), after.sessionId, limit],
   });
   return rows.map(sessionRecord);
 }

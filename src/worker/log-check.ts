@@ -32,7 +32,7 @@ export interface LogCheckOptions {
 }
 
 const consumer = 'log.check';
-const findingsMax = 20;
+export const findingsMax = 20;
 const settlePauseMs = 25;
 
 /**
@@ -67,35 +67,8 @@ export async function checkNewEvents(
   return { checked, count: 0, findings: [] };
 }
 
-/**
- * Checks every stream from its first event to its last, and every event for a stream that claims
- * it. Each statement sees one moment of the log, so appends may go on meanwhile.
- */
-export async function checkWholeLog(
-  client: Queryable,
-  { batchSize, signal }: Pick<LogCheckOptions, 'batchSize' | 'signal'> = {},
-): Promise<LogCheck> {
-  const result = { checked: 0, count: 0, findings: [] as LogFinding[] };
-  for (const { text, from, batch } of [wholeStreams, orphanEvents]) {
-    let cursor: unknown = from;
-    while (cursor !== null && signal?.aborted !== true) {
-      const { rows } = await client.query({
-        text,
-        values: [cursor, batchSize ?? batch, findingsMax],
-      });
-      const { events, last, count, findings } = rows[0]!;
-      result.checked += text === orphanEvents.text ? safeInteger(events) : 0;
-      result.count += safeInteger(count);
-      result.findings.push(...(findings as LogFinding[]));
-      cursor = last;
-    }
-  }
-  result.findings.splice(findingsMax);
-  return result;
-}
-
 /** Findings `f` as one row. */
-const report = (events: string, last: string, findingsLimit: string) => `
+export const report = (events: string, last: string, findingsLimit: string) => `
   select ${events} as events, ${last} as last, (select count(*) from f) as count, (
     select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (select * from f limit ${findingsLimit}) x) as findings`;
 
@@ -128,47 +101,6 @@ const newEventsSql = `
     where t.head is not null and (t.low < t.first_pos or t.high > t.last_pos or e.version > t.head
       or (t.high = t.last_pos and e.version <> t.head)))
   ${report('(select count(*) from e)', '(select max(pos) from e)', '$4')}`;
-
-const wholeStreams = {
-  // A stream may have thousands of events, and a statement has seconds.
-  batch: 250,
-  from: '00000000-0000-0000-0000-000000000000',
-  text: `
-  with t as materialized (
-    select stream_id, kind, version as head, first_pos, last_pos from latchkey.streams
-    where stream_id > $1::uuid and kind > 0 order by stream_id limit $2),
-  chain as materialized (
-    select t.stream_id, o.pos, o.version,
-      coalesce(lag(o.version) over (partition by t.stream_id order by o.pos), 0) + 1 as expected
-    from t join latchkey.events o
-      on o.kind = t.kind and o.stream_id = t.stream_id and o.pos between t.first_pos and t.last_pos),
-  ends as (
-    select t.stream_id, t.head, t.first_pos, t.last_pos, min(c.pos) as low, max(c.pos) as high,
-      max(c.version) as top
-    from t left join chain c on c.stream_id = t.stream_id
-    group by t.stream_id, t.head, t.first_pos, t.last_pos),
-  f as (
-    select case when version < expected then 'duplicate' else 'gap' end as problem, stream_id, pos, version
-    from chain where version <> expected
-    union all
-    select 'head', stream_id, high, top from ends
-    where (head, first_pos, last_pos) is distinct from (top, low, high))
-  ${report('(select count(*) from chain)', '(select max(stream_id::text) from t)', '$3')}`,
-};
-
-const orphanEvents = {
-  batch: 10_000,
-  from: 0,
-  text: `
-  with e as materialized (
-    select pos, kind, stream_id, version from latchkey.events where pos > $1 order by pos limit $2),
-  f as (
-    select 'orphan' as problem, e.stream_id, e.pos, e.version from e
-    left join latchkey.streams s on s.stream_id = e.stream_id and s.kind = e.kind
-      and e.pos between s.first_pos and s.last_pos
-    where s.stream_id is null)
-  ${report('(select count(*) from e)', '(select max(pos) from e)', '$3')}`,
-};
 
 /** 0 in a log that was never checked, or not since it began a new epoch. */
 async function readCheckpoint(client: Queryable): Promise<number> {

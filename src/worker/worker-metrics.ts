@@ -6,6 +6,7 @@ export interface WorkerMetrics {
   readonly lastSuccess: Gauge<'job'>;
   readonly sessionsExpired: Counter;
   readonly logCheckFindings: Gauge<'scope'>;
+  readonly wholeLogChecked: Gauge;
 }
 
 /** The metrics of the jobs, in `registry` when the process has one already. */
@@ -34,6 +35,11 @@ export function createWorkerMetrics(registry: Registry = new Registry()): Worker
       name: 'latchkey_log_check_findings',
       help: 'Duplicates, gaps and other damage that the last check of the log found, by scope',
       labelNames: ['scope'],
+      registers,
+    }),
+    wholeLogChecked: new Gauge({
+      name: 'latchkey_log_check_whole_timestamp_seconds',
+      help: 'When this worker last came to the end of a check of the whole log',
       registers,
     }),
   };

@@ -1,5 +1,6 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
+import { requireSameClock } from '../eventlog/database-clock.ts';
 import { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
@@ -11,7 +12,7 @@ import { jobSchemaName } from './job-schema.ts';
 import { checkLog, checkLogWhole } from './jobs/check-log.ts';
 import { ensurePartitions } from './jobs/ensure-partitions.ts';
 import { expireSessions } from './jobs/expire-sessions.ts';
-import { pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
+import { pruneOldEpochs, pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
 import { removeKeys } from './jobs/remove-keys.ts';
 import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.ts';
 
@@ -130,6 +131,7 @@ function allJobs(): Job[] {
   return [
     expireSessions(),
     pruneOldRevocations,
+    pruneOldEpochs,
     pruneOldSessions,
     ensurePartitions,
     removeKeys,
@@ -182,6 +184,8 @@ async function register(
   const work = async ([due]: BossJob[]) => {
     const context = contextOf(due!.id);
     try {
+      // A clock that is ahead would expire sessions and forget revocations too early.
+      await requireSameClock(context.readers, context.now);
       await job.run(context);
       context.metrics.runs.inc({ job: job.name, outcome: 'completed' });
       context.metrics.lastSuccess.setToCurrentTime({ job: job.name });

@@ -41,7 +41,7 @@ export interface SeededSession extends Stream<SessionState> {
   readonly userId: string;
 }
 
-export const populationStartedAt = 1_800_000_000_000;
+export const populationStartedAt = 1_760_000_000_000;
 
 const identifierKey = randomBytes(32);
 const subjectKeys = new SubjectKeys({

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { pruneRevocations, pruneSessions } from '../../src/projections/prune.ts';
+import { type Pruning, prune } from '../../src/projections/prune.ts';
 import { rebuildAndCompare } from '../../src/projections/rebuild.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { seededRandom } from './ingredients.ts';
@@ -32,6 +32,9 @@ async function counted(statement: string, values: unknown[] = []): Promise<numbe
   return rows[0].n;
 }
 
+const pruned = (pruning: Pruning, at: number, limit: number, beforeNowMs = 0) =>
+  prune(client, { pruning, at, beforeNowMs, limit });
+
 async function differences() {
   return (await rebuildAndCompare({ databaseUrl: database.ownerUrl, keys: rebuildKeys }))
     .differences;
@@ -49,7 +52,7 @@ describe('pruning', () => {
     const at = (rows[0].middle as Date).getTime();
     const due = await counted('latchkey.revocations where until < $1', [rows[0].middle]);
 
-    expect(await pruneRevocations(client, at, 10_000)).toBe(due);
+    expect(await pruned('revocations', at, 10_000)).toBe(due);
 
     expect(due).toBeGreaterThan(0);
     expect(await counted('latchkey.revocations')).toBe(before - due);
@@ -60,31 +63,77 @@ describe('pruning', () => {
     const live = await counted(`latchkey.sessions where status = 'live'`);
     const due = await counted(ended);
 
-    expect(await pruneSessions(client, late, 10_000)).toBe(due);
+    expect(await pruned('sessions', late, 10_000)).toBe(due);
 
     expect(due).toBeGreaterThan(0);
     expect(await counted('latchkey.sessions')).toBe(live);
     expect(await differences()).toEqual([]);
   });
 
-  it('stops about where the limit is, at an instant that a rebuild can repeat', async () => {
+  it('works page by page, and a rebuild can follow between any two', async () => {
     const before = await counted('latchkey.revocations');
+    const oneQuery: typeof client.query = client.query.bind(client);
+    const inTheMiddle: number[] = [];
+    const queryable = {
+      query: async (config: { text: string; values?: unknown[] }) => {
+        const result = await oneQuery(config);
+        inTheMiddle.push(await counted('latchkey.revocations'));
+        expect(await differences()).toEqual([]);
+        return result;
+      },
+    };
 
-    const first = await pruneRevocations(client, late, 5);
+    const options = { pruning: 'revocations', at: late, beforeNowMs: 0, limit: 5 } as const;
+    expect(await prune(queryable as never, options)).toBe(before);
 
-    expect(first).toBeGreaterThan(5);
-    expect(first).toBeLessThan(before);
-    expect(await differences()).toEqual([]);
-
-    while ((await pruneRevocations(client, late, 5)) > 5) expect(await differences()).toEqual([]);
+    expect(new Set(inTheMiddle).size).toBeGreaterThan(2);
     expect(await counted('latchkey.revocations')).toBe(0);
-    expect(await differences()).toEqual([]);
+  });
+
+  // Fails when a page goes by the instant alone: it then takes all of one instant, or none.
+  it('F18: forgets any number of sessions that ended at one instant, page by page', async () => {
+    await other.query(`update latchkey.sessions set ended_at = $1 where status = 'ended'`, [
+      new Date(populationStartedAt),
+    ]);
+    const due = await counted(ended);
+    const pages: string[] = [];
+    const queryable = {
+      query: (config: { text: string }) => {
+        if (config.text.includes('doomed')) pages.push(config.text);
+        return client.query(config);
+      },
+    };
+
+    const options = { pruning: 'sessions', at: late, beforeNowMs: 0, limit: 2 } as const;
+    expect(await prune(queryable as never, options)).toBe(due);
+
+    expect(due).toBeGreaterThan(2);
+    expect(pages.length).toBe(Math.floor(due / 2) + 1);
+    expect(await counted(ended)).toBe(0);
+  });
+
+  // Fails when the worker's clock alone says what is old.
+  it('F13: forgets nothing early when the clock of the worker is ahead', async () => {
+    await other.query(
+      `update latchkey.revocations set until = clock_timestamp() + interval '1 hour'`,
+    );
+    const before = await counted('latchkey.revocations');
+    const ahead = Date.now() + 2 * 3_600_000;
+
+    expect(await pruned('revocations', ahead, 10_000)).toBe(0);
+    expect(await pruned('sessions', ahead, 10_000, 30 * 86_400_000)).toBeGreaterThan(0);
+
+    expect(await counted('latchkey.revocations')).toBe(before);
+    await other.query(
+      `update latchkey.sessions set status = 'ended', ended_at = clock_timestamp()`,
+    );
+    expect(await pruned('sessions', ahead, 10_000, 30 * 86_400_000)).toBe(0);
   });
 
   it('stays exact when the clock goes back and appends go on', async () => {
-    await pruneRevocations(client, late, 10_000);
+    await pruned('revocations', late, 10_000);
     for (let step = 0; step < 60; step++) await population.step();
-    await pruneRevocations(client, populationStartedAt, 10_000);
+    await pruned('revocations', populationStartedAt, 10_000);
 
     expect(await counted('latchkey.revocations')).toBe(0);
     for (let step = 0; step < 60; step++) await population.step();
@@ -97,20 +146,22 @@ describe('pruning', () => {
     await other.query('begin');
     await other.query('select latchkey.hold_fence()');
 
-    expect(await pruneRevocations(client, late, 10_000)).toBe(0);
+    expect(await pruned('revocations', late, 10_000)).toBe(0);
 
     await other.query('commit');
     expect(await counted('latchkey.revocations where pos = $1', [rows[0].pos])).toBe(1);
-    expect(await pruneRevocations(client, late, 10_000)).toBeGreaterThan(0);
+    expect(await pruned('revocations', late, 10_000)).toBeGreaterThan(0);
   });
 
-  it('gives way to a held row instead of waiting for it', async () => {
+  it('leaves a held row for the next time instead of waiting for it', async () => {
+    const due = await counted(ended);
     await other.query(`begin; select from ${ended} limit 1 for update`);
 
-    expect(await pruneSessions(client, late, 10_000)).toBe(0);
+    expect(await pruned('sessions', late, 10_000)).toBe(due - 1);
 
     await other.query('rollback');
     expect(await differences()).toEqual([]);
-    expect(await pruneSessions(client, late, 10_000)).toBeGreaterThan(0);
+    expect(await pruned('sessions', late, 10_000)).toBe(1);
+    expect(await differences()).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
 import { findRevocations } from '../../src/projections/revocation.ts';
-import { findSession } from '../../src/projections/session.ts';
+import { findExpiredSessions, findSession } from '../../src/projections/session.ts';
 import { expireSessions } from '../../src/worker/jobs/expire-sessions.ts';
 import { createJobWorld, dayMs, type JobWorld, minuteMs } from './job-world.ts';
 
@@ -58,6 +58,37 @@ describe('sessions.expire', () => {
     for (const session of sessions) {
       expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted', 'SessionExpired']);
     }
+  });
+
+  // Fails when each page is read from the oldest index entry on.
+  it('F19: a page does not pass over the sessions that the pages before it ended', async () => {
+    const count = 3 * limits.batchCommandsMax;
+    await Promise.all(Array.from({ length: count }, () => world.startSession(startedAt - dayMs)));
+    const now = weekLater - dayMs;
+    await world.pools.readers.use(
+      async (snapshot) => {
+        // As long as this is open, no index entry of an ended session can be removed.
+        await snapshot.query('begin isolation level repeatable read');
+        await snapshot.query('select count(*) from latchkey.sessions');
+        await expireSessions().run(world.context(now));
+        await world.startSession(startedAt - dayMs);
+        const entriesRead = async (after: { expiresAt: number; sessionId: string }) => {
+          await world.owner.query('begin');
+          await findExpiredSessions(world.owner as never, { now, after, limit: 100 });
+          const { rows } = await world.owner.query(
+            `select pg_stat_get_xact_tuples_returned('latchkey.sessions_expiry'::regclass)::int as n`,
+          );
+          await world.owner.query('rollback');
+          return rows[0].n as number;
+        };
+        const last = { expiresAt: now, sessionId: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
+        const first = { expiresAt: 0, sessionId: '00000000-0000-0000-0000-000000000000' };
+        expect(await entriesRead(first)).toBeGreaterThan(count / 2);
+        expect(await entriesRead(last)).toBeLessThan(10);
+        await snapshot.query('rollback');
+      },
+      { timeoutMs: 20_000 },
+    );
   });
 
   it('stops between two batches when the worker is to end', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkLog } from '../../src/worker/jobs/check-log.ts';
-import { checkNewEvents, checkWholeLog } from '../../src/worker/log-check.ts';
+import { checkLog, checkLogWhole } from '../../src/worker/jobs/check-log.ts';
+import { checkNewEvents } from '../../src/worker/log-check.ts';
+import { checkWholeLog } from '../../src/worker/whole-log-check.ts';
 import { createJobWorld, type JobWorld, minuteMs } from './job-world.ts';
 
 const startedAt = Date.parse('2026-01-05T10:00:00Z');
@@ -40,7 +41,13 @@ describe('the check of the log', () => {
     expect(await checkNew()).toStrictEqual({ checked: 5, count: 0, findings: [] });
     await refresh(4, 5);
     expect(await checkNew()).toStrictEqual({ checked: 2, count: 0, findings: [] });
-    expect(await checkWhole()).toStrictEqual({ checked: 7, count: 0, findings: [] });
+    expect(await checkWhole()).toStrictEqual({
+      checked: 7,
+      count: 0,
+      countInRound: 0,
+      findings: [],
+      complete: true,
+    });
   });
 
   it('follows a stream from one batch to the next', async () => {
@@ -110,6 +117,37 @@ describe('the check of the log', () => {
     await damage('delete from latchkey.streams where stream_id = $1');
     expect(await checkNew()).toMatchObject({ count: 1, findings: [{ problem: 'orphan' }] });
     expect(await checkWhole()).toMatchObject({ count: 4 });
+  });
+
+  // Fails when a check starts from the beginning each time, or calls its end of time a finding.
+  it('F5: of the whole log goes on next time where its time ended, to the end of the round', async () => {
+    await damage('delete from latchkey.streams where stream_id = $1');
+    const calls = [];
+    do {
+      let batches = 0;
+      const signal = {
+        get aborted() {
+          return batches++ > 0;
+        },
+      } as AbortSignal;
+      calls.push(await checkWhole({ batchSize: 1, signal }));
+    } while (calls.at(-1)!.complete === false && calls.length < 50);
+
+    expect(calls.length).toBeGreaterThan(5);
+    expect(calls.reduce((sum, { checked }) => sum + checked, 0)).toBe(5);
+    expect(calls.at(-1)).toMatchObject({ complete: true, countInRound: 4 });
+    expect(await checkWhole()).toMatchObject({ checked: 5, complete: true, countInRound: 4 });
+  });
+
+  it('F5: that runs out of time warns, and fails only for damage', async () => {
+    const warnings: object[] = [];
+    const context = world.context(startedAt);
+    const log = { ...context.log, warn: (fields: object) => warnings.push(fields) };
+    await checkLogWhole.run({ ...context, log, signal: AbortSignal.abort() });
+    expect(warnings).toStrictEqual([{ checked: 0 }]);
+    await checkLogWhole.run({ ...context, log });
+    expect(warnings).toHaveLength(1);
+    expect((await context.metrics.wholeLogChecked.get()).values[0]!.value).toBeGreaterThan(0);
   });
 
   // Fails when the job swallows what the check found.

@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findRevocations } from '../../src/projections/revocation.ts';
+import { noteAccessTokenTtl } from '../../src/eventlog/access-token-lifetimes.ts';
+import { newId } from '../../src/platform/new-id.ts';
+import { findRevocations, revocationOfUser } from '../../src/projections/revocation.ts';
 import { findSession } from '../../src/projections/session.ts';
 import { ensurePartitions } from '../../src/worker/jobs/ensure-partitions.ts';
-import { pruneOldRevocations, pruneOldSessions } from '../../src/worker/jobs/prune.ts';
+import {
+  pruneOldEpochs,
+  pruneOldRevocations,
+  pruneOldSessions,
+} from '../../src/worker/jobs/prune.ts';
 import { createJobWorld, dayMs, type JobWorld, minuteMs } from './job-world.ts';
 
 const startedAt = Date.parse('2026-01-05T10:00:00Z');
@@ -37,6 +43,55 @@ describe('pruning', () => {
     expect(await findSession(world.pools.readers, ended)).toBeNull();
     expect(await findSession(world.pools.readers, live)).not.toBeNull();
     expect(await world.eventTypes(ended)).toStrictEqual(['SessionStarted', 'SessionRevoked']);
+  });
+});
+
+describe('F6: a revocation of a user', () => {
+  let world: JobWorld;
+  const userId = newId();
+  beforeAll(async () => {
+    world = await createJobWorld();
+  });
+  afterAll(() => world.close());
+
+  /** As an event at `at` would have left it. */
+  async function revoke(at: number): Promise<void> {
+    const { until, epoch } = revocationOfUser(userId, {
+      type: 'UserDisabled',
+      data: { at, epoch: 2 },
+    })!;
+    await world.owner.query(
+      `insert into latchkey.revocations (pos, target_kind, target, epoch, until)
+        values (0, 'user', $1, $2, $3)`,
+      [userId, epoch, new Date(until)],
+    );
+  }
+  const kept = async () => {
+    await pruneOldEpochs.run(world.context(Date.now()));
+    return (await findRevocations(world.pools.readers, -1, 10)).length;
+  };
+
+  // Fails when what may be configured counts, not what is.
+  it('goes once the longest token that is configured anywhere has expired', async () => {
+    await revoke(Date.now() - 65 * minuteMs);
+    expect(await kept(), 'no node has said how long its tokens live').toBe(1);
+    await noteAccessTokenTtl(world.pools.readers, 2 * 3_600);
+    await noteAccessTokenTtl(world.pools.readers, 3_600);
+    expect(await kept(), 'another node makes tokens of two hours').toBe(1);
+
+    await world.owner.query(`update latchkey.access_token_lifetimes
+      set noted_at = noted_at - interval '5 hours' where ttl_seconds = 7200`);
+    expect(await kept()).toBe(0);
+  });
+
+  it('stays while a token of a life that was configured until just now may live', async () => {
+    await world.owner.query(`truncate latchkey.projection_watermarks`);
+    await revoke(Date.now() - 65 * minuteMs);
+    await noteAccessTokenTtl(world.pools.readers, 86_400);
+    await noteAccessTokenTtl(world.pools.readers, 900);
+    await world.owner.query(`update latchkey.access_token_lifetimes
+      set noted_at = noted_at - interval '20 hours' where ttl_seconds = 86400`);
+    expect(await kept()).toBe(1);
   });
 });
 

@@ -6,8 +6,7 @@ import { createTestDatabase, withClient } from '../support/postgres.ts';
 import { eventually } from './eventually.ts';
 import { createJobWorld, dayMs, type JobWorld } from './job-world.ts';
 
-const startedAt = Date.parse('2026-01-05T10:00:00Z');
-const weekLater = startedAt + 7 * dayMs;
+const startedAt = Date.now() - 8 * dayMs;
 const config = { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 };
 
 describe('the worker', () => {
@@ -24,12 +23,12 @@ describe('the worker', () => {
     await world.close();
   });
 
-  async function start(): Promise<Worker> {
+  async function start(now: () => number = Date.now): Promise<Worker> {
     const worker = await startWorker({
       config,
       databaseUrl: world.database.appUrl,
       log: { ...silentLogger, error: (fields) => errors.push(fields) },
-      now: () => weekLater,
+      now,
       pollSeconds: 0.5,
     });
     workers.push(worker);
@@ -54,6 +53,7 @@ describe('the worker', () => {
     const names = [
       'sessions.expire',
       'revocations.prune',
+      'revocation-epochs.prune',
       'sessions.prune',
       'partitions.ensure',
       'keys.remove',
@@ -85,8 +85,24 @@ describe('the worker', () => {
     const { rows } = await world.owner.query(
       `select name, policy from pgboss_v12.queue where name not in ('jobs.failed', '__pgboss__send-it')`,
     );
-    expect(rows).toHaveLength(7);
+    expect(rows).toHaveLength(8);
     expect(rows.every(({ policy }) => policy === 'exclusive')).toBe(true);
+  });
+
+  // Fails when a job trusts the clock of its machine: it would expire the session two hours early.
+  it('F13: runs no job while its clock differs from the database’s, and says so', async () => {
+    const session = await world.startSession(Date.now() - 7 * dayMs + 3_600_000);
+    await start(() => Date.now() + 2 * 3_600_000);
+    await eventually(async () =>
+      (await jobs('sessions.expire')).some(({ state }) => state === 'retry'),
+    );
+    expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted']);
+    expect(errors).toContainEqual({
+      err: expect.objectContaining({
+        message: expect.stringContaining("7200 s ahead of the database's: set both by NTP"),
+      }),
+      job: 'sessions.expire',
+    });
   });
 
   // Fails when `stop` does not wait for the job under way: its append would be cut.

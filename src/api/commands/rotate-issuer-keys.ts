@@ -4,8 +4,7 @@ import { limits } from '../../domain/kernel/limits.ts';
 import type { RotateKeys } from '../../domain/keyset/decide.ts';
 import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
-import { deviceTypes } from '../../domain/session/events.ts';
-import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Config } from '../../platform/config.ts';
@@ -68,8 +67,6 @@ function decide(keyset: KeysetRecord, command: RotateKeys) {
 
 /** Until the last token that a key signed has expired on every node's clock. */
 function retireForSeconds(config: Config): number {
-  const lives = deviceTypes.map(
-    (type) => lifetimesFor(type, config.lifetimeProfile, config).accessTokenTtlSeconds,
-  );
-  return Math.max(...lives) + config.clockSkewSeconds + limits.revocationMarginSeconds;
+  const longest = longestAccessTokenTtlSeconds(config.lifetimeProfile, config);
+  return longest + config.clockSkewSeconds + limits.revocationMarginSeconds;
 }

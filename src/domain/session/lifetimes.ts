@@ -1,4 +1,4 @@
-import type { DeviceType } from './events.ts';
+import { type DeviceType, deviceTypes } from './events.ts';
 
 export const lifetimeProfiles = ['standard', 'banking', 'internal'] as const;
 export type LifetimeProfile = (typeof lifetimeProfiles)[number];
@@ -54,6 +54,15 @@ export function lifetimesFor(
     sessionTtlSeconds,
     refreshable: true,
   };
+}
+
+/** The longest that any access token lives that is made under these settings. */
+export function longestAccessTokenTtlSeconds(
+  profile: LifetimeProfile = 'standard',
+  overrides: LifetimeOverrides = {},
+): number {
+  const lives = deviceTypes.map((type) => lifetimesFor(type, profile, overrides));
+  return Math.max(...lives.map(({ accessTokenTtlSeconds }) => accessTokenTtlSeconds));
 }
 
 /**

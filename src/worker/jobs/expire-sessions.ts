@@ -1,8 +1,13 @@
 import { limits } from '../../domain/kernel/limits.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeSession } from '../../projections/change.ts';
-import { toTimestamp } from '../../projections/columns.ts';
-import { findExpiredSessions, findSession, type SessionRecord } from '../../projections/session.ts';
+import { fromTimestamp, toTimestamp } from '../../projections/columns.ts';
+import {
+  findExpiredSessions,
+  findSession,
+  type SessionExpiry,
+  type SessionRecord,
+} from '../../projections/session.ts';
 import { everyMinute, type Job, type JobContext } from '../job.ts';
 
 /** So many at a time share one transaction of the writer. */
@@ -15,7 +20,7 @@ const idlePagesPerRun = 100;
  * the second meets the first one's version and finds nothing left to decide.
  */
 export function expireSessions(): Job {
-  let idleCursor: IdleCursor = fromTheStart;
+  let idleCursor: SessionExpiry = fromTheStart;
   return {
     name: 'sessions.expire',
     cron: everyMinute,
@@ -34,23 +39,22 @@ export function expireSessions(): Job {
 async function endExpired(context: JobContext): Promise<number> {
   const now = context.now();
   let ended = 0;
+  let after = fromTheStart;
   while (!context.signal.aborted) {
-    const found = await findExpiredSessions(context.readers, now, batchSize);
+    const found = await findExpiredSessions(context.readers, { now, after, limit: batchSize });
     const endedNow = await expireAll(context, found, now);
     ended += endedNow;
+    const last = found.at(-1);
+    if (last === undefined) break;
+    after = { expiresAt: last.state.expiresAt, sessionId: last.sessionId };
     // Nothing ended: another worker has taken them all.
     if (found.length < batchSize || endedNow === 0) break;
   }
   return ended;
 }
 
-interface IdleCursor {
-  readonly expiresAt: Date;
-  readonly sessionId: string;
-}
-
-const fromTheStart: IdleCursor = {
-  expiresAt: new Date(0),
+const fromTheStart: SessionExpiry = {
+  expiresAt: 0,
   sessionId: '00000000-0000-0000-0000-000000000000',
 };
 
@@ -60,8 +64,8 @@ const fromTheStart: IdleCursor = {
  */
 async function endIdle(
   context: JobContext,
-  start: IdleCursor,
-): Promise<{ ended: number; cursor: IdleCursor }> {
+  start: SessionExpiry,
+): Promise<{ ended: number; cursor: SessionExpiry }> {
   const idleMs = context.config.sessionIdleSeconds * 1000;
   let cursor = start;
   let ended = 0;
@@ -81,9 +85,9 @@ async function endIdle(
 
 async function findIdleSessions(
   { readers }: JobContext,
-  after: IdleCursor,
+  after: SessionExpiry,
   refreshedUntil: number,
-): Promise<{ sessionIds: string[]; next: IdleCursor | null }> {
+): Promise<{ sessionIds: string[]; next: SessionExpiry | null }> {
   const { rows } = await readers.query({
     name: 'find-idle-sessions',
     text: `with page as materialized (
@@ -92,7 +96,12 @@ async function findIdleSessions(
         order by expires_at, session_id limit $3)
       select expires_at, session_id, refreshed_at <= $4 as idle from page
       order by expires_at, session_id`,
-    values: [after.expiresAt, after.sessionId, idlePageSize, toTimestamp(refreshedUntil)],
+    values: [
+      toTimestamp(after.expiresAt),
+      after.sessionId,
+      idlePageSize,
+      toTimestamp(refreshedUntil),
+    ],
   });
   const last = rows.at(-1);
   return {
@@ -100,7 +109,7 @@ async function findIdleSessions(
     next:
       last === undefined || rows.length < idlePageSize
         ? null
-        : { expiresAt: last.expires_at as Date, sessionId: last.session_id as string },
+        : { expiresAt: fromTimestamp(last.expires_at), sessionId: last.session_id as string },
   };
 }
 

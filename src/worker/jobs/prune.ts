@@ -1,16 +1,32 @@
-import type { Queryable } from '../../eventlog/queryable.ts';
-import { pruneRevocations, pruneSessions } from '../../projections/prune.ts';
+import { limits } from '../../domain/kernel/limits.ts';
+import { longestNotedTtlSeconds } from '../../eventlog/access-token-lifetimes.ts';
+import { type Pruning, prune } from '../../projections/prune.ts';
 import { everyMinute, type Job, type JobContext } from '../job.ts';
 
 const batchSize = 1_000;
-const batchTimeoutMs = 20_000;
+const runTimeoutMs = 240_000;
 
 /** Forgets revocations that kill no token any more. */
 export const pruneOldRevocations: Job = {
   name: 'revocations.prune',
   cron: everyMinute,
   atStart: true,
-  run: (context) => pruneAll(context, 'revocations', pruneRevocations, context.now()),
+  run: (context) => pruneAll(context, 'revocations', 0),
+};
+
+/**
+ * Forgets revocations of users, clients and keys as soon as a token of the longest life that any
+ * node was configured for has expired, not only after the longest life that may be configured.
+ */
+export const pruneOldEpochs: Job = {
+  name: 'revocation-epochs.prune',
+  cron: everyMinute,
+  atStart: true,
+  run: async (context) => {
+    const longestSeconds = await longestNotedTtlSeconds(context.readers);
+    const sparedSeconds = limits.accessTokenTtlSecondsMax - longestSeconds;
+    await pruneAll(context, 'revocation_epochs', -sparedSeconds * 1000);
+  },
 };
 
 /**
@@ -21,25 +37,17 @@ export const pruneOldSessions: Job = {
   name: 'sessions.prune',
   cron: everyMinute,
   atStart: true,
-  run: (context) => {
-    const at = context.now() - context.config.sessionRetentionSeconds * 1000;
-    return pruneAll(context, 'sessions', pruneSessions, at);
-  },
+  run: (context) => pruneAll(context, 'sessions', context.config.sessionRetentionSeconds * 1000),
 };
 
 async function pruneAll(
-  context: JobContext,
-  projection: string,
-  prune: (client: Queryable, at: number, limit: number) => Promise<number>,
-  at: number,
+  { readers, log, signal, now }: JobContext,
+  pruning: Pruning,
+  beforeNowMs: number,
 ): Promise<void> {
-  let pruned = 0;
-  while (!context.signal.aborted) {
-    const prunedNow = await context.readers.use((client) => prune(client, at, batchSize), {
-      timeoutMs: batchTimeoutMs,
-    });
-    pruned += prunedNow;
-    if (prunedNow <= batchSize) break;
-  }
-  if (pruned > 0) context.log.info({ projection, rows: pruned }, 'old rows pruned');
+  const options = { pruning, at: now() - beforeNowMs, beforeNowMs, limit: batchSize };
+  const rows = await readers.use((client) => prune(client, options, signal), {
+    timeoutMs: runTimeoutMs,
+  });
+  if (rows > 0) log.info({ pruning, rows }, 'old rows pruned');
 }

@@ -1,0 +1,25 @@
+import type { Queryable } from './queryable.ts';
+
+/** A node whose clock is further from the database's decides nothing. */
+export const clockSkewMsMax = 1_000;
+
+/** This machine's clock and the database's disagree; the message says by how much. */
+export class ClockSkewError extends Error {
+  override readonly name = 'ClockSkewError';
+}
+
+/**
+ * Throws ClockSkewError when `now` (epoch ms) differs from the database's clock by more than
+ * `clockSkewMsMax`, the time of the round trip not counted.
+ */
+export async function requireSameClock(client: Queryable, now: () => number): Promise<void> {
+  const sentAt = now();
+  const { rows } = await client.query({ text: 'select clock_timestamp() as at' });
+  const receivedAt = now();
+  const at = (rows[0]!.at as Date).getTime();
+  if (at >= sentAt - clockSkewMsMax && at <= receivedAt + clockSkewMsMax) return;
+  const ahead = Math.round((sentAt - at) / 1000);
+  throw new ClockSkewError(
+    `this machine's clock is ${Math.abs(ahead)} s ${ahead > 0 ? 'ahead of' : 'behind'} the database's: set both by NTP`,
+  );
+}
