@@ -19,7 +19,8 @@ export async function requireSameClock(client: Queryable, now: () => number): Pr
   const at = (rows[0]!.at as Date).getTime();
   if (at >= sentAt - clockSkewMsMax && at <= receivedAt + clockSkewMsMax) return;
   const ahead = Math.round((sentAt - at) / 1000);
+  const relation = ahead > 0 ? 'ahead of' : 'behind';
   throw new ClockSkewError(
-    `this machine's clock is ${Math.abs(ahead)} s ${ahead > 0 ? 'ahead of' : 'behind'} the database's: set both by NTP`,
+    `this machine's clock is ${Math.abs(ahead)} s ${relation} the database's: set both by NTP`,
   );
 }

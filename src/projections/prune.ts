@@ -46,7 +46,7 @@ const rules: Readonly<Record<Pruning, PruningRule>> = {
 
 export const prunings = Object.keys(rules) as Pruning[];
 
-/** How a rebuild follows the prunings: deletes from `schema` all that the watermark says is gone. */
+/** How a rebuild follows: deletes from `schema` all that the watermark says is gone. */
 export function deletePrunedSql(schema: string, pruning: Pruning): string {
   const { table, predicate } = rules[pruning];
   return `delete from ${schema}.${table} p using latchkey.projection_watermarks w

@@ -128,7 +128,8 @@ async function savePlace(client: Queryable, place: Place): Promise<void> {
     text: `insert into latchkey.checkpoints as c (consumer, pos, log_epoch, updated_at, state)
       select $1, 0, log_epoch, clock_timestamp(), $2 from latchkey.log_meta
       on conflict (consumer) do update
-        set log_epoch = excluded.log_epoch, updated_at = excluded.updated_at, state = excluded.state`,
+        set log_epoch = excluded.log_epoch, updated_at = excluded.updated_at,
+          state = excluded.state`,
     values: [consumer, JSON.stringify(place)],
   });
 }
