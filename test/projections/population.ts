@@ -54,7 +54,7 @@ export const rebuildKeys: RebuildOptions['keys'] = {
   unwrapSubjectKey: (subjectId, wrapped) => subjectKeys.unwrap(subjectId, wrapped),
 };
 
-/** Users, sessions, clients and the keyset, changed at random through the writer, as commands change them. */
+/** Users, sessions, clients and the keyset, changed at random, as commands change them. */
 export class Population {
   readonly #writer: Writer;
   readonly #random: () => number;
