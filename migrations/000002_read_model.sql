@@ -79,8 +79,8 @@ create table latchkey.credentials (
   user_id uuid not null unique
 );
 
--- What every verifier must know. `target` is a session id, jti, user id, client id, kid or keyset id; `epoch` counts for
--- users and clients; a keyset or client entry also says: read it again. An entry may go once `until` has passed.
+-- What every verifier must know. `target` is a session id, jti, user id (of `user` and `roles`), client id, kid or keyset
+-- id; `epoch` counts for users and clients; a keyset or client entry also says: read it again. An entry may go once `until` has passed.
 create table latchkey.revocations (
   pos bigint not null,
   target_kind text not null,

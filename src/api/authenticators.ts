@@ -12,8 +12,9 @@ export function createAuthenticators(memory: NodeMemory): Authenticators {
         userId: claims.sub,
         sessionId: claims.sid,
         clientId: claims.client_id === firstPartyClientId ? null : claims.client_id,
-        roles: claims.roles,
-        scopes: claims.scope === '' ? [] : claims.scope.split(' '),
+        roles: claims.roles ?? [],
+        lacksNewRoles: memory.lacksNewRoles(claims),
+        scopes: claims.scope?.split(' ') ?? [],
         authenticatedAt: claims.auth_time * 1000,
       };
     },

@@ -19,9 +19,10 @@ import { introspect } from './queries/introspection.ts';
 import { endAnswer, sendError, sendReply } from './reply.ts';
 import { bodyIsOnItsWay, readFormParameters } from './request-body.ts';
 import { requestIdOf } from './request-context.ts';
+import { missingRight } from './tokens/missing-right.ts';
 
 export interface FastLaneOptions {
-  readonly memory: Pick<NodeMemory, 'verify' | 'verifyFor' | 'client'>;
+  readonly memory: Pick<NodeMemory, 'verify' | 'verifyFor' | 'lacksNewRoles' | 'client'>;
   /** Counts by result; read when somebody scrapes. */
   readonly verifications: Record<string, number>;
   readonly log: Pick<Logger, 'info' | 'debug' | 'error'>;
@@ -177,17 +178,17 @@ function queryDemands(url: string, { demand }: GatewayCredentials): Demands {
 }
 
 function verifyDemands(
-  memory: Pick<NodeMemory, 'verify'>,
+  memory: Pick<NodeMemory, 'verify' | 'lacksNewRoles'>,
   token: string | null,
   { role, scope, aud }: Demands,
 ) {
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
   const claims = acceptedClaims(memory.verify(token, aud));
   if (role !== undefined && !(claims.roles ?? []).includes(role)) {
-    throw new LatchkeyError('insufficient_scope', { detail: 'role missing' });
+    throw missingRight('role', { lacksNewRoles: memory.lacksNewRoles(claims) });
   }
   if (scope !== undefined && !includesScopes(claims.scope ?? '', scope)) {
-    throw new LatchkeyError('insufficient_scope', { detail: 'scope missing' });
+    throw missingRight('scope', { lacksNewRoles: memory.lacksNewRoles(claims) });
   }
   return claims;
 }

@@ -3,6 +3,8 @@ import { initialKeyset, type KeysetState } from '../domain/keyset/state.ts';
 import type { Config } from '../platform/config.ts';
 import type { ClientRecord } from '../projections/client.ts';
 import type { Revocation } from '../projections/revocation.ts';
+import type { AccessTokenClaims } from '../verifier/access-token-claims.ts';
+import { parseId } from '../verifier/id-table.ts';
 import { KeyRing } from '../verifier/key-ring.ts';
 import { Lease } from '../verifier/lease.ts';
 import { RevocationSet } from '../verifier/revocation-set.ts';
@@ -80,6 +82,15 @@ export class NodeMemory {
     return recognized.ok ? this.#judged(recognized, use) : recognized;
   }
 
+  /**
+   * Whether the user was granted a role after this token was made, so that a refresh may bring what
+   * it lacks.
+   */
+  lacksNewRoles({ sub, epoch }: Pick<AccessTokenClaims, 'sub' | 'epoch'>): boolean {
+    const userId = parseId(sub);
+    return userId !== null && epoch < this.revocations.rolesEpoch(userId);
+  }
+
   #judged(verified: Extract<Verification, { ok: true }>, use: TokenUse): UseVerification {
     const reason = refusalOfUse(verified.claims, use, this.#realm);
     if (reason === null) return verified;
@@ -98,6 +109,7 @@ export class NodeMemory {
         this.revocations.apply({ kind: targetKind, id: target, untilMs: until });
         return;
       case 'user':
+      case 'roles':
       case 'client':
         if (epoch === null) return;
         this.revocations.apply({ kind: targetKind, id: target, epoch, untilMs: until });

@@ -16,6 +16,8 @@ export interface Caller {
   readonly sessionId: string;
   readonly clientId: string | null;
   readonly roles: readonly string[];
+  /** A role was granted after the token was made: a refresh may bring it (`missingRight`). */
+  readonly lacksNewRoles: boolean;
   readonly scopes: readonly string[];
   readonly authenticatedAt: number;
 }

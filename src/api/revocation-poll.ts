@@ -7,7 +7,11 @@ import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
 import { listClients } from '../projections/client.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
-import { findRevocations, type PositionedRevocation } from '../projections/revocation.ts';
+import {
+  findRevocations,
+  type PositionedRevocation,
+  type RevocationTarget,
+} from '../projections/revocation.ts';
 import type { Instant } from '../verifier/lease.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { importSigningKey } from './tokens/signing-keys.ts';
@@ -27,6 +31,8 @@ export interface RevocationPollOptions {
   readonly log: Pick<Logger, 'warn' | 'info'>;
 }
 
+/** Nothing else in memory depends on these; the others say: read it again. */
+const heldAsEntry: ReadonlySet<RevocationTarget> = new Set(['session', 'user', 'roles']);
 const pageRows = 5_000;
 const pollMs = 1_500;
 /** After this long a poll leaves the remaining pages to the next one. */
@@ -179,7 +185,7 @@ export class RevocationPoll {
       const fresh = page.filter(({ pos }) => !this.#applied.has(pos));
       for (const revocation of fresh) memory.revoke(revocation);
       // Remembered only afterwards: a reload that failed is owed again by the next poll.
-      if (fresh.some(({ targetKind }) => targetKind !== 'session' && targetKind !== 'user')) {
+      if (fresh.some(({ targetKind }) => !heldAsEntry.has(targetKind))) {
         await this.#reload(client);
       }
       for (const { pos } of fresh) {

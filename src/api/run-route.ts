@@ -7,6 +7,7 @@ import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
 import { isOAuthPath, type Route, type RouteRequest } from './route.ts';
+import { missingRight } from './tokens/missing-right.ts';
 import type { TokenUse } from './tokens/token-use.ts';
 
 export const adminRole = 'latchkey:admin';
@@ -66,7 +67,7 @@ async function authenticateCaller(
   const caller = await authenticators.bearer(token, tokenUseOf(route), context);
   context.actor = { type: 'user', id: caller.userId };
   if (route.auth === 'admin' && !caller.roles.includes(adminRole)) {
-    throw new LatchkeyError('insufficient_scope');
+    throw missingRight('role', caller);
   }
   return caller;
 }

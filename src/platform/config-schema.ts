@@ -33,11 +33,21 @@ const postgresUrl = url(
   'postgres://user:password@host:5432/latchkey',
 );
 
-const issuer = url(['http:', 'https:'], 'https://auth.example.com').refine((text) => {
-  const parsed = URL.parse(text);
-  const bare = parsed?.search === '' && parsed.hash === '' && parsed.username === '';
-  return parsed === null || (bare && !text.endsWith('/') && !/[?#]/.test(text));
-}, 'must have no user, query or fragment and no slash at the end (RFC 8414 section 2)');
+const issuer = url(['http:', 'https:'], 'https://auth.example.com')
+  .refine((text) => {
+    const parsed = URL.parse(text);
+    const bare = parsed?.search === '' && parsed.hash === '' && parsed.username === '';
+    return parsed === null || (bare && !text.endsWith('/') && !/[?#]/.test(text));
+  }, 'must have no user, query or fragment and no slash at the end (RFC 8414 section 2)')
+  .max(limits.issuerCharactersMax);
+
+/** What a client may be registered for, too (`domain/client/decide.ts`). */
+const audience = z
+  .string()
+  .regex(
+    /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/,
+    `must have at most ${limits.audienceCharactersMax} visible ASCII characters, no quote or backslash`,
+  );
 
 const listOf = (text: string) =>
   text
@@ -144,7 +154,7 @@ export const environmentSchema = z.object({
   REVOCATION_POLL_MS: integer(5, 10_000),
   REFRESH_GRACE_SECONDS: seconds(0, 600),
   MAX_SESSIONS_PER_USER: integer(1, limits.streamsPerCommandMax - 6),
-  DEFAULT_AUDIENCE: z.string().max(2048),
+  DEFAULT_AUDIENCE: audience,
   LIFETIME_PROFILE: z.enum(
     ['standard', 'banking', 'internal'],
     'must be standard, banking or internal',

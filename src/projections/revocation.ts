@@ -9,13 +9,16 @@ import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import { fromTimestamp, toTimestamp } from './columns.ts';
 
-/** `keyset` and `client` entries also say: what you hold in memory of it is old, read it again. */
-export type RevocationTarget = 'session' | 'user' | 'client' | 'kid' | 'keyset';
+/**
+ * `roles`: tokens of the user with a lower epoch may lack a role that the user has; they stay good.
+ * `keyset` and `client` entries also say: what you hold in memory of it is old, read it again.
+ */
+export type RevocationTarget = 'session' | 'user' | 'roles' | 'client' | 'kid' | 'keyset';
 
 export interface Revocation {
   readonly targetKind: RevocationTarget;
   readonly target: string;
-  /** The new epoch of a user or client. */
+  /** The new epoch of a user (`user`, `roles`) or client. */
   readonly epoch: number | null;
   /** Epoch milliseconds: by then every token it kills has expired. */
   readonly until: number;
@@ -43,7 +46,7 @@ export function revocationOfSession(
 export function revocationOfUser(userId: string, event: UserEvent): Revocation | null {
   if (!('epoch' in event.data)) return null;
   return {
-    targetKind: 'user',
+    targetKind: event.type === 'RoleGranted' ? 'roles' : 'user',
     target: userId,
     epoch: event.data.epoch,
     until: event.data.at + longestAccessLifeMs + marginMs,

@@ -17,8 +17,10 @@ export interface AccessTokenClaims {
   readonly sid: string;
   readonly auth_time: number;
   readonly amr: readonly string[];
-  readonly roles: readonly string[];
-  readonly scope: string;
+  /** Absent where there are none. */
+  readonly roles?: readonly string[];
+  /** Space-separated; absent where there is none. */
+  readonly scope?: string;
   readonly device_type: DeviceType;
   readonly epoch: number;
 }
@@ -37,20 +39,26 @@ export interface ParsedClaims {
 /** `client_id` of a token that no registered client asked for. */
 export const firstPartyClientId = 'latchkey';
 
-const stringClaims = ['iss', 'sub', 'jti', 'client_id', 'sid', 'scope', 'device_type'] as const;
+const stringClaims = ['iss', 'sub', 'jti', 'client_id', 'sid', 'device_type'] as const;
 const integerClaims = ['exp', 'iat', 'nbf', 'auth_time', 'epoch'] as const;
-const listClaims = ['aud', 'amr', 'roles'] as const;
+const listClaims = ['aud', 'amr'] as const;
 
 /**
- * null unless every claim has its type. The claims are frozen: a cached token hands the same object
- * to everybody.
+ * null unless every claim has its type and the text is as `JSON.stringify` writes it: of a member
+ * that stands there twice, two readers may take different ones. The claims are frozen, because a
+ * cached token hands the same object to every caller. Empty `roles` and `scope` are left out.
  */
 export function parseClaims(payload: string): ParsedClaims | null {
   const claims = parseJsonObject(payload);
-  if (claims === null) return null;
+  if (claims === null || JSON.stringify(claims) !== payload) return null;
   for (const name of stringClaims) if (typeof claims[name] !== 'string') return null;
   for (const name of integerClaims) if (!isCount(claims[name])) return null;
   for (const name of listClaims) if (!isStringList(claims[name])) return null;
+  const { roles, scope } = claims;
+  if (roles !== undefined && !isStringList(roles)) return null;
+  if (scope !== undefined && typeof scope !== 'string') return null;
+  if ((roles as string[] | undefined)?.length === 0) delete claims.roles;
+  if (scope === '') delete claims.scope;
   return identify(claims as unknown as AccessTokenClaims);
 }
 
@@ -62,7 +70,7 @@ function identify(claims: AccessTokenClaims): ParsedClaims | null {
   if (!claims.jti.startsWith(`${claims.sid}.`)) return null;
   if (clientId === null && claims.client_id !== firstPartyClientId) return null;
   if (clientId !== null && !isCount(claims.client_epoch)) return null;
-  for (const name of listClaims) Object.freeze(claims[name]);
+  for (const list of [claims.aud, claims.amr, claims.roles]) Object.freeze(list);
   return { claims: Object.freeze(claims), sessionId, userId, clientId };
 }
 

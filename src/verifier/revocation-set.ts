@@ -8,9 +8,9 @@ import { IdTable, parseId, shardCount } from './id-table.ts';
 export type Revocation =
   | { readonly kind: 'session' | 'jti' | 'kid'; readonly id: string; readonly untilMs: number }
   | {
-      readonly kind: 'user' | 'client';
+      readonly kind: 'user' | 'client' | 'roles';
       readonly id: string;
-      /** Tokens with a lower epoch are refused. */
+      /** Tokens with a lower epoch are refused; of `roles`, only where a demand fails. */
       readonly epoch: number;
       readonly untilMs: number;
     };
@@ -25,6 +25,7 @@ export class RevocationSet {
   readonly #sessions = new IdTable();
   readonly #users = new IdTable();
   readonly #clients = new IdTable();
+  readonly #roles = new IdTable();
   readonly #jtis = new Map<string, number>();
   readonly #kids = new Map<string, number>();
   #prunedThroughMs = 0;
@@ -47,6 +48,9 @@ export class RevocationSet {
         break;
       case 'user':
         this.#users.raise(knownId(kind, id), knownEpoch(revocation), untilSeconds);
+        break;
+      case 'roles':
+        this.#roles.raise(knownId(kind, id), knownEpoch(revocation), untilSeconds);
         break;
       case 'client':
         this.#clients.raise(knownId(kind, id), knownEpoch(revocation), untilSeconds);
@@ -79,6 +83,11 @@ export class RevocationSet {
     return this.#users.get(id);
   }
 
+  /** Tokens of this user with a lower epoch may lack roles that the user has; -1 when none do. */
+  rolesEpoch(id: Id): number {
+    return this.#roles.get(id);
+  }
+
   /** Tokens of this client with a lower epoch are refused; -1 when none are. */
   clientEpoch(id: Id): number {
     return this.#clients.get(id);
@@ -92,7 +101,7 @@ export class RevocationSet {
     const nowSeconds = Math.floor(now / 1000);
     const shards = Math.max(1, Math.round(shardCount * share));
     this.#prunedThroughMs = Math.max(this.#prunedThroughMs, now);
-    for (const table of [this.#sessions, this.#users, this.#clients]) {
+    for (const table of [this.#sessions, this.#users, this.#clients, this.#roles]) {
       table.prune(nowSeconds, shards);
     }
     for (const map of [this.#jtis, this.#kids]) {
@@ -109,13 +118,13 @@ export class RevocationSet {
   }
 
   get size(): number {
-    const tables = this.#sessions.size + this.#users.size + this.#clients.size;
+    const tables = this.#sessions.size + this.#users.size + this.#clients.size + this.#roles.size;
     return tables + this.#jtis.size + this.#kids.size;
   }
 
   /** Memory of the tables, which hold all but single tokens and keys. */
   get bytes(): number {
-    return this.#sessions.bytes + this.#users.bytes + this.#clients.bytes;
+    return this.#sessions.bytes + this.#users.bytes + this.#clients.bytes + this.#roles.bytes;
   }
 }
 

@@ -116,7 +116,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (claims.iss !== issuer) return refuse('issuer');
     if (!isMeantFor(claims, at.audience, issuer)) return refuse('audience');
     if (at.now >= expiresMs) return refuse('expired');
-    if (at.now < claims.nbf * 1000 - clockSkewMs) return refuse('not_yet_valid');
+    if (at.now < validFromMs(claims) - clockSkewMs) return refuse('not_yet_valid');
     if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
     if (revocations.hasKid(key.kid)) return refuse('key_revoked');
     if (revocations.hasSession(sessionId)) return refuse('session_revoked');
@@ -153,6 +153,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       return cache?.calculatedSize ?? 0;
     },
   };
+}
+
+/** A token of the future was signed by a node whose clock is wrong. */
+function validFromMs({ nbf, iat }: AccessTokenClaims): number {
+  return Math.max(nbf, iat) * 1000;
 }
 
 function isMeantFor(

@@ -10,7 +10,6 @@ import {
   decodePart,
   encodePart,
   issuer,
-  mint,
   refusal,
   ringEntry,
   sessionId,
@@ -157,7 +156,8 @@ describe('the one spelling of a token', () => {
   // Fails when: the length check is removed.
   test('a token over 8 KiB is refused before it is decoded', async () => {
     const world = await createWorld();
-    const token = await mint(world.key, { roles: ['r'.repeat(8_000)] });
+    const claims = { ...decodePart(world.token, 1), roles: ['r'.repeat(8_000)] };
+    const token = signParts(world.key, decodePart(world.token, 0), claims);
     expect(world.check(token)).toEqual(refusal('too_long'));
     expect(tokenCharactersMax).toBe(limits.accessTokenCharactersMax);
   });
@@ -183,6 +183,9 @@ describe('the claims', () => {
     ['aud', issuer],
     ['aud', [issuer, 1]],
     ['roles', 'admin'],
+    ['roles', null],
+    ['roles', ['admin', 1]],
+    ['scope', null],
     ['amr', { 0: 'pwd' }],
     ['scope', ['a']],
     ['sub', 'someone'],
@@ -193,6 +196,38 @@ describe('the claims', () => {
     ['device_type', undefined],
   ])('%s = %j is refused', (name, value) => {
     expect(world.check(withClaims({ [name]: value }))).toEqual(refusal('claims'));
+  });
+
+  // Fails when: absence is taken for a wrong type, or emptiness is kept.
+  test('D2: roles and scope may be absent, and empty ones are as good as absent', () => {
+    for (const value of [undefined, 'empty']) {
+      const roles = value === undefined ? undefined : [];
+      const scope = value === undefined ? undefined : '';
+      const result = world.check(withClaims({ roles, scope }));
+      if (!result.ok) throw new Error(result.reason);
+      expect(result.claims).not.toHaveProperty('roles');
+      expect(result.claims).not.toHaveProperty('scope');
+    }
+  });
+
+  // Fails when: parseClaims does not compare with what JSON.stringify writes.
+  test('D7: a claim that stands there twice is refused, here and in the header', () => {
+    const [header, claims] = [decodePart(world.token, 0), decodePart(world.token, 1)];
+    const twice = (part: object, name: string, value: string) =>
+      `${JSON.stringify(part).slice(0, -1)},"${name}":${value}}`;
+    const payload = twice(claims, 'roles', '["latchkey:admin"]');
+    expect(world.check(signParts(world.key, header, payload))).toEqual(refusal('claims'));
+    const same = twice(claims, 'sub', JSON.stringify(claims.sub));
+    expect(world.check(signParts(world.key, header, same))).toEqual(refusal('claims'));
+    const doubled = twice(header, 'alg', '"ES256"');
+    expect(world.check(signParts(world.key, doubled, claims))).toEqual(refusal('header'));
+  });
+
+  // Fails when: only nbf is compared with the clock.
+  test('D7: are refused before iat, the skew allowed', () => {
+    const token = withClaims({ iat: start / 1000 + 10, nbf: start / 1000 });
+    expect(world.check(token, { secondsLater: 4.999 })).toEqual(refusal('not_yet_valid'));
+    expect(world.check(token, { secondsLater: 5 }).ok).toBe(true);
   });
 
   test('that are no object are refused', () => {

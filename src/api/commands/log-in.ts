@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { requireRoomForAudiences } from '../../domain/kernel/token-room.ts';
 import { sessionsToSupersede } from '../../domain/session/device-policy.ts';
 import type { DeviceType } from '../../domain/session/events.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
@@ -212,5 +213,7 @@ function grantedAudience(services: Services, input: LogInInput): readonly string
       errors: [{ path: 'audience', message: 'not an audience that this client may request' }],
     });
   }
-  return [...new Set(wanted)];
+  const audience = [...new Set(wanted)];
+  requireRoomForAudiences(audience);
+  return audience;
 }

@@ -1,7 +1,7 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { reply } from '../reply.ts';
 import { type Route, route } from '../route.ts';
 import { dashboardSchema, protectedSchema } from '../schemas.ts';
+import { missingRight } from '../tokens/missing-right.ts';
 
 const tags = ['Example'];
 /**
@@ -40,7 +40,7 @@ export function exampleRoutes(): Route[] {
       errors: ['insufficient_scope'],
       handler: ({ caller }) => {
         if (!caller.roles.includes(dashboardRole)) {
-          throw new LatchkeyError('insufficient_scope', { detail: 'role missing' });
+          throw missingRight('role', caller);
         }
         return reply(200, { message: 'Welcome to the dashboard.', user_id: caller.userId });
       },

@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto';
 import { promisify } from 'node:util';
+import { limits } from '../../domain/kernel/limits.ts';
 import type { DeviceType } from '../../domain/session/events.ts';
 import { firstPartyClientId } from '../../verifier/access-token-claims.ts';
 import { signatureAlgorithms } from '../../verifier/signature-algorithms.ts';
@@ -31,7 +32,9 @@ const signAsync = promisify(sign);
 /**
  * An RFC 9068 access token, signed on the thread pool. `jti` is the session id and the generation,
  * so a retry of one generation names the same token. Whole seconds are rounded down: no token
- * outlives `expiresAt`.
+ * outlives `expiresAt`. Empty `roles` and `scope` are left out: resource servers take them for
+ * malformed (RFC 9068 section 2.2.3). Throws for a token that no verifier would read; the limits of
+ * what goes into one (`domain/kernel/token-room.ts`) leave it no way to happen.
  */
 export async function signAccessToken(input: AccessTokenInput): Promise<string> {
   const { key, client } = input;
@@ -50,13 +53,15 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
     sid: input.sessionId,
     auth_time: toSeconds(input.authenticatedAt),
     amr: input.amr,
-    roles: input.roles,
-    scope: input.scope,
+    ...(input.roles.length === 0 ? {} : { roles: input.roles }),
+    ...(input.scope === '' ? {} : { scope: input.scope }),
     device_type: input.deviceType,
     epoch: input.userEpoch,
   };
   const signed = `${encodePart(header)}.${encodePart(claims)}`;
-  return `${signed}.${await signature(key, signed)}`;
+  const token = `${signed}.${await signature(key, signed)}`;
+  if (token.length <= limits.accessTokenCharactersMax) return token;
+  throw new Error(`an access token of ${token.length} characters, which every verifier refuses`);
 }
 
 async function signature(key: SigningKey, signed: string): Promise<string> {

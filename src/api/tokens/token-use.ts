@@ -52,5 +52,6 @@ export function refusalOfUse(
     return 'other_audiences';
   }
   if (client_id === firstPartyClientId || realm.isFirstParty(client_id)) return null;
-  return use.kind === 'profile' && scope.split(' ').includes(profileScope) ? null : 'third_party';
+  const reads = use.kind === 'profile' && scope?.split(' ').includes(profileScope) === true;
+  return reads ? null : 'third_party';
 }

@@ -13,6 +13,12 @@ export const limits = {
   idempotencyKeyCharactersMax: 255,
   refreshTokenCharactersMax: 512,
   accessTokenCharactersMax: 8192,
+  /** The parts of a token that can grow; together they leave room for every other claim. */
+  tokenRolesCharactersMax: 2048,
+  tokenAudiencesCharactersMax: 1024,
+  tokenScopeCharactersMax: 1024,
+  issuerCharactersMax: 256,
+  audienceCharactersMax: 256,
   roleCharactersMax: 64,
   rolesPerUserMax: 100,
   audiencesPerClientMax: 50,

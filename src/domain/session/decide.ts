@@ -1,5 +1,7 @@
 import { accept, type Decider, type Decision, refuse } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
+import { requireRoomForAudiences } from '../kernel/token-room.ts';
 import type { DeviceType, RevocationReason, SessionEvent } from './events.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import { expiryCause, planRefresh, type RefreshRequest } from './rotation.ts';
@@ -84,6 +86,10 @@ function start(state: SessionState, command: StartSession): Decision<SessionEven
     (salt !== null) !== lifetimes.refreshable
   ) {
     throw new Error('a refreshable session, and no other, has a secret and a salt');
+  }
+  requireRoomForAudiences(command.audience);
+  if (command.scope.length > limits.tokenScopeCharactersMax) {
+    throw new Error('a scope that fits into no token was granted');
   }
   const { accessTokenTtlSeconds } = lifetimes;
   const sessionTtlSeconds = lifetimes.refreshable

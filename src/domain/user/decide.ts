@@ -1,6 +1,7 @@
 import { accept, type Decider, type Decision, refuse } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { charactersInToken } from '../kernel/token-room.ts';
 import type { UserEvent } from './events.ts';
 import { isLocked, lockAfterFailure, lockedFailureIsDue } from './lockout.ts';
 import { adminRole, isRoleName } from './roles.ts';
@@ -132,7 +133,7 @@ function register(state: UserState, command: RegisterUser): Decision<UserEvent> 
   if (state.status !== 'none') throw new LatchkeyError('conflict');
   const roles = [...new Set(command.roles)].sort();
   for (const role of roles) requireRoleName(role);
-  requireRoomForRoles(roles.length);
+  requireRoomForRoles(roles);
   return accept({
     type: 'UserRegistered',
     data: {
@@ -170,8 +171,11 @@ function checkPassword(state: UserState, command: CheckPassword): Decision<UserE
 function grantRole(state: UserState, command: GrantRole): Decision<UserEvent> {
   requireRoleName(command.role);
   if (state.roles.includes(command.role)) return accept();
-  requireRoomForRoles(state.roles.length + 1);
-  return accept({ type: 'RoleGranted', data: { at: command.now, role: command.role } });
+  requireRoomForRoles([...state.roles, command.role]);
+  return accept({
+    type: 'RoleGranted',
+    data: { at: command.now, role: command.role, epoch: state.epoch + 1 },
+  });
 }
 
 function requireActive(state: UserState): void {
@@ -186,14 +190,22 @@ function requireOtherAdmin(state: UserState, otherActiveAdmins: number): void {
 
 function requireRoleName(role: string): void {
   if (isRoleName(role)) return;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'role', message: 'not a role that can be granted' }],
-  });
+  throw refusedRole('not a role that can be granted');
 }
 
-function requireRoomForRoles(count: number): void {
-  if (count <= limits.rolesPerUserMax) return;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'role', message: `a user has at most ${limits.rolesPerUserMax} roles` }],
-  });
+/** Every role stands in every access token of the user, and a token has a size that all accept. */
+function requireRoomForRoles(roles: readonly string[]): void {
+  const { rolesPerUserMax, tokenRolesCharactersMax } = limits;
+  if (roles.length > rolesPerUserMax) {
+    throw refusedRole(`a user has at most ${rolesPerUserMax} roles`);
+  }
+  if (charactersInToken(roles) > tokenRolesCharactersMax) {
+    throw refusedRole(
+      `the roles of a user, each counted with 3 more characters, have at most ${tokenRolesCharactersMax} characters`,
+    );
+  }
+}
+
+function refusedRole(message: string): LatchkeyError {
+  return new LatchkeyError('invalid_request', { errors: [{ path: 'role', message }] });
 }

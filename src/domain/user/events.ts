@@ -16,8 +16,9 @@ export type UserLocked = DomainEvent<
   { at: number; until: number; lockCount: number }
 >;
 export type FailedChecksCleared = DomainEvent<'FailedChecksCleared', { at: number }>;
-/** `epochRaised` on a revoked role: tokens that still carry it are refused. */
-export type RoleGranted = DomainEvent<'RoleGranted', { at: number; role: string }>;
+/** Tokens of a lower epoch stay good, but cannot prove that the user lacks a role. */
+export type RoleGranted = DomainEvent<'RoleGranted', { at: number; role: string; epoch: number }>;
+/** Tokens of a lower epoch may still carry the role, so they are refused. */
 export type RoleRevoked = DomainEvent<'RoleRevoked', { at: number; role: string; epoch: number }>;
 export type UserDisabled = DomainEvent<'UserDisabled', { at: number; epoch: number }>;
 export type UserEnabled = DomainEvent<'UserEnabled', { at: number }>;

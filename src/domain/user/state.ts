@@ -7,7 +7,10 @@ export interface UserState {
   readonly emailVerified: boolean;
   readonly hasPassword: boolean;
   readonly roles: readonly string[];
-  /** Access tokens with a lower epoch are stale. Starts at 0. */
+  /**
+   * Counts what changes the tokens of the user, and stands in each. Most changes make tokens of a
+   * lower epoch stale (`projections/revocation.ts`). Starts at 0.
+   */
   readonly epoch: number;
   readonly failedChecks: number;
   readonly lockCount: number;
@@ -57,7 +60,11 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
     case 'FailedChecksCleared':
       return { ...state, failedChecks: 0, lockCount: 0, lockedUntil: null };
     case 'RoleGranted':
-      return { ...state, roles: [...state.roles, event.data.role].sort() };
+      return {
+        ...state,
+        roles: [...state.roles, event.data.role].sort(),
+        epoch: event.data.epoch,
+      };
     case 'RoleRevoked':
       return {
         ...state,

@@ -50,6 +50,7 @@ const testAuthenticators: AppOptions['authenticators'] = {
       sessionId: 's1',
       clientId: null,
       roles: token === 'admin' ? ['latchkey:admin'] : [],
+      lacksNewRoles: false,
       scopes: [],
       authenticatedAt: 0,
     };

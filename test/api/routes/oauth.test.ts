@@ -51,6 +51,18 @@ describe('POST /oauth2/introspect', () => {
     });
   });
 
+  // Fails when `roles: []` and `scope: ""` are written: Authlib and Spring refuse such tokens.
+  it('D2: leaves out roles and scope where there are none, as the token does', async () => {
+    const { access_token } = await logIn();
+    const { body } = await introspect(await client(), access_token);
+    const payload = JSON.parse(Buffer.from(access_token.split('.')[1], 'base64url').toString());
+    for (const claims of [body, payload]) {
+      expect(claims.sub).toBeTypeOf('string');
+      expect(claims).not.toHaveProperty('roles');
+      expect(claims).not.toHaveProperty('scope');
+    }
+  });
+
   it('takes client credentials from the form as well', async () => {
     const { access_token } = await logIn();
     const form = { ...(await client()), token: access_token };

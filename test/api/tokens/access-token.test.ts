@@ -42,7 +42,6 @@ describe('an access token', () => {
         auth_time: seconds,
         amr: ['pwd'],
         roles: ['editor'],
-        scope: '',
         device_type: 'web',
         epoch: 0,
       });

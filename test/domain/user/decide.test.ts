@@ -94,7 +94,7 @@ describe('logout everywhere', () => {
 
 describe('granting a role', () => {
   it('is recorded once', () => {
-    const granted: UserEvent = { type: 'RoleGranted', data: { at: now, role: 'editor' } };
+    const granted: UserEvent = { type: 'RoleGranted', data: { at: now, role: 'editor', epoch: 1 } };
     given(registered).when({ type: 'GrantRole', now, role: 'editor' }).thenRecords(granted);
     given(registered, granted).when({ type: 'GrantRole', now, role: 'editor' }).thenRecords();
   });
@@ -103,12 +103,12 @@ describe('granting a role', () => {
     for (const role of ['admin', 'billing.read', 'team:7/owner', 'A', 'r'.repeat(64)]) {
       given(registered)
         .when({ type: 'GrantRole', now, role })
-        .thenRecords({ type: 'RoleGranted', data: { at: now, role } });
+        .thenRecords({ type: 'RoleGranted', data: { at: now, role, epoch: 1 } });
     }
     for (const role of ['latchkey:admin', 'latchkey:auditor']) {
       given(registered)
         .when({ type: 'GrantRole', now, role })
-        .thenRecords({ type: 'RoleGranted', data: { at: now, role } });
+        .thenRecords({ type: 'RoleGranted', data: { at: now, role, epoch: 1 } });
     }
   });
 

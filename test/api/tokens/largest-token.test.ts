@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { signAccessToken } from '../../../src/api/tokens/access-token.ts';
+import { limits } from '../../../src/domain/kernel/limits.ts';
+import { charactersInToken } from '../../../src/domain/kernel/token-room.ts';
+import { signingAlgorithms } from '../../../src/domain/keyset/events.ts';
+import { deviceTypes } from '../../../src/domain/session/events.ts';
+import { decideUser } from '../../../src/domain/user/decide.ts';
+import { evolveUser, initialUser } from '../../../src/domain/user/state.ts';
+import { KeyRing } from '../../../src/verifier/key-ring.ts';
+import { Lease } from '../../../src/verifier/lease.ts';
+import { RevocationSet } from '../../../src/verifier/revocation-set.ts';
+import { createVerifier } from '../../../src/verifier/verify.ts';
+import {
+  clientId,
+  createIssuerKey,
+  ringEntry,
+  sessionId,
+  userId,
+} from '../../verifier/token-world.ts';
+
+const issuer = `https://${'i'.repeat(limits.issuerCharactersMax - 'https://'.length)}`;
+const now = Date.UTC(2030, 0, 1);
+
+/** Entries of at most `entryMax` characters that take all of `room` in a token. */
+function filling(room: number, entryMax: number): string[] {
+  const list: string[] = [];
+  for (let left = room; left > 3; left = room - charactersInToken(list)) {
+    const length = Math.min(entryMax, left - 3);
+    list.push(`${list.length}`.padEnd(length, 'x').slice(0, length));
+  }
+  return list;
+}
+
+describe('the largest token that can be granted', () => {
+  const roles = filling(limits.tokenRolesCharactersMax, limits.roleCharactersMax);
+  const audience = filling(limits.tokenAudiencesCharactersMax, limits.audienceCharactersMax);
+  const input = {
+    issuer,
+    userId,
+    userEpoch: 0x7fff_ffff,
+    sessionId,
+    generation: 0x7fff_ffff,
+    audience,
+    client: { id: clientId, epoch: 0x7fff_ffff },
+    amr: ['pwd', 'otp', 'hwk', 'mfa'],
+    roles,
+    scope: 's'.repeat(limits.tokenScopeCharactersMax),
+    deviceType: deviceTypes.toSorted((a, b) => b.length - a.length)[0]!,
+    authenticatedAt: now,
+    issuedAt: now,
+    expiresAt: now + 60_000,
+  };
+
+  // Fails when one of the limits is raised without a look at the whole.
+  it.each(signingAlgorithms)('A10: is accepted, signed with %s', async (alg) => {
+    const key = await createIssuerKey(alg);
+    const keyRing = new KeyRing();
+    keyRing.replace([ringEntry(key)]);
+    const lease = new Lease({ leaseSeconds: 30, policy: 'refuse' });
+    lease.renew({ now, monotonicNow: 0 });
+    const verifier = createVerifier({
+      issuer,
+      keyRing,
+      revocations: new RevocationSet({ clockSkewSeconds: 5 }),
+      lease,
+      clockSkewSeconds: 5,
+      cacheBytesMax: 0,
+    });
+    const token = await signAccessToken({ key: key.signing, ...input });
+    expect(token.length).toBeGreaterThan(6_500);
+    expect(verifier.verify(token, { now, monotonicNow: 0, audience: audience[0]! }).ok).toBe(true);
+  });
+
+  it('A10: one that no verifier would read is not given out', async () => {
+    const { signing } = await createIssuerKey();
+    const scope = 's'.repeat(limits.accessTokenCharactersMax);
+    await expect(signAccessToken({ key: signing, ...input, scope })).rejects.toThrow('refuses');
+  });
+
+  it('A10: takes all the roles that may be granted', () => {
+    const register = {
+      type: 'RegisterUser',
+      now,
+      pii: new Uint8Array(),
+      emailVerified: true,
+      hasPassword: true,
+    } as const;
+    const { events } = decideUser(initialUser, { ...register, roles });
+    const user = events.reduce(evolveUser, initialUser);
+    expect(charactersInToken(user.roles)).toBe(limits.tokenRolesCharactersMax);
+    expect(() => decideUser(user, { type: 'GrantRole', now, role: 'r' })).toThrow(
+      'invalid_request',
+    );
+    const tooMany = [...roles.slice(1), 'x'.repeat(roles[0]!.length), 'r'];
+    expect(() => decideUser(initialUser, { ...register, roles: tooMany })).toThrow(
+      'invalid_request',
+    );
+  });
+});
