@@ -11,6 +11,7 @@ create table latchkey.invites (
   created_by text not null,
   created_at timestamptz not null,
   expires_at timestamptz not null,
+  tries integer not null,
   used_at timestamptz,
   used_by uuid
 ) with (fillfactor = 80);
@@ -18,10 +19,11 @@ create table latchkey.invites (
 create function latchkey.project_invites(input jsonb, refused integer[]) returns void language plpgsql as $$
 begin
   insert into latchkey.invites
-  select r.invite_id, r.version, r.status, r.secret_hash, r.created_by, r.created_at, r.expires_at, r.used_at, r.used_by
+  select r.invite_id, r.version, r.status, r.secret_hash, r.created_by, r.created_at, r.expires_at, r.tries,
+    r.used_at, r.used_by
   from jsonb_to_recordset(input) as r(c integer, invite_id uuid, version integer, status text, secret_hash text,
-    created_by text, created_at timestamptz, expires_at timestamptz, used_at timestamptz, used_by uuid)
+    created_by text, created_at timestamptz, expires_at timestamptz, tries integer, used_at timestamptz, used_by uuid)
   where r.c <> all (refused) order by r.invite_id
   on conflict (invite_id) do update set version = excluded.version, status = excluded.status,
-    used_at = excluded.used_at, used_by = excluded.used_by;
+    tries = excluded.tries, used_at = excluded.used_at, used_by = excluded.used_by;
 end $$;

@@ -1,70 +1,105 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { identifierKey } from '../domain/user/identifier.ts';
-import { addressGroup } from './client-address.ts';
+import { type Counted, SlidingCounts } from '../platform/sliding-counts.ts';
+import { type Budget, budgets, type Payer, type Rule } from './budgets.ts';
+import { addressGroup, networkOf } from './client-address.ts';
 
-/** Attempts a minute. Ordinary use, an office behind one address included, stays far below. */
-const attemptsPerMinute = {
-  login: { address: 600, identifier: 60 },
-  register: { address: 120, identifier: 20 },
-  refresh: { address: 6000, identifier: 600 },
-} as const;
+/** A float's error must not cost a whole second. */
+const roundingMs = 0.01;
 
-export type LimitedAction = keyof typeof attemptsPerMinute;
-type Limits = Readonly<
-  Record<LimitedAction, { readonly address: number; readonly identifier: number }>
->;
+/** Who pays. A rule whose payer is not known here is left out. */
+export interface Payers {
+  readonly address?: string;
+  readonly name?: string;
+  readonly userId?: string;
+  readonly sessionId?: string;
+}
+
+/** What one attempt took from its budget. */
+export interface Spent {
+  /** For an attempt that turned out to be none that the budget is about. */
+  giveBack(): void;
+}
 
 export interface RateLimits {
   /**
-   * Counts one attempt; raises `rate_limited` with the seconds to wait. `identifier` is what is
-   * being tried.
+   * Counts one attempt, or raises `rate_limited` with the seconds until there is room for one; an
+   * attempt that is refused is not counted.
    */
-  consume(action: LimitedAction, address: string, identifier?: string): Promise<void>;
+  take(budget: Budget, payers: Payers): Spent;
+}
+
+export interface RateLimitsOptions {
+  readonly enabled: boolean;
+  readonly budgets?: Readonly<Record<Budget, readonly Rule[]>>;
+  readonly onLimited?: (budget: Budget) => void;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
 }
 
 /**
- * Rate limits in this process's memory, per address and per address with identifier. Identifiers
- * are kept only as a keyed digest, and the key dies with the process.
+ * Rate limits over sliding windows in this process's memory, whose size is fixed: 2 MiB for each
+ * length of a window (`sliding-counts.ts`). Names are hashed under a key that dies with the
+ * process.
  */
-export function createRateLimits(options: {
-  readonly enabled: boolean;
-  readonly limits?: Limits;
-  readonly onLimited?: (action: LimitedAction) => void;
-}): RateLimits {
-  if (!options.enabled) return { consume: async () => {} };
-  const key = randomBytes(32);
-  const table = options.limits ?? attemptsPerMinute;
-  const limiters = new Map(
-    (Object.keys(table) as LimitedAction[]).map((action) => [action, limitersOf(table[action])]),
-  );
+export function createRateLimits(options: RateLimitsOptions): RateLimits {
+  const nothing: Spent = { giveBack: () => {} };
+  if (!options.enabled) return { take: () => nothing };
+  const table = options.budgets ?? budgets;
+  const sketches = new Map<number, SlidingCounts>();
+  for (const { windowSeconds } of Object.values(table).flat()) {
+    if (sketches.has(windowSeconds)) continue;
+    const now = options.now === undefined ? {} : { now: options.now };
+    sketches.set(windowSeconds, new SlidingCounts({ windowMs: windowSeconds * 1000, ...now }));
+  }
   return {
-    async consume(action, address, identifier) {
-      const { byAddress, byIdentifier } = limiters.get(action)!;
-      const group = addressGroup(address);
-      try {
-        await byAddress.consume(group);
-        if (identifier !== undefined) await byIdentifier.consume(digest(key, group, identifier));
-      } catch (refusal) {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        options.onLimited?.(action);
-        const retryAfterSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-        throw new LatchkeyError('rate_limited', { retryAfterSeconds });
+    take(budget, payers) {
+      const charges = table[budget].flatMap(({ per, count, windowSeconds }) => {
+        const payer = payerOf(per, payers);
+        if (payer === null) return [];
+        const sketch = sketches.get(windowSeconds)!;
+        return [{ sketch, key: `${budget} ${per} ${payer}`, limit: count }];
+      });
+      const waitMs = Math.max(
+        0,
+        ...charges.map(({ sketch, key, limit }) => sketch.waitMs(key, limit)),
+      );
+      if (waitMs > 0) {
+        options.onLimited?.(budget);
+        throw new LatchkeyError('rate_limited', {
+          retryAfterSeconds: Math.max(1, Math.ceil((waitMs - roundingMs) / 1000)),
+          detail: `budget ${budget}`,
+        });
       }
+      const counted = charges.map(({ sketch, key }) => [sketch, sketch.add(key)] as const);
+      return once(counted);
     },
   };
 }
 
-function limitersOf(points: { address: number; identifier: number }) {
+function once(counted: readonly (readonly [SlidingCounts, Counted])[]): Spent {
+  let given = false;
   return {
-    byAddress: new RateLimiterMemory({ points: points.address, duration: 60 }),
-    byIdentifier: new RateLimiterMemory({ points: points.identifier, duration: 60 }),
+    giveBack() {
+      if (given) return;
+      given = true;
+      for (const [sketch, count] of counted) sketch.undo(count);
+    },
   };
 }
 
-function digest(key: Buffer, group: string, identifier: string): string {
-  return createHmac('sha256', key)
-    .update(`${group}\n${identifierKey(identifier)}`)
-    .digest('base64url');
+function payerOf(per: Payer, { address, name, userId, sessionId }: Payers): string | null {
+  switch (per) {
+    case 'address':
+      return address === undefined ? null : addressGroup(address);
+    case 'network':
+      return address === undefined ? null : networkOf(address);
+    case 'name':
+      if (address === undefined || name === undefined) return null;
+      return `${addressGroup(address)} ${identifierKey(name)}`;
+    case 'user':
+      return userId ?? null;
+    case 'session':
+      return sessionId ?? null;
+  }
 }

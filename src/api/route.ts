@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import type { ErrorCode } from '../domain/kernel/errors.ts';
+import type { Budget } from './budgets.ts';
 import type { CorsMode } from './cors.ts';
 import type { Reply } from './reply.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
@@ -53,6 +54,8 @@ interface RouteFacts {
   /** Codes beyond those that follow from `auth` and the schemas. */
   readonly errors?: readonly ErrorCode[];
   readonly cors?: CorsMode;
+  /** Every route that appends to the log names the budgets it takes from. */
+  readonly spends?: readonly Budget[];
 }
 
 export interface RouteDefinition<

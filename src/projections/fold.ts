@@ -160,7 +160,7 @@ export const kindFolds: Readonly<Record<StreamKind, KindFold>> = {
     row: keysetRow,
   }),
   invite: kindFold('invite', 'invites', {
-    schemaVersions: { InviteCreated: 1, InviteUsed: 1 },
+    schemaVersions: { InviteCreated: 1, InviteTried: 1, InviteUsed: 1 },
     initial: initialInvite,
     evolve: (state, event: InviteEvent) => evolveInvite(state, event),
     revoke: () => null,

@@ -18,6 +18,7 @@ export function inviteRow(inviteId: string, version: number, state: InviteState)
     created_by: state.createdBy,
     created_at: toTimestamp(state.createdAt),
     expires_at: toTimestamp(state.expiresAt),
+    tries: state.tries,
     used_at: toTimestampOrNull(state.usedAt),
     used_by: state.usedBy,
   };
@@ -30,7 +31,8 @@ export async function findInvite(
 ): Promise<InviteRecord | null> {
   const { rows } = await client.query({
     name: 'find-invite',
-    text: `select invite_id, version, status, secret_hash, created_by, created_at, expires_at, used_at, used_by
+    text: `select invite_id, version, status, secret_hash, created_by, created_at, expires_at, tries,
+      used_at, used_by
       from latchkey.invites where invite_id = $1`,
     values: [inviteId],
   });
@@ -45,6 +47,7 @@ export async function findInvite(
       createdBy: row.created_by as string,
       createdAt: fromTimestamp(row.created_at),
       expiresAt: fromTimestamp(row.expires_at),
+      tries: row.tries as number,
       usedAt: fromTimestampOrNull(row.used_at),
       usedBy: row.used_by as string | null,
     },

@@ -61,16 +61,22 @@ describe('the row of an invite', () => {
     const open = await findInvite(pools.readers, inviteId);
     expect(open).toStrictEqual({ inviteId, version: 1, state: created.state });
 
-    const used = changeInvite(inviteId, open, use);
+    const tried = changeInvite(inviteId, open, { type: 'TryInvite', now, secretHash: 'hash' });
+    await append(tried);
+    const once = await findInvite(pools.readers, inviteId);
+    expect(once).toStrictEqual({ inviteId, version: 2, state: { ...created.state, tries: 1 } });
+
+    const used = changeInvite(inviteId, once, use);
     await append(used);
     expect(await findInvite(pools.readers, inviteId)).toStrictEqual({
       inviteId,
-      version: 2,
+      version: 3,
       state: used.state,
     });
     const events = await readStream(pools.readers, inviteId);
     expect(events.map(({ kind, type }) => [kind, type])).toStrictEqual([
       [5, 'InviteCreated'],
+      [5, 'InviteTried'],
       [5, 'InviteUsed'],
     ]);
   });

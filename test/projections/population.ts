@@ -101,6 +101,7 @@ export class Population {
       () => this.#changeClientAtRandom(this.#pick(this.clients)),
       () => this.#changeKeysAtRandom(),
       () => this.#useInvite(this.#pick(this.#invites)),
+      () => this.#tryInvite(this.#pick(this.#invites)),
     ];
     await this.#pick(steps)();
   }
@@ -255,6 +256,13 @@ export class Population {
       changeInvite(invite.id, null, { type: 'CreateInvite', ...command }),
     );
     this.#invites.push(invite);
+  }
+
+  async #tryInvite(invite: Stream<InviteState>): Promise<void> {
+    const tried = { now: this.tick(), secretHash: 'hash' };
+    await this.#append(invite, () =>
+      changeInvite(invite.id, invite, { type: 'TryInvite', ...tried }),
+    );
   }
 
   async #useInvite(invite: Stream<InviteState>): Promise<void> {

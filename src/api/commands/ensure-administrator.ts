@@ -1,6 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole, auditorRole } from '../../domain/user/roles.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
+import { newId } from '../../platform/new-id.ts';
 import { findUserByEmail } from '../queries/user-by-email.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
@@ -40,7 +41,7 @@ export async function ensureAdministrator(
         password,
         roles: [adminRole, auditorRole],
         emailVerified: true,
-        idempotencyKey: null,
+        userId: newId(),
       },
       context as RequestContext,
     );

@@ -54,9 +54,14 @@ export async function logIn(
     throw new LatchkeyError('invalid_credentials', { detail: 'unknown identifier' });
   }
   const rehashed = check.needsRehash ? await services.hasher.hash(password, turn) : null;
+  let paid = false;
+  const pay = () => {
+    if (!paid) services.rateLimits.take('login_success', { userId: known.userId });
+    paid = true;
+  };
   try {
     return await services.handler.run(known.userId, () =>
-      attempt(services, input, { known, audience, matches: check.matches, rehashed }, context),
+      attempt(services, input, { known, audience, matches: check.matches, rehashed, pay }, context),
     );
   } catch (error) {
     // The password changed during the check: whoever tries it now hears what everybody with an old
@@ -71,12 +76,14 @@ interface Checked {
   readonly audience: readonly string[];
   readonly matches: boolean;
   readonly rehashed: string | null;
+  /** Once for all attempts of one login. */
+  readonly pay: () => void;
 }
 
 async function attempt(
   services: Services,
   input: LogInInput,
-  { known, audience, matches, rehashed }: Checked,
+  { known, audience, matches, rehashed, pay }: Checked,
   context: RequestContext,
 ): Promise<Attempt<IssuedTokens>> {
   const { readers, config, metrics } = services;
@@ -92,6 +99,8 @@ async function attempt(
   if (checked.refusal !== undefined) {
     return refused(services, checked, context);
   }
+  // Not before it is certain that the login succeeds: a refusal here must not tell of a password.
+  pay();
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
   const sessionId = newId();
   const lifetimes = lifetimesFor(input.device.type, config.lifetimeProfile, config);

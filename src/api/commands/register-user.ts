@@ -4,7 +4,7 @@ import { isCommonPassword } from '../../domain/user/common-passwords.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { checkNewPassword } from '../../domain/user/password-rules.ts';
 import { bytea } from '../../eventlog/append.ts';
-import { type Command, UniqueViolationError } from '../../eventlog/command.ts';
+import { UniqueViolationError } from '../../eventlog/command.ts';
 import { identifierMac } from '../../platform/identifier-index.ts';
 import { newId } from '../../platform/new-id.ts';
 import { sealPersonalData } from '../../platform/subject-cipher.ts';
@@ -16,6 +16,7 @@ import { representUser } from '../representations.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { metaOf } from './actor.ts';
+import type { JudgedInvite } from './use-invite.ts';
 
 export interface RegisterInput {
   readonly email: string;
@@ -23,9 +24,18 @@ export interface RegisterInput {
   readonly password: string | null;
   readonly roles: readonly string[];
   readonly emailVerified: boolean;
-  readonly idempotencyKey: string | null;
-  /** Joins the registration's transaction, such as the use of an invite. */
-  readonly join?: (userId: string) => Promise<Pick<Command, 'streams' | 'rows'>>;
+  /** From `registrationId`. */
+  readonly userId: string;
+  /** What pays for the registration, where one is needed. */
+  readonly invite?: JudgedInvite;
+}
+
+/** The id of the user that a registration makes; a retry under its Idempotency-Key names it. */
+export function registrationId(
+  { actor }: Pick<RequestContext, 'actor'>,
+  idempotencyKey: string | null,
+): string {
+  return idempotencyKey === null ? newId() : derivedId('register', actor.id ?? '', idempotencyKey);
 }
 
 /**
@@ -46,18 +56,17 @@ export async function registerUser(
     });
   }
   const password = input.password === null ? null : acceptedPassword(input.password, email.address);
-  const userId =
-    input.idempotencyKey === null
-      ? newId()
-      : derivedId('register', context.actor.id ?? '', input.idempotencyKey);
+  const userId = input.userId;
   const mac = identifierMac(services.secrets.identifierKey, email.key);
   const replayed = await replay(services, userId, { email, roles: input.roles });
   if (replayed !== null) return replayed;
-  if ((await findUserByIdentifier(services.readers, mac)) !== null) {
-    throw new LatchkeyError('conflict', { detail: 'address is taken' });
-  }
+  // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
   const turn = { group: networkOf(context.clientAddress) };
   const hash = password === null ? null : await services.hasher.hash(password, turn);
+  if ((await findUserByIdentifier(services.readers, mac)) !== null) {
+    await input.invite?.refuseTaken();
+    throw new LatchkeyError('conflict', { detail: 'address is taken' });
+  }
   const subject = await services.subjectKeys.newSubjectKey(userId);
   try {
     return await services.handler.run(userId, async () => {
@@ -71,7 +80,7 @@ export async function registerUser(
         hasPassword: hash !== null,
         roles: input.roles,
       });
-      const joined = await input.join?.(userId);
+      const joined = await input.invite?.use(userId);
       return {
         command: {
           commandId: newId(),
@@ -97,6 +106,7 @@ export async function registerUser(
     });
   } catch (error) {
     if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
+      await input.invite?.refuseTaken();
       throw new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
     }
     throw error;

@@ -1,3 +1,4 @@
+import { budgeted } from '../budgeted-route.ts';
 import type { ReadinessProbe } from '../readiness.ts';
 import type { Route } from '../route.ts';
 import type { Services } from '../services.ts';
@@ -22,7 +23,7 @@ import { verifyRoutes } from './verify.ts';
  * sibling.
  */
 export function allRoutes(services: Services, probe: ReadinessProbe): Route[] {
-  return [
+  const routes = [
     ...registerRoutes(services),
     ...loginRoutes(services),
     ...sessionRoutes(services),
@@ -39,4 +40,5 @@ export function allRoutes(services: Services, probe: ReadinessProbe): Route[] {
     ...keysetRoutes(services),
     ...healthRoutes(probe),
   ];
+  return routes.map((route) => budgeted(services.rateLimits, route));
 }

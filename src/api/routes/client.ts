@@ -30,6 +30,7 @@ export function clientRoutes(services: Services): Route[] {
       summary: 'Register a client',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       body: newClient,
       responses: { 201: issued },
       errors: ['conflict'],
@@ -81,6 +82,7 @@ function oneClient(services: Services): Route[] {
       description: 'Its tokens are refused and its sessions cannot refresh. Its record stays.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       responses: { 204: { description: 'Disabled, also when it had been before' } },
       handler: async ({ params, context }) => {
         await disableClient(services, params.id!, context);
@@ -95,6 +97,7 @@ function oneClient(services: Services): Route[] {
       description: 'The one before it stays good until the next rotation.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       responses: { 201: issued },
       errors: ['conflict', 'invalid_request'],
       handler: async ({ params, headers, context }) => {

@@ -20,6 +20,7 @@ export function inviteRoutes(services: Services): Route[] {
       description: 'Needed to register where REGISTRATION is `invite`. Good for a week by default.',
       tags: ['Administration'],
       auth: 'admin',
+      spends: ['administration'],
       body: z.strictObject({ expires_in: z.int().min(1).max(lifeSecondsMax).optional() }),
       bodyOptional: true,
       responses: { 201: { description: 'The code is shown this once', schema: inviteSchema } },

@@ -32,6 +32,7 @@ export function keysetRoutes(services: Services): Route[] {
       description: 'The active key verifies until its last token has expired.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       responses,
       errors: ['conflict', 'invalid_request'],
       handler: async ({ headers, context }) => {
@@ -49,6 +50,7 @@ export function keysetRoutes(services: Services): Route[] {
       description: 'Sessions live on: a refresh gives a token of the key that signs then.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       responses,
       errors: ['not_found'],
       handler: async ({ params, headers, context }) => {

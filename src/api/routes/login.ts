@@ -3,6 +3,7 @@ import { limits } from '../../domain/kernel/limits.ts';
 import { logIn } from '../commands/log-in.ts';
 import { refreshCookie, setRefreshCookie } from '../cookies.ts';
 import { deviceNameOf } from '../device-name.ts';
+import { withFailureBudget } from '../failure-budget.ts';
 import { withFloor } from '../login-floor.ts';
 import { guardCookieMode, type OriginPolicy } from '../origin-rule.ts';
 import { type Reply, reply } from '../reply.ts';
@@ -36,6 +37,7 @@ export function loginRoutes(services: Services): Route[] {
       description: 'A session of the same device type may be ended by it, as its policy says.',
       tags: ['Sign in'],
       auth: 'none',
+      spends: ['login', 'login_failure', 'login_success'],
       body: login,
       responses: { 200: { description: 'Logged in', schema: tokenSetSchema } },
       errors: [
@@ -51,28 +53,27 @@ export function loginRoutes(services: Services): Route[] {
         if (transport === 'cookie' || refreshCookie(headers.cookie) !== null) {
           guardCookieMode(headers, originPolicy(services));
         }
-        await rateLimits.consume('login', context.clientAddress, body.email);
+        const payers = { address: context.clientAddress, name: body.email };
+        const input = {
+          email: body.email,
+          password: body.password,
+          device: {
+            type: body.device?.type ?? 'web',
+            name: body.device?.name ?? deviceNameOf(context.userAgent),
+          },
+          transport,
+          clientId: body.client_id ?? null,
+          clientSecret: body.client_secret ?? null,
+          audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
+        };
         const issued = await withFloor(
           config.loginFloorMs,
           context.arrivedAt,
-          () =>
-            logIn(
-              services,
-              {
-                email: body.email,
-                password: body.password,
-                device: {
-                  type: body.device?.type ?? 'web',
-                  name: body.device?.name ?? deviceNameOf(context.userAgent),
-                },
-                transport,
-                clientId: body.client_id ?? null,
-                clientSecret: body.client_secret ?? null,
-                audience:
-                  typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
-              },
-              context,
-            ),
+          // Within the floor: who is over the budget has to wait for each answer.
+          () => {
+            rateLimits.take('login', payers);
+            return withFailureBudget(rateLimits, payers, () => logIn(services, input, context));
+          },
           () => metrics.loginFloorOverruns.inc(),
         );
         return tokenReply(issued);

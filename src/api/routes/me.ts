@@ -42,6 +42,7 @@ export function meRoutes(services: Services): Route[] {
       description: 'Fields that are left out stay; `null` clears one.',
       tags,
       auth: 'bearer',
+      spends: ['profile'],
       body: profile,
       responses: { 200: { description: 'User and session', schema: meSchema } },
       errors: ['forbidden', 'not_found'],

@@ -35,6 +35,7 @@ export function oauthRoutes(services: Services): Route[] {
       description: "Also answers 200 for unknown tokens and other clients' ones, and does nothing.",
       tags,
       auth: 'client',
+      spends: ['session_end'],
       body: tokenForm,
       responses: { 200: { description: 'The token is good no more, if it was of this client' } },
       handler: async ({ body, client, context }) => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
 import { changePassword } from '../commands/change-password.ts';
+import { withFailureBudget } from '../failure-budget.ts';
 import { withFloor } from '../login-floor.ts';
 import { reply } from '../reply.ts';
 import { type Route, route } from '../route.ts';
@@ -19,25 +20,23 @@ export function passwordRoutes(services: Services): Route[] {
       description: 'Every other session ends. This one needs a refresh: its access token is stale.',
       tags: ['Account'],
       auth: 'bearer',
+      spends: ['password', 'login_failure'],
       body: z.strictObject({ current_password: anything, new_password: anything }),
       responses: { 204: { description: 'Changed' } },
       errors: ['invalid_credentials', 'conflict', 'password_refused', 'rate_limited'],
       handler: async ({ body, caller, context }) => {
-        await rateLimits.consume('login', context.clientAddress, caller.userId);
+        const payers = { address: context.clientAddress, name: caller.userId };
+        const input = {
+          userId: caller.userId,
+          sessionId: caller.sessionId,
+          currentPassword: body.current_password,
+          newPassword: body.new_password,
+        };
         await withFloor(
           config.loginFloorMs,
           context.arrivedAt,
           () =>
-            changePassword(
-              services,
-              {
-                userId: caller.userId,
-                sessionId: caller.sessionId,
-                currentPassword: body.current_password,
-                newPassword: body.new_password,
-              },
-              context,
-            ),
+            withFailureBudget(rateLimits, payers, () => changePassword(services, input, context)),
           () => metrics.loginFloorOverruns.inc(),
         );
         return reply(204);

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { registerUser } from '../commands/register-user.ts';
-import { useInvite } from '../commands/use-invite.ts';
+import { registerUser, registrationId } from '../commands/register-user.ts';
+import { judgeInvite } from '../commands/use-invite.ts';
+import { withTakenBudget } from '../failure-budget.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import { reply } from '../reply.ts';
 import { type Route, route } from '../route.ts';
@@ -23,6 +24,7 @@ export function registerRoutes(services: Services): Route[] {
       summary: 'Register a user',
       tags: ['Sign in'],
       auth: 'none',
+      spends: ['register', 'register_taken'],
       body: registration,
       responses: { 201: { description: 'Registered', schema: registeredSchema } },
       errors: ['forbidden', 'conflict', 'password_refused', 'rate_limited', 'unavailable'],
@@ -31,20 +33,23 @@ export function registerRoutes(services: Services): Route[] {
         if (config.registration === 'closed') {
           throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
         }
-        await rateLimits.consume('register', context.clientAddress, body.email);
-        const join =
-          config.registration === 'invite' ? await useInvite(services, body.invite) : undefined;
-        const user = await registerUser(
-          services,
-          {
-            email: body.email,
-            password: body.password,
-            roles: [],
-            emailVerified: false,
-            idempotencyKey: idempotencyKey(headers),
-            ...(join === undefined ? {} : { join }),
-          },
-          context,
+        const payers = { address: context.clientAddress };
+        rateLimits.take('register', payers);
+        const userId = registrationId(context, idempotencyKey(headers));
+        const invite =
+          config.registration === 'invite'
+            ? await judgeInvite(services, body.invite, userId, context)
+            : undefined;
+        const input = {
+          email: body.email,
+          password: body.password,
+          roles: [],
+          emailVerified: false,
+          userId,
+          ...(invite === undefined ? {} : { invite }),
+        };
+        const user = await withTakenBudget(rateLimits, payers, () =>
+          registerUser(services, input, context),
         );
         return reply(201, { user });
       },

@@ -15,6 +15,7 @@ export function roleRoutes(services: Services): Route[] {
       description: 'Access tokens carry it from the next refresh on.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       responses: { 204: { description: 'Granted, also when the user had it before' } },
       handler: async ({ params, context }) => {
         await grantRole(services, { userId: params.id!, role: params.role! }, context);
@@ -28,6 +29,7 @@ export function roleRoutes(services: Services): Route[] {
       description: 'Access tokens that carry it are stale at once.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       responses: { 204: { description: 'Revoked, also when the user did not have it' } },
       errors: ['conflict'],
       handler: async ({ params, context }) => {

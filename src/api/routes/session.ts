@@ -26,6 +26,7 @@ export function sessionRoutes(services: Services): Route[] {
       summary: 'End all sessions, or the chosen ones',
       tags,
       auth: 'bearer',
+      spends: ['logout_all'],
       body: z.strictObject({
         except_current: z.boolean().optional(),
         device_type: z.enum(deviceTypes).optional(),
@@ -64,6 +65,7 @@ export function sessionRoutes(services: Services): Route[] {
       summary: 'End one session of the caller',
       tags,
       auth: 'bearer',
+      spends: ['session_end'],
       responses: { 204: { description: 'Ended, also when it had ended before' } },
       errors: ['not_found', 'unavailable'],
       handler: async ({ caller, params, context }) => {
@@ -86,6 +88,7 @@ function refresh(services: Services): Route {
     description: 'A repeat whose first answer was lost gets the same successor (docs/sessions.md).',
     tags: ['Sign in'],
     auth: 'optional',
+    spends: ['refresh'],
     body: presented,
     bodyOptional: true,
     responses: { 200: { description: 'Refreshed', schema: tokenSetSchema } },
@@ -99,13 +102,20 @@ function refresh(services: Services): Route {
     ],
     handler: async ({ body, headers, bearerToken, context }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
-      const { refreshToken } = tokensForRefresh(services, places, originPolicy(services));
+      const { refreshToken, sessionId } = tokensForRefresh(
+        services,
+        places,
+        originPolicy(services),
+      );
       if (refreshToken === null) {
         throw new LatchkeyError('invalid_request', {
           errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
         });
       }
-      await services.rateLimits.consume('refresh', context.clientAddress, refreshToken);
+      services.rateLimits.take('refresh', {
+        address: context.clientAddress,
+        ...(sessionId === null ? {} : { sessionId }),
+      });
       const input = { refreshToken, idempotencyKey: idempotencyKey(headers) };
       return tokenReply(await refreshSession(services, input, context));
     },
@@ -120,6 +130,7 @@ function logout(services: Services): Route {
     description: 'Idempotent, and works with an expired access token.',
     tags: ['Sign in'],
     auth: 'optional',
+    spends: ['session_end'],
     body: presented,
     bodyOptional: true,
     responses: { 204: { description: 'Ended, also when it had ended before' } },

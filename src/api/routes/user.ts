@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
 import { disableUser } from '../commands/disable-user.ts';
 import { enableUser } from '../commands/enable-user.ts';
-import { registerUser } from '../commands/register-user.ts';
+import { registerUser, registrationId } from '../commands/register-user.ts';
 import { revokeSession } from '../commands/revoke-sessions.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import { listSessions } from '../queries/session.ts';
@@ -53,6 +53,7 @@ export function userRoutes(services: Services): Route[] {
       description: 'Without a password the user exists and cannot log in yet.',
       tags,
       auth: 'admin',
+      spends: ['administration'],
       body: newUser,
       responses: { 201: { description: 'Made', schema: registeredSchema } },
       errors: ['conflict', 'password_refused'],
@@ -64,7 +65,7 @@ export function userRoutes(services: Services): Route[] {
             password: body.password ?? null,
             roles: body.roles ?? [],
             emailVerified: false,
-            idempotencyKey: idempotencyKey(headers),
+            userId: registrationId(context, idempotencyKey(headers)),
           },
           context,
         );
@@ -86,6 +87,7 @@ function userSwitch(services: Services, verb: 'disable' | 'enable'): Route {
     summary: disables ? 'Disable a user and end every session' : 'Let a disabled user log in again',
     tags,
     auth: 'admin',
+    spends: ['administration'],
     responses: { 204: { description: 'Done, also when it had been before' } },
     errors: ['conflict', 'invalid_request'],
     handler: async ({ params, headers, context }) => {
@@ -114,6 +116,7 @@ function sessionsOfUsers(services: Services): Route[] {
       summary: 'End a session, whoever owns it',
       tags,
       auth: 'admin',
+      spends: ['session_end'],
       responses: { 204: { description: 'Ended, also when it had ended before' } },
       handler: async ({ params, context }) => {
         const input = { sessionId: params.id!, reason: 'admin', mustExist: true } as const;

@@ -8,6 +8,8 @@ export type InviteCreated = DomainEvent<
   'InviteCreated',
   { at: number; secretHash: string; expiresAt: number; createdBy: string }
 >;
+/** A registration with it met an address that is taken; which one must not stand in the log. */
+export type InviteTried = DomainEvent<'InviteTried', { at: number }>;
 export type InviteUsed = DomainEvent<'InviteUsed', { at: number; userId: string }>;
 
-export type InviteEvent = InviteCreated | InviteUsed;
+export type InviteEvent = InviteCreated | InviteTried | InviteUsed;

@@ -7,6 +7,8 @@ export interface InviteState {
   readonly createdBy: string;
   readonly createdAt: number;
   readonly expiresAt: number;
+  /** Registrations that met a taken address. */
+  readonly tries: number;
   readonly usedAt: number | null;
   readonly usedBy: string | null;
 }
@@ -17,6 +19,7 @@ export const initialInvite: InviteState = {
   createdBy: '',
   createdAt: 0,
   expiresAt: 0,
+  tries: 0,
   usedAt: null,
   usedBy: null,
 };
@@ -32,6 +35,8 @@ export function evolveInvite(state: InviteState, event: InviteEvent): InviteStat
         createdAt: event.data.at,
         expiresAt: event.data.expiresAt,
       };
+    case 'InviteTried':
+      return { ...state, tries: state.tries + 1 };
     case 'InviteUsed':
       return { ...state, status: 'used', usedAt: event.data.at, usedBy: event.data.userId };
   }

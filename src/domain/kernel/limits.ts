@@ -24,6 +24,7 @@ export const limits = {
   audiencesPerClientMax: 50,
   scopesPerClientMax: 100,
   clientSecretsMax: 2,
+  inviteTriesMax: 5,
   accessTokenTtlSecondsMax: 24 * 60 * 60,
   revocationMarginSeconds: 60,
   batchCommandsMax: 100,

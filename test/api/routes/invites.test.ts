@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createRateLimits } from '../../../src/api/rate-limits.ts';
+import { decodeInviteCode } from '../../../src/domain/invite/invite-code.ts';
+import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 
 let api: TestApi;
@@ -98,15 +101,69 @@ describe('POST /auth/register with REGISTRATION=invite', () => {
     expect((await register(good)).status).toBe(201);
   });
 
-  it('tells nobody without a real code whether an address is known', async () => {
+  // Fails when the address is looked at before the invite is judged whole.
+  it('C5: tells nobody without a good invite whether an address is known', async () => {
     const { invite: good } = (await invite()).body;
+    const used = (await invite()).body.invite;
+    await register(used);
     const changed = good.slice(0, -2) + (good.endsWith('AA') ? 'BB' : 'AA');
-    for (const code of ['lki_nonsense', changed]) {
+    for (const code of ['lki_nonsense', changed, used]) {
       const known = await register(code, 'first.admin@example.com');
       const unknown = await register(code);
       expect([known.status, known.body.code]).toEqual([403, 'forbidden']);
       expect([unknown.status, unknown.body.code]).toEqual([403, 'forbidden']);
     }
+    const clock = vi.spyOn(api.services, 'now').mockReturnValue(Date.now() + 8 * 86_400_000);
+    const expired = await register(good, 'first.admin@example.com');
+    clock.mockRestore();
+    expect([expired.status, expired.body.code]).toEqual([403, 'forbidden']);
+  });
+
+  // Fails when a registration that met a known address leaves the invite as it was.
+  it('C5: a fresh invite tells of five known addresses, and is then good for nothing', async () => {
+    const { invite: code } = (await invite()).body;
+    const known = 'first.admin@example.com';
+    const statuses = await Promise.all(
+      Array.from({ length: 20 }, async () => (await register(code, known)).status),
+    );
+    expect(statuses.filter((status) => status === 409)).toHaveLength(5);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(15);
+    expect((await register(code)).body.code).toBe('forbidden');
+    const { inviteId } = decodeInviteCode(code)!;
+    const events = await api.eventsOf(inviteId);
+    expect(events.map(({ type }) => type)).toEqual([
+      'InviteCreated',
+      ...Array(5).fill('InviteTried'),
+    ]);
+  });
+
+  // Fails when the address is looked up before the hash: 503 would mean unknown, 409 known.
+  it('C5: answers alike for known and unknown addresses while nothing can be hashed', async () => {
+    const { invite: code } = (await invite()).body;
+    const shed = new LatchkeyError('unavailable', { retryAfterSeconds: 1 });
+    const hash = vi.spyOn(api.services.hasher, 'hash').mockRejectedValue(shed);
+    const answers = [await register(code, 'first.admin@example.com'), await register(code)];
+    hash.mockRestore();
+    expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  });
+});
+
+describe('POST /auth/register with REGISTRATION=open', () => {
+  // Fails when a taken address costs no more than any other registration, or is looked up first.
+  it('C5: tells one address of twenty accounts an hour, and of no more', async () => {
+    const open = await startTestApi({ REGISTRATION: 'open' });
+    const { take } = createRateLimits({ enabled: true, now: () => 0 });
+    vi.spyOn(open.services.rateLimits, 'take').mockImplementation(take);
+    const { email } = await open.register();
+    const statusOf = async (address: string) => {
+      const body = { email: address, password: testPassword };
+      return (await open.call('POST', '/auth/register', { body })).status;
+    };
+    const statuses: number[] = [];
+    for (let n = 0; n < 20; n += 1) statuses.push(await statusOf(email));
+    expect(statuses).toEqual(Array(20).fill(409));
+    expect([await statusOf(email), await statusOf(anEmail())]).toEqual([429, 429]);
+    await open.stop();
   });
 });
 

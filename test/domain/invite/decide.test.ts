@@ -68,3 +68,39 @@ describe('using an invite', () => {
       .thenRefuses('forbidden');
   });
 });
+
+describe('C5: an invite that meets a taken address', () => {
+  const tried: InviteEvent = { type: 'InviteTried', data: { at: now + 1 } };
+  const attempt = { type: 'TryInvite', now: now + 1, secretHash: 'hash' } as const;
+  const times = (count: number) => Array<InviteEvent>(count).fill(tried);
+
+  it('records the try, and not the address', () => {
+    given(created).when(attempt).thenRecordsAndRefuses('conflict', tried);
+  });
+
+  // Fails when tries are not counted, or one more than allowed is.
+  it('is good for a registration after four tries, and for nothing after five', () => {
+    given(created, ...times(4))
+      .when(use)
+      .thenRecords(used);
+    given(created, ...times(4))
+      .when(attempt)
+      .thenRecordsAndRefuses('conflict', tried);
+    given(created, ...times(5))
+      .when(attempt)
+      .thenRefuses('forbidden');
+    given(created, ...times(5))
+      .when(use)
+      .thenRefuses('forbidden');
+  });
+
+  it('is not tried once it is used, expired or another one', () => {
+    given(created, used).when(attempt).thenRefuses('forbidden');
+    given(created)
+      .when({ ...attempt, now: expiresAt })
+      .thenRefuses('forbidden');
+    given(created)
+      .when({ ...attempt, secretHash: 'another' })
+      .thenRefuses('forbidden');
+  });
+});

@@ -1,0 +1,49 @@
+/**
+ * Whose attempts are counted together. `address`: an IPv4 address or an IPv6 /64; `network`: a /24
+ * or a /48; `name`: the e-mail address as typed, from one address; `user` and `session` by id.
+ */
+export type Payer = 'address' | 'network' | 'name' | 'user' | 'session';
+
+export interface Rule {
+  readonly per: Payer;
+  readonly count: number;
+  readonly windowSeconds: number;
+}
+
+const minute = 60;
+const hour = 3600;
+
+const rule = (per: Payer, count: number, windowSeconds: number): Rule => ({
+  per,
+  count,
+  windowSeconds,
+});
+
+/**
+ * What one payer may spend in this process. Every route that appends names its budgets in `spends`;
+ * `docs/limits.md` says why each is as high as it is.
+ */
+export const budgets = {
+  login: [rule('address', 300, minute)],
+  login_failure: [
+    rule('name', 20, minute),
+    rule('address', 60, minute),
+    rule('network', 240, minute),
+  ],
+  login_success: [rule('user', 60, minute), rule('user', 600, hour)],
+  register: [rule('address', 30, minute), rule('network', 120, minute)],
+  register_taken: [rule('address', 20, hour), rule('network', 80, hour)],
+  refresh: [
+    rule('session', 120, minute),
+    rule('session', 1200, hour),
+    rule('address', 6000, minute),
+  ],
+  profile: [rule('user', 20, minute), rule('user', 120, hour)],
+  password: [rule('user', 10, minute), rule('user', 60, hour)],
+  logout_all: [rule('user', 30, minute)],
+  administration: [rule('user', 600, minute), rule('user', 20_000, hour)],
+  /** Nothing to limit: it appends once for each session, and sessions have their budget. */
+  session_end: [],
+} as const satisfies Readonly<Record<string, readonly Rule[]>>;
+
+export type Budget = keyof typeof budgets;

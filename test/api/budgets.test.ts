@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Budget, budgets } from '../../src/api/budgets.ts';
+import { createRateLimits } from '../../src/api/rate-limits.ts';
+import type { ReadinessProbe } from '../../src/api/readiness.ts';
+import type { Route } from '../../src/api/route.ts';
+import { allRoutes } from '../../src/api/routes/all.ts';
+import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
+import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.stop());
+
+/** The limits as shipped, at a clock that stands: no budget comes back on a slow machine. */
+function stopTheClock(): void {
+  const { take } = createRateLimits({ enabled: true, now: () => 0 });
+  vi.spyOn(api.services.rateLimits, 'take').mockImplementation(take);
+}
+afterEach(() => vi.restoreAllMocks());
+
+/** They write nothing, whatever their method. */
+const readers = ['/oauth2/introspect', '/auth/verify', '/auth/forward'];
+
+function writing(): Route[] {
+  return allRoutes(api.services, {} as ReadinessProbe).filter(
+    ({ method, path }) => method !== 'get' && !readers.some((prefix) => path.startsWith(prefix)),
+  );
+}
+
+const bodies: Readonly<Record<string, object>> = {
+  'post /auth/register': { email: 'ada@example.com', password: testPassword },
+  'post /auth/login': { email: 'ada@example.com', password: testPassword },
+  'post /auth/refresh': { refresh_token: 'not ours' },
+  'patch /auth/me': { name: 'Ada' },
+  'post /auth/password': { current_password: testPassword, new_password: `${testPassword} 2` },
+  'post /admin/users': { email: 'bob@example.com' },
+  'post /admin/clients': { name: 'a client' },
+};
+
+describe('C3: every route that appends', () => {
+  it('names the budgets that it takes from', () => {
+    const routes = writing();
+    expect(routes.length).toBeGreaterThan(15);
+    const without = routes.filter(({ spends }) => spends === undefined || spends.length === 0);
+    expect(without.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+  });
+
+  // Fails when a route does not take from a budget that it names, or does after its command.
+  it('is refused, and runs no command, when a budget that it names is spent', async () => {
+    const { access_token: token } = await api.admin();
+    const run = vi.spyOn(api.services.handler, 'run');
+    const named = writing().flatMap((route) =>
+      (route.spends ?? []).map((budget) => ({ route, budget: budget as Budget })),
+    );
+    // What a password is worth is known only after the hash, inside the command.
+    const judgedFirst = named.filter(
+      ({ budget }) => budgets[budget].length > 0 && budget !== 'login_success',
+    );
+    for (const { route, budget } of judgedFirst) {
+      vi.spyOn(api.services.rateLimits, 'take').mockImplementation((asked) => {
+        if (asked !== budget) return { giveBack: () => {} };
+        throw new LatchkeyError('rate_limited', { retryAfterSeconds: 7 });
+      });
+      run.mockClear();
+      const path = route.path.replaceAll('{id}', randomUUID()).replace(/\{\w+\}/g, 'x');
+      const body = bodies[`${route.method} ${route.path}`];
+      const { status, headers } = await api.call(route.method.toUpperCase(), path, {
+        token,
+        ...(body === undefined ? {} : { body }),
+      });
+      const name = `${route.method} ${route.path} over ${budget}`;
+      expect([name, status, headers.get('retry-after')]).toEqual([name, 429, '7']);
+      expect([name, run.mock.calls.length]).toEqual([name, 0]);
+    }
+  });
+});
+
+describe('C3: one user', () => {
+  beforeEach(stopTheClock);
+  const untilRefused = async (attempt: () => Promise<number>, most: number) => {
+    for (let done = 0; done <= most; done += 1) if ((await attempt()) === 429) return done;
+    return 'never refused';
+  };
+
+  it('cannot fill the log with profile changes', async () => {
+    const { email, id } = await api.register();
+    const { access_token: token } = await api.logIn({ email });
+    let n = 0;
+    const change = async () => {
+      n += 1;
+      return (await api.call('PATCH', '/auth/me', { token, body: { name: `${n}` } })).status;
+    };
+    expect(await untilRefused(change, 40)).toBe(20);
+    for (let more = 0; more < 20; more += 1) await change();
+    const events = await api.eventsOf(id);
+    expect(events.filter(({ type }) => type === 'ProfileChanged')).toHaveLength(20);
+  });
+
+  // Fails when the budget is of the token, which is another after each refresh.
+  it('cannot fill it with refreshes, and keeps the session', async () => {
+    const { email } = await api.register();
+    const { session, ...first } = await api.logIn({ email });
+    let token = first.refresh_token;
+    const refresh = async () => {
+      const { status, body } = await api.refresh(token);
+      if (status === 200) token = body.refresh_token;
+      return status;
+    };
+    expect(await untilRefused(refresh, 200)).toBe(120);
+    expect(await api.eventsOf(session.id)).toHaveLength(121);
+    expect((await api.logIn({ email, device: 'mobile' })).session.device.type).toBe('mobile');
+  });
+
+  it('cannot fill it with logins', async () => {
+    const { email } = await api.register();
+    const body = { email, password: testPassword };
+    const logIn = async () => (await api.call('POST', '/auth/login', { body })).status;
+    expect(await untilRefused(logIn, 100)).toBe(60);
+  });
+});
+
+describe('C2: wrong passwords from one address', () => {
+  beforeEach(stopTheClock);
+  // Fails when failures are counted after the hash, or successes are not given back.
+  it('are refused before they are hashed, and right ones do not count', async () => {
+    const { email } = await api.register();
+    for (let n = 0; n < 25; n += 1) await api.logIn({ email, device: 'service' });
+    const body = { email: 'nobody@example.com', password: testPassword };
+    const verify = vi.spyOn(api.services.hasher, 'verify');
+    const statuses: number[] = [];
+    for (let n = 0; n < 25; n += 1) {
+      statuses.push((await api.call('POST', '/auth/login', { body })).status);
+    }
+    expect(statuses).toEqual([...Array(20).fill(401), ...Array(5).fill(429)]);
+    expect(verify).toHaveBeenCalledTimes(20);
+  });
+});

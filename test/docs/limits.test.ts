@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { budgets } from '../../src/api/budgets.ts';
+import { allRoutes } from '../../src/api/routes/all.ts';
+import { readText } from '../support/source-files.ts';
+
+/** Stands for whatever a declaration touches: no handler runs here. */
+const anything: unknown = new Proxy(() => {}, { get: () => anything, apply: () => anything });
+
+const routes = allRoutes(
+  anything as Parameters<typeof allRoutes>[0],
+  anything as Parameters<typeof allRoutes>[1],
+);
+
+const spans: Readonly<Record<number, string>> = { 60: 'a minute', 3600: 'an hour' };
+
+function takenBy(budget: string): string {
+  const takers = routes.filter(({ spends }) => (spends ?? []).some((name) => name === budget));
+  return takers.map(({ method, path }) => `\`${method.toUpperCase()} ${path}\``).join(', ');
+}
+
+describe('docs/limits.md', () => {
+  it('C3: has the budgets of the code, and the routes that take from each', () => {
+    const declared = Object.entries(budgets).map(([budget, rules]) => {
+      const limits = rules.map(
+        ({ per, count, windowSeconds }) =>
+          `${count.toLocaleString('en')} per ${per} ${spans[windowSeconds]}`,
+      );
+      return `| \`${budget}\` | ${limits.join('; ') || 'none'} | ${takenBy(budget)} |`;
+    });
+    const listed = readText('docs/limits.md')
+      .split('\n')
+      .filter((line) => /^\| `\w+` \|/.test(line));
+    expect(listed).toEqual(declared);
+  });
+});
