@@ -39,6 +39,28 @@ export function clientCredentials(
   return basic;
 }
 
+/**
+ * As `clientCredentials`, where a client may also present nothing (null) or a bearer, which is no
+ * client authentication. A secret without a name raises `invalid_request`.
+ */
+export function optionalClientCredentials(
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  form: { readonly client_id?: string | undefined; readonly client_secret?: string | undefined },
+): ClientCredentials | null {
+  const { client_id, client_secret } = form;
+  if (/^basic\b/i.test(request.headers.authorization ?? '')) {
+    return clientCredentials(request, {
+      ...(client_id === undefined ? {} : { client_id }),
+      ...(client_secret === undefined ? {} : { client_secret }),
+    });
+  }
+  if (client_id !== undefined) return { clientId: client_id, clientSecret: client_secret ?? null };
+  if (client_secret === undefined) return null;
+  throw new LatchkeyError('invalid_request', {
+    errors: [{ path: 'client_id', message: 'is required beside client_secret' }],
+  });
+}
+
 function parseBasic(header: string): ClientCredentials {
   const encoded = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1];
   const decoded = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');

@@ -27,3 +27,33 @@ export function authenticateClient(
   if (!matches) throw new LatchkeyError('invalid_client');
   return client;
 }
+
+/**
+ * Whether whoever presents a refresh token may refresh its session: one of a confidential client by
+ * that client's authentication only (RFC 6749 section 6), one of a public client or of none as it
+ * is, and none of a third party, whose answer would hold the user. To be asked before anything is
+ * said about the session, or written. Raises `invalid_client`, `invalid_token`.
+ */
+export function requireClientOfSession(
+  memory: Pick<NodeMemory, 'client'>,
+  clientId: string | null,
+  presented: ClientCredentials | null,
+): void {
+  const client = clientId === null ? null : memory.client(clientId);
+  if (client !== null && client?.status !== 'active') {
+    throw new LatchkeyError('invalid_token', { detail: 'the client is disabled' });
+  }
+  if (client?.firstParty === false) {
+    throw new LatchkeyError('invalid_token', { detail: 'of a third party' });
+  }
+  if (presented === null) {
+    if (client?.kind !== 'confidential') return;
+    throw new LatchkeyError('invalid_client', {
+      detail: 'a confidential client without its secret',
+    });
+  }
+  authenticateClient(memory, presented);
+  if (presented.clientId !== clientId) {
+    throw new LatchkeyError('invalid_token', { detail: 'of another client' });
+  }
+}

@@ -8,28 +8,31 @@ import {
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
 import { repeatedSuccessor } from '../../domain/session/rotation.ts';
-import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeSession } from '../../projections/change.ts';
 import { findSession, type SessionRecord } from '../../projections/session.ts';
 import { findUserOfSession } from '../../projections/user.ts';
+import type { ClientCredentials } from '../client-credentials.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
 import { type IssuedTokens, issueTokens } from '../token-set.ts';
 import { metaOf } from './actor.ts';
+import { requireClientOfSession } from './authenticate-client.ts';
 
 export interface RefreshInput {
   readonly refreshToken: string;
   readonly idempotencyKey: string | null;
+  /** What the client presented of itself; null for nothing. */
+  readonly client: ClientCredentials | null;
 }
 
 /**
  * Rotates a refresh token, or answers its successor again when the first answer was lost
  * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
- * and restarts. Raises `invalid_token`, `session_ended`, `session_superseded`, `unavailable`.
+ * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `session_ended`, `session_superseded`, `unavailable`.
  */
 export async function refreshSession(
   services: Services,
@@ -44,7 +47,7 @@ export async function refreshSession(
       : createHash('sha256').update(input.idempotencyKey).digest('base64url');
   try {
     return await services.handler.run(token.sessionId, () =>
-      attempt(services, token, idempotencyKeyHash, context),
+      attempt(services, { token, idempotencyKeyHash, client: input.client }, context),
     );
   } catch (error) {
     if (error instanceof LatchkeyError) services.metrics.refreshes.inc({ outcome: error.code });
@@ -52,10 +55,15 @@ export async function refreshSession(
   }
 }
 
+interface Presented {
+  readonly token: RefreshTokenParts;
+  readonly idempotencyKeyHash: string | null;
+  readonly client: ClientCredentials | null;
+}
+
 async function attempt(
   services: Services,
-  token: RefreshTokenParts,
-  idempotencyKeyHash: string | null,
+  { token, idempotencyKeyHash, client }: Presented,
   context: RequestContext,
 ): Promise<Attempt<IssuedTokens>> {
   const { readers, config, metrics } = services;
@@ -66,7 +74,7 @@ async function attempt(
   ]);
   if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
-  refuseDisabledClient(services, record.state);
+  requireClientOfSession(services.memory, record.state.clientId, client);
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
   const newSalt = randomBytes(16).toString('base64url');
   const successor = deriveSuccessorSecret(
@@ -135,12 +143,5 @@ function decide(record: SessionRecord, personal: PersonalData, command: RefreshC
         ...(superseded ? { device_name: name } : {}),
       },
     });
-  }
-}
-
-function refuseDisabledClient(services: Services, state: SessionState): void {
-  if (state.clientId === null) return;
-  if (services.memory.client(state.clientId)?.status !== 'active') {
-    throw new LatchkeyError('invalid_token', { detail: 'the client is disabled' });
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { deviceTypes } from '../../domain/session/events.ts';
+import { optionalClientCredentials } from '../client-credentials.ts';
 import { refreshSession } from '../commands/refresh-session.ts';
 import { revokeAllSessions, revokeSession } from '../commands/revoke-sessions.ts';
 import { clearRefreshCookie } from '../cookies.ts';
@@ -14,6 +15,10 @@ import type { Services } from '../services.ts';
 import { originPolicy, tokenReply } from './login.ts';
 
 const presented = z.strictObject({ refresh_token: z.string().min(1).optional() });
+const refreshed = presented.extend({
+  client_id: z.string().max(200).optional(),
+  client_secret: z.string().max(200).optional(),
+});
 const tags = ['Sessions'];
 
 export function sessionRoutes(services: Services): Route[] {
@@ -85,23 +90,27 @@ function refresh(services: Services): Route {
     method: 'post',
     path: '/auth/refresh',
     summary: 'Exchange a refresh token for its successor',
-    description: 'A repeat whose first answer was lost gets the same successor (docs/sessions.md).',
+    description:
+      'A repeat whose first answer was lost gets the same successor (docs/sessions.md). A ' +
+      'confidential client authenticates, by Basic or in the body.',
     tags: ['Sign in'],
     auth: 'optional',
     spends: ['refresh'],
-    body: presented,
+    body: refreshed,
     bodyOptional: true,
     responses: { 200: { description: 'Refreshed', schema: tokenSetSchema } },
     errors: [
       'invalid_token',
+      'invalid_client',
       'session_ended',
       'session_superseded',
       'origin_refused',
       'rate_limited',
       'unavailable',
     ],
-    handler: async ({ body, headers, bearerToken, context }) => {
+    handler: async ({ body, headers, bearerToken, context, raw }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
+      const client = optionalClientCredentials(raw, body);
       const { refreshToken, sessionId } = tokensForRefresh(
         services,
         places,
@@ -116,7 +125,7 @@ function refresh(services: Services): Route {
         address: context.clientAddress,
         ...(sessionId === null ? {} : { sessionId }),
       });
-      const input = { refreshToken, idempotencyKey: idempotencyKey(headers) };
+      const input = { refreshToken, idempotencyKey: idempotencyKey(headers), client };
       return tokenReply(await refreshSession(services, input, context));
     },
   });
