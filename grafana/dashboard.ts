@@ -34,6 +34,8 @@ interface Row {
 const on = (...matchers: string[]) => `{${['instance=~"$instance"', ...matchers].join(',')}}`;
 const rate = (metric: string, ...matchers: string[]) =>
   `rate(latchkey_${metric}${on(...matchers)}[$__rate_interval])`;
+/** Other services name the metrics of their process alike: only the job tells them apart. */
+const ofProcess = (metric: string) => `${metric}${on('job="latchkey"')}`;
 const quantile = (q: number, histogram: string, ...matchers: string[]) =>
   `histogram_quantile(${q}, sum by (le) (${rate(`${histogram}_bucket`, ...matchers)}))`;
 
@@ -244,21 +246,26 @@ const processes: Row = {
       unit: 's',
       threshold: 0.05,
       queries: [
-        { expr: `latchkey_nodejs_eventloop_lag_p99_seconds${on()}`, legend: '{{instance}}' },
+        { expr: ofProcess('nodejs_eventloop_lag_p99_seconds'), legend: '{{instance}}' },
       ],
     },
     {
       title: 'CPU',
       description: 'Cores used. One process verifies on one core; password hashes use others.',
       unit: 'short',
-      queries: [{ expr: rate('process_cpu_seconds_total'), legend: '{{instance}}' }],
+      queries: [
+        {
+          expr: `rate(${ofProcess('process_cpu_seconds_total')}[$__rate_interval])`,
+          legend: '{{instance}}',
+        },
+      ],
     },
     {
       title: 'Memory',
       description: 'Resident memory.',
       unit: 'bytes',
       queries: [
-        { expr: `latchkey_process_resident_memory_bytes${on()}`, legend: '{{instance}}' },
+        { expr: ofProcess('process_resident_memory_bytes'), legend: '{{instance}}' },
       ],
     },
   ],

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { fileURLToPath } from 'node:url';
+import type { Registry } from 'prom-client';
 import { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
-import type { Queryable } from '../eventlog/queryable.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { Writer } from '../eventlog/writer.ts';
 import type { WriterObserver } from '../eventlog/writer-options.ts';
@@ -11,19 +9,25 @@ import type { Config } from '../platform/config.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
-import { createMetrics, type Metrics, startMetricsServer } from '../platform/metrics.ts';
-import { expectedSchemaVersion, schemaVersion } from '../platform/migrate.ts';
+import { createMetrics, type Metrics } from '../platform/metrics.ts';
+import { migrationsDirectory } from '../platform/migration-files.ts';
+import { startOperatorServer } from '../platform/operator-server.ts';
 import { createPasswordHasher } from '../platform/password-hash.ts';
+import type { DedicatedConnection } from '../platform/postgres-connection.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
+import { requireSchema } from '../platform/required-schema.ts';
+import { requireSameDatabase } from '../platform/same-database.ts';
 import { SubjectKeys } from '../platform/subject-cipher.ts';
 import { createApp } from './app.ts';
 import { applyRevocations } from './applied-revocations.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { parseTrustedProxies } from './client-address.ts';
+import { ensureConfiguredAdministrator } from './commands/ensure-administrator.ts';
 import { ensureIssuerKeys } from './commands/ensure-issuer-keys.ts';
 import { docsRoute } from './docs-page.ts';
 import { createFastLane } from './fast-lane.ts';
 import { InFlight } from './in-flight.ts';
+import { observe } from './metric-sources.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { NodeMemory } from './node-memory.ts';
 import { reportNotableEvents } from './notable-events.ts';
@@ -38,18 +42,27 @@ import { startHttpServer } from './server.ts';
 import { loadServerSecrets } from './server-secrets.ts';
 import type { Services } from './services.ts';
 
-export const migrationsDirectory = fileURLToPath(new URL('../../migrations', import.meta.url));
-
 export interface ApiOptions {
   readonly config: Config;
   /** As the application role. */
   readonly databaseUrl: string;
   /** Past a pooler; default: `databaseUrl`. */
   readonly directUrl?: string;
+  /** Made before the API listens, if there is no user with this address. */
+  readonly administrator?: AdministratorToBe;
+  /** In dev one role may migrate and serve. */
+  readonly ownerAllowed?: boolean;
   readonly log: Logger;
+  /** Default: one of its own. */
+  readonly registry?: Registry;
   readonly reusePort?: boolean;
   /** See HttpServerOptions. */
   readonly idleGraceMs?: number;
+}
+
+export interface AdministratorToBe {
+  readonly email: string;
+  readonly password: string;
 }
 
 export interface Api {
@@ -65,12 +78,13 @@ const drainMs = 10_000;
 
 /**
  * Starts one API process against a migrated database: checks it, loads keys, clients and
- * revocations, and only then listens. Throws UnsafeDatabaseError, LogIdentityError, KeyWrapError,
- * ConfigError.
+ * revocations, sees to the administrator, and only then listens. What fails closes what was opened.
+ * Throws UnsafeDatabaseError, SchemaError, LogIdentityError, KeyWrapError, ConfigError.
  */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { config, log } = options;
-  const metrics = createMetrics();
+  await using opened = new AsyncDisposableStack();
+  const metrics = createMetrics(options.registry);
   const memory = new NodeMemory(config);
   const guard = new LogGuard((error) => {
     memory.lease.forfeit();
@@ -84,48 +98,57 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     logger: log,
     onWriterConnect: (client) => guard.checkConnection(client),
   });
-  try {
-    const keyWrap = localKeyWrap(loadKeyRing(config));
-    await checkDatabase(pools.readers, config.poolReaders + writerConnections + 1);
-    await requireSchema(pools.readers);
-    await guard.check(pools.readers);
-    const writer = createWriter(pools, { memory, guard, metrics, log });
-    const handler = new CommandHandler(writer, () => guard.require());
-    const poll = createPoll(pools, { memory, guard, config, keyWrap, log });
-    const services: Services = {
-      config,
-      readers: pools.readers,
-      handler,
-      hasher: createPasswordHasher({
-        memoryKib: config.passwordHashMemoryKib,
-        onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
-      }),
-      subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
-      keyWrap,
-      secrets: await loadServerSecrets(pools.readers, keyWrap),
-      memory,
-      rateLimits: createRateLimits({
-        enabled: config.rateLimits,
-        onLimited: (action) => metrics.rateLimited.inc({ action }),
-      }),
-      metrics,
-      refreshMemory: () => poll.refresh(),
-      now: () => Date.now(),
-    };
-    await ensureIssuerKeys(services, {
-      request_id: 'start-up',
-      correlation_id: 'start-up',
-      actor: null,
-    });
-    const lifetime = await keepLifetimeNoted(pools.readers, config, log);
-    await poll.start();
-    observe(metrics, { pools, memory, services });
-    const parts = { pools, poll, lifetime, memory, guard, metrics };
-    return await listen(options, services, parts);
-  } catch (error) {
-    await pools.end();
-    throw error;
+  opened.defer(() => pools.end());
+  const keyWrap = localKeyWrap(loadKeyRing(config));
+  await requireSchema(pools.readers);
+  await checkDatabase(pools.readers, {
+    connections: config.poolReaders + writerConnections + 1,
+    ownerAllowed: options.ownerAllowed ?? false,
+  });
+  const connection = pools.dedicated('latchkey serve revocation poll');
+  opened.defer(() => connection.close());
+  await requireSameDatabase(pools.readers, connection);
+  await guard.check(pools.readers);
+  const writer = createWriter(pools, { memory, guard, metrics, log });
+  const handler = new CommandHandler(writer, () => guard.require());
+  const poll = createPoll(connection, { memory, guard, config, keyWrap, log });
+  opened.defer(() => poll.stop());
+  const services: Services = {
+    config,
+    readers: pools.readers,
+    handler,
+    hasher: createPasswordHasher({
+      memoryKib: config.passwordHashMemoryKib,
+      onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
+    }),
+    subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
+    keyWrap,
+    secrets: await loadServerSecrets(pools.readers, keyWrap),
+    memory,
+    rateLimits: createRateLimits({
+      enabled: config.rateLimits,
+      onLimited: (action) => metrics.rateLimited.inc({ action }),
+    }),
+    metrics,
+    refreshMemory: () => poll.refresh(),
+    now: () => Date.now(),
+  };
+  await ensureIssuerKeys(services, {
+    request_id: 'start-up',
+    correlation_id: 'start-up',
+    actor: null,
+  });
+  const lifetime = await keepLifetimeNoted(pools.readers, config, log);
+  opened.defer(() => lifetime.stop());
+  await poll.start();
+  if (options.administrator !== undefined) {
+    await ensureConfiguredAdministrator(services, options.administrator, log);
   }
+  observe(metrics, { pools, memory, services });
+  const parts = { pools, poll, lifetime, memory, guard, metrics };
+  const api = await listen(options, services, parts);
+  opened.move();
+  return api;
 }
 
 interface Parts {
@@ -171,11 +194,16 @@ async function listen(
     log,
     inFlight,
   });
-  const metricsServer = await startMetricsServer(metrics.registry, {
+  await using opened = new AsyncDisposableStack();
+  const metricsServer = await startOperatorServer({
+    host: '127.0.0.1',
     // Processes that share the API's port cannot share this one too: each must be scraped by
     // itself.
     port: reusePort ? 0 : config.metricsPort,
+    variables: { port: 'METRICS_PORT' },
+    registry: metrics.registry,
   });
+  opened.defer(() => metricsServer.close());
   const http = await startHttpServer({
     listener: (request, response) => {
       if (!fastLane(request, response)) app(request, response);
@@ -185,21 +213,18 @@ async function listen(
     port: config.port,
     reusePort,
     idleGraceMs,
-  }).catch((error: unknown) => {
-    metricsServer.close();
-    throw error;
   });
+  opened.move();
   return {
     host: config.host,
     port: http.port,
-    metricsPort: portOf(metricsServer),
+    metricsPort: metricsServer.port,
     services,
     stop: async () => {
       await http.drain(drainMs);
       lifetime.stop();
       await poll.stop();
-      metricsServer.closeAllConnections();
-      metricsServer.close();
+      await metricsServer.close();
       await pools.end();
     },
   };
@@ -246,42 +271,15 @@ interface PollParts {
   readonly log: Logger;
 }
 
-function createPoll(pools: Pools, { config, ...parts }: PollParts): RevocationPoll {
+function createPoll(
+  connection: DedicatedConnection,
+  { config, ...parts }: PollParts,
+): RevocationPoll {
   return new RevocationPoll({
     ...parts,
-    connection: pools.dedicated('latchkey serve revocation poll'),
+    connection,
     intervalMs: config.revocationPollMs,
   });
-}
-
-async function requireSchema(readers: Queryable): Promise<void> {
-  const expected = expectedSchemaVersion(migrationsDirectory);
-  const actual = await schemaVersion({ query: (text) => readers.query({ text }) });
-  if (actual < expected) {
-    throw new Error(
-      `The database is at schema version ${actual} and this release needs ${expected}: run \`latchkey migrate\` first.`,
-    );
-  }
-}
-
-function observe(
-  metrics: Metrics,
-  { pools, memory, services }: { pools: Pools; memory: NodeMemory; services: Services },
-): void {
-  const instant = () => ({ now: Date.now(), monotonicNow: performance.now() });
-  const age = () => memory.lease.ageSeconds(instant());
-  Object.assign(metrics.sources, {
-    tailAgeSeconds: age,
-    revocationPollAgeSeconds: age,
-    leaseValid: () => memory.lease.isFresh(instant()),
-    passwordQueueDepth: () => services.hasher.queued,
-    pools: { writers: () => pools.writers.counts(), readers: () => pools.readers.counts() },
-  });
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function packageVersion(): string {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import { limits } from '../domain/kernel/limits.ts';
+import { listen } from '../platform/listen.ts';
 import { newId } from '../platform/new-id.ts';
 import type { InFlight } from './in-flight.ts';
 import { type ErrorAnswer, transportProblem } from './problem.ts';
@@ -67,14 +68,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on('checkExpectation', (request: IncomingMessage, response) =>
     sendReply(response, transportProblem(417, requestIdOf(request))),
   );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, reusePort }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const { port: boundPort } = server.address() as AddressInfo;
+  const address = { host, port, reusePort };
+  const boundPort = await listen(server, address, { host: 'HOST', port: 'PORT' });
   return {
     server,
     host,

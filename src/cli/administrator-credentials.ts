@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../platform/config.ts';
+import { ensureDataDirectory } from '../platform/data-directory.ts';
 
 export interface AdministratorCredentials {
   readonly email: string;
@@ -19,7 +20,7 @@ export function administratorCredentials(config: Config): AdministratorCredentia
     return { email: config.adminEmail, password: config.adminPassword, file: null };
   }
   const file = path.join(config.dataDir, 'administrator');
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o711 });
+  ensureDataDirectory(config.dataDir);
   const generated = { email: 'admin@localhost', password: randomBytes(24).toString('base64url') };
   try {
     const text = `${generated.email}\n${generated.password}\n`;

@@ -1,9 +1,11 @@
-import { ensureAdministrator } from '../api/commands/ensure-administrator.ts';
-import { type Api, migrationsDirectory, startApi } from '../api/serve.ts';
+import { type Api, startApi } from '../api/serve.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { createLogger, type Logger } from '../platform/logging.ts';
+import { processRegistry } from '../platform/metrics.ts';
 import { migrate } from '../platform/migrate.ts';
+import { migrationsDirectory } from '../platform/migration-files.ts';
+import { authority } from '../platform/url-authority.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { startWorker } from '../worker/worker.ts';
 import {
@@ -11,28 +13,32 @@ import {
   administratorCredentials,
 } from './administrator-credentials.ts';
 import { untilStopped } from './shutdown.ts';
-import { startUpMeta } from './start-up-meta.ts';
 
 /** Everything on loopback with one command: what `npm start` runs. */
 export async function dev(): Promise<void> {
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel, name: 'latchkey' });
   for (const warning of config.warnings) log.warn({}, warning);
-  const database = await startDatabase(config, log);
-  try {
-    const api = await startApi({ config, databaseUrl: database.appUrl, log });
-    const { registry } = api.services.metrics;
-    const worker = await startWorker({ config, databaseUrl: database.appUrl, log, registry });
-    const credentials = administratorCredentials(config);
-    await ensureAdministrator(api.services, credentials, startUpMeta);
-    announce(api, credentials, log);
-    await untilStopped(log, async () => {
-      await api.stop();
-      await worker.stop();
-    });
-  } finally {
-    await database.stop();
-  }
+  // Whatever fails during the start closes what was started, the database last.
+  await using running = new AsyncDisposableStack();
+  const credentials = administratorCredentials(config);
+  const database = running.adopt(await startDatabase(config, log), ({ stop }) => stop());
+  const shared = {
+    config,
+    databaseUrl: database.appUrl,
+    ownerAllowed: true,
+    log,
+    registry: processRegistry(),
+  };
+  running.adopt(await startWorker(shared), (worker) => worker.stop());
+  const api = await startApi({
+    ...shared,
+    ...(config.databaseDirectUrl === undefined ? {} : { directUrl: config.databaseDirectUrl }),
+    administrator: credentials,
+  });
+  running.defer(() => api.stop());
+  announce(api, credentials, config, log);
+  await untilStopped(log, () => running.disposeAsync());
 }
 
 interface Database {
@@ -42,7 +48,7 @@ interface Database {
 
 async function startDatabase(config: Config, log: Logger): Promise<Database> {
   if (config.databaseUrl !== undefined) {
-    await migrateAs(config, config.databaseUrl, undefined, log);
+    await migrateAs(config, config.databaseDirectUrl ?? config.databaseUrl, undefined, log);
     return { appUrl: config.databaseUrl, stop: async () => {} };
   }
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger: log });
@@ -106,18 +112,17 @@ async function migrateAs(
 function announce(
   api: Api,
   { email, password, file }: AdministratorCredentials,
+  { appEnv: environment }: Config,
   log: Logger,
 ): void {
-  const url = `http://${api.host}:${api.port}`;
-  log.info(
-    { url, docs: `${url}/docs`, metrics: `http://127.0.0.1:${api.metricsPort}/metrics` },
-    'ready',
-  );
+  const url = `http://${authority(api.host, api.port)}`;
+  const metrics = `http://127.0.0.1:${api.metricsPort}/metrics`;
+  log.info({ environment, url, docs: `${url}/docs`, metrics }, 'ready');
   const where = file === null ? 'from ADMIN_EMAIL and ADMIN_PASSWORD' : `kept in ${file}`;
   const credentials = '{"email":"ada@example.com","password":"a quiet harbour at dusk"}';
   // For a person at a terminal; the structured line above is for machines.
   console.log(`
-Latchkey is ready.
+Latchkey is ready (${environment}).
   API      ${url}
   Docs     ${url}/docs
   Admin    ${email}${process.stdout.isTTY ? `, password ${password}` : ''} (${where})

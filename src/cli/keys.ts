@@ -13,6 +13,7 @@ import { localKeyWrap } from '../platform/key-wrap.ts';
 import { createLogger } from '../platform/logging.ts';
 import { newId } from '../platform/new-id.ts';
 import { createPools } from '../platform/postgres-pool.ts';
+import { requireSchema } from '../platform/required-schema.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
 import { databaseUrls } from './database.ts';
 
@@ -48,6 +49,7 @@ async function withKeyset(work: (services: KeysetServices) => Promise<KeysetStat
   });
   try {
     const { readers, writers } = pools;
+    await requireSchema(readers);
     await new LogGuard().check(readers);
     const state = await work({
       config,

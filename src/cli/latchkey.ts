@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { ConfigError } from '../platform/config.ts';
+import { describeFailure } from './describe-failure.ts';
 import { dev } from './dev.ts';
 import { keysList, keysRevoke, keysRotate } from './keys.ts';
 import { migrateDatabase } from './migrate.ts';
@@ -51,15 +50,8 @@ keys
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = 1;
-  console.error(describe(error));
-}
-
-function describe(error: unknown): string {
-  if (error instanceof ConfigError) return `The configuration has problems:\n${error.message}`;
-  if (error instanceof LatchkeyError) {
-    return [error.code, error.detail, JSON.stringify(error.facts ?? error.errors ?? {})].join(' ');
-  }
-  if (!(error instanceof Error)) return String(error);
-  return (process.env.LOG_LEVEL === 'debug' ? error.stack : undefined) ?? error.message;
+  console.error(describeFailure(error));
+  if (process.env.LOG_LEVEL === 'debug') console.error(error);
+  // At once: a handle that something left open must not keep a process that failed.
+  process.exit(1);
 }

@@ -1,7 +1,7 @@
-import { migrationsDirectory } from '../api/serve.ts';
 import { loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/logging.ts';
 import { migrate } from '../platform/migrate.ts';
+import { migrationsDirectory } from '../platform/migration-files.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { required } from './required.ts';
 
@@ -11,6 +11,7 @@ export async function migrateDatabase(): Promise<void> {
   const log = createLogger({ level: config.logLevel, name: 'latchkey migrate' });
   const applied = await migrate({
     ownerUrl: required(config.databaseDirectUrl, 'DATABASE_URL'),
+    ...(config.databaseUrl === config.databaseDirectUrl ? {} : { sameAs: config.databaseUrl! }),
     appRole: config.databaseAppRole,
     ...(config.databaseAppPassword === undefined
       ? {}

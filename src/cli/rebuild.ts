@@ -4,6 +4,7 @@ import { loadKeyRing } from '../platform/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/key-wrap.ts';
 import { createLogger } from '../platform/logging.ts';
 import { createPools } from '../platform/postgres-pool.ts';
+import { requireSchema } from '../platform/required-schema.ts';
 import { SubjectKeys } from '../platform/subject-cipher.ts';
 import { rebuildAndCompare } from '../projections/rebuild.ts';
 import { databaseUrls } from './database.ts';
@@ -25,6 +26,7 @@ export async function rebuild({ compare = false }: { compare?: boolean }): Promi
     logger: log,
   });
   try {
+    await requireSchema(pools.readers);
     const { identifierKey } = await loadServerSecrets(pools.readers, keyWrap);
     const result = await rebuildAndCompare({
       databaseUrl,

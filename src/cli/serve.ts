@@ -1,30 +1,39 @@
-import { ensureAdministrator } from '../api/commands/ensure-administrator.ts';
 import { startApi } from '../api/serve.ts';
-import { loadConfig } from '../platform/config.ts';
+import { type Config, loadConfig, prodUnlessTold } from '../platform/config.ts';
 import { createLogger } from '../platform/logging.ts';
 import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';
-import { startUpMeta } from './start-up-meta.ts';
 
 /**
  * One API process for production. Refuses to start on an unsafe configuration or an unmigrated
- * schema.
+ * schema, and is ready only once the configured administrator exists.
  */
 export async function serve({ reusePort = false }: { reusePort?: boolean }): Promise<void> {
-  const config = loadConfig({ APP_ENV: 'prod', ...process.env });
+  const config = loadConfig(prodUnlessTold(process.env));
   const log = createLogger({ level: config.logLevel, name: 'latchkey serve' });
   for (const warning of config.warnings) log.warn({}, warning);
   const api = await startApi({
     config,
     databaseUrl: required(config.databaseUrl, 'DATABASE_URL'),
     ...(config.databaseDirectUrl === undefined ? {} : { directUrl: config.databaseDirectUrl }),
+    ...configuredAdministrator(config),
     log,
     reusePort,
   });
-  const { adminEmail: email, adminPassword: password } = config;
-  if (email !== undefined && password !== undefined) {
-    await ensureAdministrator(api.services, { email, password }, startUpMeta);
-  }
-  log.info({ port: api.port, metrics_port: api.metricsPort, issuer: config.issuer }, 'ready');
+  log.info(
+    {
+      environment: config.appEnv,
+      host: api.host,
+      port: api.port,
+      metrics_port: api.metricsPort,
+      issuer: config.issuer,
+    },
+    'ready',
+  );
   await untilStopped(log, () => api.stop());
+}
+
+function configuredAdministrator({ adminEmail: email, adminPassword: password }: Config) {
+  if (email === undefined || password === undefined) return {};
+  return { administrator: { email, password } };
 }

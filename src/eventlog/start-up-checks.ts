@@ -12,11 +12,22 @@ export class UnsafeDatabaseError extends Error {
   }
 }
 
+export interface DatabaseDemands {
+  /** How many this process may open. */
+  readonly connections: number;
+  /** In dev one role may migrate and serve. */
+  readonly ownerAllowed?: boolean;
+}
+
 /**
  * Refuses a database on which "answered" would not mean "durable", or whose positions could repeat.
- * `connections`: how many this process may open. Throws UnsafeDatabaseError with every problem.
+ * Refuses a role that may change the log, unless `ownerAllowed`. `connections`: how many this
+ * process may open. Throws UnsafeDatabaseError with every problem.
  */
-export async function checkDatabase(client: Queryable, connections: number): Promise<void> {
+export async function checkDatabase(
+  client: Queryable,
+  { connections, ownerAllowed = false }: DatabaseDemands,
+): Promise<void> {
   const { rows: settings } = await client.query({
     text: `select name, setting from pg_settings where name in ('server_version_num', 'fsync', 'full_page_writes',
       'synchronous_commit', 'max_connections', 'superuser_reserved_connections')`,
@@ -37,9 +48,15 @@ export async function checkDatabase(client: Queryable, connections: number): Pro
       (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
       (select coalesce(max(pos), 0) from latchkey.events) as last_pos,
       (select coalesce(max(pos), 0) from latchkey.checkpoints) as checkpoint,
-      (select count(*) from pg_stat_activity where backend_type = 'client backend') as connected`,
+      (select count(*) from pg_stat_activity where backend_type = 'client backend') as connected,
+      has_table_privilege('latchkey.events', 'delete') as may_change, current_user as role`,
   });
   const { cache, head, last_pos: lastPos, checkpoint, connected } = rows[0]!;
+  if (rows[0]!.may_change === true && !ownerAllowed) {
+    problems.push(
+      `DATABASE_URL names the role ${String(rows[0]!.role)}, which may change the log: give this process the application role, and the owner to \`latchkey migrate\` only.`,
+    );
+  }
   if (safeInteger(cache) !== 1) {
     problems.push('latchkey.event_pos must have CACHE 1: a tail could skip events.');
   }

@@ -60,8 +60,10 @@ async function createRole(client: pg.Client, options: ApplicationRoleOptions): P
       ? ''
       : ` password ${client.escapeLiteral(options.appPassword)}`;
   try {
-    if (rowCount === 0) await client.query(`create role ${role} login${withPassword}`);
-    else if (withPassword !== '') await client.query(`alter role ${role} login${withPassword}`);
+    if (rowCount === 0) {
+      await client.query(`create role ${role} login${withPassword}`);
+      if (withPassword === '') warnOfNoPassword(options);
+    } else if (withPassword !== '') await client.query(`alter role ${role} login${withPassword}`);
   } catch (error) {
     if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
     const verb = rowCount === 0 ? 'create' : 'set the password of';
@@ -71,6 +73,13 @@ async function createRole(client: pg.Client, options: ApplicationRoleOptions): P
       { cause: error },
     );
   }
+}
+
+function warnOfNoPassword({ appRole, logger }: ApplicationRoleOptions): void {
+  logger.warn(
+    { role: appRole },
+    'DATABASE_APP_PASSWORD is not set: the role was made without a password and can log in only where Postgres asks for none. Set it and run `latchkey migrate` again.',
+  );
 }
 
 /**

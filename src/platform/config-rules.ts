@@ -55,21 +55,51 @@ export function contradictions(
     'must leave room for four polls in LEASE_SECONDS',
   );
   refuseIf(
-    config.metricsPort > 65_535 || (config.metricsPort === config.port && config.port !== 0),
-    'METRICS_PORT',
-    'must be a port other than PORT',
-  );
-  refuseIf(
     given.ADMIN_PASSWORD !== undefined && given.ADMIN_EMAIL === undefined,
     'ADMIN_EMAIL',
     'must be set when ADMIN_PASSWORD is',
+  );
+  refuseIf(
+    given.ADMIN_EMAIL !== undefined && given.ADMIN_PASSWORD === undefined,
+    'ADMIN_PASSWORD',
+    'must be set when ADMIN_EMAIL is; a start with an administrator who exists needs neither',
   );
   refuseIf(
     given.DATABASE_DIRECT_URL !== undefined && given.DATABASE_URL === undefined,
     'DATABASE_URL',
     'must be set when DATABASE_DIRECT_URL is',
   );
+  problems.push(...addressProblems(given, config));
   if (config.appEnv === 'prod') problems.push(...productionProblems(given, config, purpose));
+  return problems;
+}
+
+/** Each process of one machine has its ports, and dev serves this machine alone. */
+function addressProblems(given: Environment, config: Config): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const refuseIf = (wrong: boolean, variable: VariableName, message: string) => {
+    if (wrong) problems.push({ variable, message });
+  };
+  refuseIf(
+    config.metricsPort > 65_535 || (config.metricsPort === config.port && config.port !== 0),
+    'METRICS_PORT',
+    'must be a port other than PORT',
+  );
+  refuseIf(
+    config.workerPort !== 0 && [config.port, config.metricsPort].includes(config.workerPort),
+    'WORKER_PORT',
+    'must be a port other than PORT and METRICS_PORT',
+  );
+  refuseIf(
+    config.appEnv === 'dev' && !isLoopback(config.host),
+    'HOST',
+    'must be a loopback address such as 127.0.0.1 while APP_ENV is dev: set APP_ENV=prod to serve others',
+  );
+  refuseIf(
+    config.appEnv === 'dev' && given.WORKER_HOST !== undefined && !isLoopback(config.workerHost),
+    'WORKER_HOST',
+    'must be a loopback address such as 127.0.0.1 while APP_ENV is dev',
+  );
   return problems;
 }
 
@@ -102,6 +132,11 @@ function productionProblems(
     'must be invite or closed in prod: open registration needs proof of the address by mail',
   );
   return problems;
+}
+
+/** Whether only this machine reaches a server there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function longestAccessLifeSeconds(config: Config): number {

@@ -49,6 +49,12 @@ const audience = z
     `must have at most ${limits.audienceCharactersMax} visible ASCII characters, no quote or backslash`,
   );
 
+/** An address or a name; `[::1]` as in a URL is accepted. */
+const host = z
+  .string()
+  .regex(/^[\w.:%[\]-]+$/, 'must be an address such as 127.0.0.1 or ::1')
+  .transform((text) => text.replace(/^\[(.*)\]$/, '$1'));
+
 const listOf = (text: string) =>
   text
     .split(',')
@@ -119,7 +125,7 @@ const identifier = z
  */
 export const environmentSchema = z.object({
   APP_ENV: z.enum(['dev', 'prod'], 'must be dev or prod'),
-  HOST: z.string(),
+  HOST: host,
   PORT: integer(0, 65_535),
   ISSUER: issuer,
   DATABASE_URL: postgresUrl,
@@ -127,7 +133,10 @@ export const environmentSchema = z.object({
   DATABASE_APP_ROLE: identifier,
   DATABASE_APP_PASSWORD: z.string(),
   DATA_DIR: z.string(),
-  ADMIN_EMAIL: z.email('must be an e-mail address').max(limits.identifierCodePointsMax),
+  // The rules of addresses decide when the administrator is made; `admin@localhost` is one.
+  ADMIN_EMAIL: z
+    .email({ pattern: z.regexes.unicodeEmail, error: 'must be an e-mail address' })
+    .max(limits.identifierCodePointsMax),
   ADMIN_PASSWORD: password,
   KEK: keyRing,
   // One active, two pending, one retiring: with fewer, no rotation would ever be possible.
@@ -143,6 +152,8 @@ export const environmentSchema = z.object({
     'must be fatal, error, warn, info, debug, trace or silent',
   ),
   METRICS_PORT: integer(0, 65_535),
+  WORKER_HOST: host,
+  WORKER_PORT: integer(0, 65_535),
   METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters'),
   ALLOWED_ORIGINS: origins,
   TRUSTED_PROXIES: networks,

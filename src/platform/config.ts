@@ -8,14 +8,16 @@ import {
   unsupportedVariables,
   type VariableName,
 } from './config-schema.ts';
+import { nearMisses } from './near-misses.ts';
+import { authority } from './url-authority.ts';
 
-/** Every problem of an environment at once. */
+/** What an operator has to change in the environment: every problem at once. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly ConfigProblem[];
 
-  constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(({ variable, message }) => `${variable} ${message}`).join('\n'));
+  constructor(problems: readonly ConfigProblem[], options?: ErrorOptions) {
+    super(problems.map(({ variable, message }) => `${variable} ${message}`).join('\n'), options);
     this.problems = problems;
   }
 }
@@ -40,6 +42,7 @@ export function loadConfig(
     if (parsed.success) given[name] = parsed.data;
     else for (const { message } of parsed.error.issues) problems.push({ variable: name, message });
   }
+  problems.push(...uselessFiles(env));
   const config = withDefaults(given, env);
   // A malformed variable was replaced by its default: a contradiction with that one would mislead.
   const malformed = new Set(problems.map(({ variable }) => variable));
@@ -63,12 +66,30 @@ function readVariable(
     return undefined;
   }
   try {
-    return nonEmpty(readFileSync(file, 'utf8').replace(/\r?\n$/, ''));
+    const text = nonEmpty(readFileSync(file, 'utf8').replace(/\r?\n$/, ''));
+    // A secret that was not written yet must not count as one that was left out.
+    if (text === undefined) {
+      problems.push({ variable: `${name}_FILE`, message: `names an empty file: ${file}` });
+    }
+    return text;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     problems.push({ variable: `${name}_FILE`, message: `cannot be read: ${file} (${code})` });
     return undefined;
   }
+}
+
+/** `ISSUER_FILE`: what is no secret is never read from a file. */
+function uselessFiles(env: NodeJS.ProcessEnv): ConfigProblem[] {
+  return Object.keys(environmentSchema.shape)
+    .filter((name) => !(secretVariables as readonly string[]).includes(name))
+    .filter((name) => nonEmpty(env[`${name}_FILE`]) !== undefined)
+    .map((name) => ({ variable: `${name}_FILE`, message: `is not read: set ${name} itself` }));
+}
+
+/** The environment of a command for production: without a word on APP_ENV, or an empty one, prod. */
+export function prodUnlessTold(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, APP_ENV: nonEmpty(env.APP_ENV) ?? 'prod' };
 }
 
 function nonEmpty(text: string | undefined): string | undefined {
@@ -80,7 +101,8 @@ function withDefaults(given: Environment, env: NodeJS.ProcessEnv) {
   const isDev = appEnv === 'dev';
   const host = given.HOST ?? (isDev ? '127.0.0.1' : '0.0.0.0');
   const port = given.PORT ?? 3333;
-  const issuer = given.ISSUER ?? `http://127.0.0.1:${port}`;
+  const issuer = given.ISSUER ?? `http://${authority(isDev ? host : '127.0.0.1', port)}`;
+  const metricsPort = given.METRICS_PORT ?? (port === 0 || port > 64_535 ? 0 : port + 1000);
   return {
     appEnv,
     host,
@@ -100,8 +122,11 @@ function withDefaults(given: Environment, env: NodeJS.ProcessEnv) {
     keyAlgorithm: given.KEY_ALGORITHM ?? 'RS256',
     registration: given.REGISTRATION ?? (isDev ? 'open' : 'closed'),
     logLevel: given.LOG_LEVEL ?? 'info',
-    metricsPort: given.METRICS_PORT ?? (port === 0 || port > 64_535 ? 0 : port + 1000),
+    metricsPort,
     metricsToken: given.METRICS_TOKEN,
+    workerHost: given.WORKER_HOST ?? host,
+    workerPort:
+      given.WORKER_PORT ?? (metricsPort === 0 || metricsPort > 65_534 ? 0 : metricsPort + 1),
     allowedOrigins: given.ALLOWED_ORIGINS ?? [new URL(issuer).origin],
     trustedProxies: given.TRUSTED_PROXIES ?? [],
     rateLimits: given.RATE_LIMITS !== 'off',
@@ -133,9 +158,12 @@ function withDefaults(given: Environment, env: NodeJS.ProcessEnv) {
       iot: given.DEVICE_POLICY_IOT ?? fiveDevices,
     },
     /** For the log at start; nothing here stops the process. */
-    warnings: unsupportedVariables
-      .filter((name) => nonEmpty(env[name]) !== undefined)
-      .map((name) => `${name} is not supported by this version and was ignored`),
+    warnings: [
+      ...unsupportedVariables
+        .filter((name) => nonEmpty(env[name]) !== undefined)
+        .map((name) => `${name} is not supported by this version and was ignored`),
+      ...nearMisses(env),
+    ],
   };
 }
 

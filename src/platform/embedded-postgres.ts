@@ -16,6 +16,7 @@ import {
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { ensureDataDirectory } from './data-directory.ts';
 import { acquireDirectoryLock } from './directory-lock.ts';
 import { choosePort } from './free-port.ts';
 import { createLauncher, type LaunchMode, type PostgresLauncher } from './postgres-binaries.ts';
@@ -67,8 +68,7 @@ export async function startEmbeddedPostgres(
 ): Promise<EmbeddedPostgres> {
   const refused = durabilitySettings.find((name) => options.settings?.[name] !== undefined);
   if (refused !== undefined) throw new Error(`${refused} is not ours to change`);
-  // Others may pass through, for the mode in which Postgres is another user; they can read nothing.
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o711 });
+  ensureDataDirectory(options.dataDir);
   const dataDir = realpathSync(options.dataDir);
   const lock = acquireDirectoryLock(path.join(dataDir, 'postgres.lock'));
   if (lock === undefined) {

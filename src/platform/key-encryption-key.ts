@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from './config.ts';
 import { ConfigError } from './config.ts';
 import { environmentSchema, type KeyEncryptionKey } from './config-schema.ts';
+import { ensureDataDirectory } from './data-directory.ts';
 
 /**
  * The key-encryption keys, the first of which wraps. Without `KEK` in dev: one key of 32 bytes in
@@ -27,7 +28,7 @@ export function loadKeyRing(config: Config): readonly KeyEncryptionKey[] {
 
 /** Appears whole or not at all, and the first of several processes wins. */
 function createKeyFile(file: string): void {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o711 });
+  ensureDataDirectory(path.dirname(file));
   const staging = `${file}.${randomBytes(6).toString('hex')}`;
   const key = `dev-${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64url')}\n`;
   writeFileSync(staging, key, { mode: 0o600, flush: true });

@@ -2,6 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ensureApplicationRole } from './application-role.ts';
 import { type MigrationFile, readMigrations } from './migration-files.ts';
+import { migrationTurnWaitMs, takeMigrationLock } from './migration-lock.ts';
+import { requireSameDatabase } from './same-database.ts';
+import { refuseTransactionPooler } from './session-connection.ts';
 
 interface Logger {
   info(fields: object, message: string): void;
@@ -15,6 +18,10 @@ export interface MigrateOptions {
   /** Set on the role when given; a role that exists keeps its own otherwise. */
   readonly appPassword?: string;
   readonly directory: string;
+  /** Another way to the same database, such as a pooler: refused when it leads elsewhere. */
+  readonly sameAs?: string;
+  /** How long to wait for another migration; by default ten minutes. */
+  readonly turnWaitMs?: number;
   readonly logger: Logger;
   /** How long a file may be tried again while other transactions hold what it needs. */
   readonly lockWaitMs?: number;
@@ -35,9 +42,6 @@ export class MigrationError extends Error {
   override readonly name = 'MigrationError';
 }
 
-// Any constant does, as long as every release uses the same.
-const lockKey = '7021385604918273';
-
 const bookkeeping = `
   create schema if not exists latchkey;
   create table if not exists latchkey.schema_migrations (
@@ -51,7 +55,8 @@ const bookkeeping = `
  * Brings the database to the newest version in `directory` and returns what was applied. Forward
  * only; each file is one transaction together with its bookkeeping row. Any number of processes may
  * call it at once: one works, the others wait and find nothing to do. Throws MigrationError when an
- * applied file was edited, removed or overtaken.
+ * applied file was edited, removed or overtaken, MigrationLockError, and ConfigError for a
+ * connection that no migration can use.
  */
 export async function migrate(options: MigrateOptions): Promise<AppliedMigration[]> {
   const files = readMigrations(options.directory);
@@ -62,7 +67,10 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
   client.on('error', (error) => options.logger.warn({ err: error }, 'migration connection lost'));
   await client.connect();
   try {
-    await client.query('select pg_advisory_lock($1)', [lockKey]);
+    await refuseTransactionPooler(client, options.ownerUrl);
+    if (options.sameAs !== undefined) await requireSame(client, options.sameAs);
+    const waitMs = options.turnWaitMs ?? migrationTurnWaitMs;
+    await takeMigrationLock(client, { waitMs, logger: options.logger });
     await client.query(bookkeeping);
     const pending = await pendingMigrations(client, files, options.logger);
     for (const file of pending) await applyWhenFree(client, file, options);
@@ -71,6 +79,17 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
     return pending.map(({ version, name }) => ({ version, name }));
   } finally {
     await client.end();
+  }
+}
+
+async function requireSame(client: pg.Client, url: string): Promise<void> {
+  const other = new pg.Client({ connectionString: url, application_name: 'latchkey migrate' });
+  other.on('error', () => {});
+  await other.connect();
+  try {
+    await requireSameDatabase(other, client);
+  } finally {
+    await other.end();
   }
 }
 

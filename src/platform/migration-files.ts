@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export interface MigrationFile {
   readonly version: number;
@@ -12,6 +13,9 @@ export interface MigrationFile {
    */
   readonly checksum: string;
 }
+
+/** The migrations of this release. */
+export const migrationsDirectory = fileURLToPath(new URL('../../migrations', import.meta.url));
 
 const namePattern = /^(\d{6})_([a-z0-9_]+)\.sql$/;
 

@@ -6,7 +6,9 @@ import { LogGuard } from '../eventlog/log-guard.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { Writer } from '../eventlog/writer.ts';
 import type { Config } from '../platform/config.ts';
+import type { Readiness } from '../platform/operator-server.ts';
 import { createPools, writerConnections } from '../platform/postgres-pool.ts';
+import { requireSchema } from '../platform/required-schema.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { jobSchemaName } from './job-schema.ts';
 import { checkLog, checkLogWhole } from './jobs/check-log.ts';
@@ -14,6 +16,7 @@ import { ensurePartitions } from './jobs/ensure-partitions.ts';
 import { expireSessions } from './jobs/expire-sessions.ts';
 import { pruneOldEpochs, pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
 import { removeKeys } from './jobs/remove-keys.ts';
+import { workerReadiness } from './readiness.ts';
 import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
@@ -21,6 +24,8 @@ export interface WorkerOptions {
   /** As the application role. */
   readonly databaseUrl: string;
   readonly log: JobLogger;
+  /** In dev one role may migrate and serve. */
+  readonly ownerAllowed?: boolean;
   /** Default: a registry of its own. */
   readonly registry?: Registry;
   /** Epoch milliseconds. */
@@ -31,6 +36,8 @@ export interface WorkerOptions {
 
 export interface Worker {
   readonly metrics: WorkerMetrics;
+  /** Whether it can do its jobs; else what is failing. */
+  readiness(): Promise<Readiness>;
   /** Takes no more jobs, lets those under way end at their next batch, closes everything. */
   stop(): Promise<void>;
 }
@@ -99,7 +106,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     signal: stopping.signal,
   });
   try {
-    await checkDatabase(pools.readers, connectionsMax);
+    await requireSchema(pools.readers);
+    await checkDatabase(pools.readers, {
+      connections: connectionsMax,
+      ownerAllowed: options.ownerAllowed ?? false,
+    });
     await guard.check(pools.readers);
     await startBoss(boss);
     await boss.createQueue(deadLetterQueue, {
@@ -113,7 +124,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await stop();
     throw error;
   }
-  return { metrics, stop };
+  const readiness = () => workerReadiness(pools.readers, { draining: stopping.signal.aborted });
+  return { metrics, readiness, stop };
 }
 
 /** A job runs on the log that this worker started with, and on no other. */

@@ -102,7 +102,9 @@ describe('a shared port', () => {
     const first = await startTestApp([slow], { reusePort: true });
     const second = await startTestApp([slow], { reusePort: true, port: first.port });
     expect(second.port).toBe(first.port);
-    await expect(startTestApp([slow], { port: first.port })).rejects.toThrow('EADDRINUSE');
+    await expect(startTestApp([slow], { port: first.port })).rejects.toThrow(
+      'is taken by another process',
+    );
     await Promise.all([first.drain(100), second.drain(100)]);
   });
 });

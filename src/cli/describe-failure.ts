@@ -1,0 +1,78 @@
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { ConfigError } from '../platform/config.ts';
+import { isConnectionError, sqlState } from '../platform/postgres-errors.ts';
+
+/** What an operator does about a refusal of Postgres, by its SQLSTATE. */
+const remedies: Readonly<Record<string, string>> = {
+  '28P01': 'correct the user and the password in DATABASE_URL',
+  '28000': 'correct the user in DATABASE_URL, or let Postgres accept it (pg_hba.conf)',
+  '3D000': 'create the database, or correct its name in DATABASE_URL',
+  '42P01': 'run `latchkey migrate` first',
+  '3F000': 'run `latchkey migrate` first',
+  '42501':
+    'give DATABASE_URL the role that this command needs: the owner for migrate and rebuild, else the application role',
+  '53100': 'the disk of Postgres is full: free some space',
+  '53300': 'raise max_connections, or lower POOL_READERS',
+};
+
+/**
+ * Says what failed, for a terminal: what is wrong, and where it is known the variable and the
+ * remedy. No stack, no secret.
+ */
+export function describeFailure(error: unknown): string {
+  if (error instanceof ConfigError) {
+    return error.problems.length === 1
+      ? sentence(error.message)
+      : `The configuration has problems:\n${error.message}`;
+  }
+  const state = sqlState(error);
+  const remedy = state === undefined ? undefined : remedies[state];
+  if (remedy !== undefined) return sentence(`Postgres says: ${rootOf(error).message}; ${remedy}`);
+  if (isConnectionError(error) || isConnectionError(rootOf(error))) return unreachable(error);
+  if (error instanceof LatchkeyError) return describeRefusal(error);
+  if (!(error instanceof Error)) return sentence(String(error));
+  if (error.name === 'KeyWrapError') {
+    return sentence(`KEK does not open what this database holds: ${error.message}`);
+  }
+  return sentence(error.message);
+}
+
+function unreachable(error: unknown): string {
+  const { address, hostname, port, code, message } = partsOf(rootOf(error));
+  const at = address ?? hostname;
+  const where = at === undefined ? '' : ` at ${at}${port === undefined ? '' : ` port ${port}`}`;
+  return sentence(
+    `Postgres cannot be reached${where} (${code ?? message}): start it, or correct DATABASE_URL`,
+  );
+}
+
+function describeRefusal({ code, detail, facts, errors }: LatchkeyError): string {
+  if (code === 'unavailable') {
+    return sentence(`Postgres did not answer in time (${detail}): see whether it is overloaded`);
+  }
+  const more = facts ?? errors;
+  return [code, detail, more && JSON.stringify(more)].filter(Boolean).join(' ');
+}
+
+interface SocketError {
+  readonly address?: string;
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** A name with several addresses fails with all of them at once: the first speaks for the others. */
+function partsOf(error: Error): SocketError {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return first as SocketError;
+}
+
+function rootOf(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  return error.cause instanceof Error ? rootOf(error.cause) : error;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,4 @@
+/** `host:port` for a URL: an IPv6 address stands in brackets (RFC 3986 section 3.2.2). */
+export function authority(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
