@@ -128,6 +128,8 @@ function advance(session: Seeded, round: number): Command {
           accessTokenTtlSeconds: 900,
           graceSeconds: 30,
           idleSeconds: 0,
+          pii: Buffer.alloc(0),
+          moved: false,
         })
       : changeSession(session.sessionId, session, { type: 'RevokeSession', now, reason: 'logout' });
   session.version = change.version;

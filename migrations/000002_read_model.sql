@@ -15,6 +15,7 @@ create table latchkey.users (
   lock_count integer not null,
   locked_until timestamptz,
   last_failure_at timestamptz,
+  devices jsonb not null,
   password_changed_at timestamptz,
   pii bytea
 ) with (fillfactor = 80);
@@ -108,6 +109,16 @@ create table latchkey.access_token_lifetimes (
 create table latchkey.password_hashes (
   user_id uuid primary key,
   hash text not null
+) with (fillfactor = 90);
+-- Devices that have logged in before. A token of an earlier epoch than the user's (column devices) is worth nothing.
+create table latchkey.device_tokens (
+  user_id uuid not null,
+  device_id uuid not null,
+  secret_hash text not null,
+  epoch integer not null,
+  created_at timestamptz not null,
+  used_at timestamptz,
+  primary key (user_id, device_id)
 ) with (fillfactor = 90);
 create table latchkey.key_secrets (
   kid text primary key,

@@ -5,17 +5,19 @@ create function latchkey.project_users(input jsonb, refused integer[]) returns v
 begin
   insert into latchkey.users
   select r.user_id, r.version, r.status, r.registered_at, r.email_verified, r.has_password, r.roles, r.epoch,
-    r.failed_checks, r.lock_count, r.locked_until, r.last_failure_at, r.password_changed_at, r.pii
+    r.failed_checks, r.lock_count, r.locked_until, r.last_failure_at, r.devices,
+    r.password_changed_at, r.pii
   from jsonb_to_recordset(input) as r(c integer, user_id uuid, version integer, status text, registered_at timestamptz,
     email_verified boolean, has_password boolean, roles text[], epoch integer, failed_checks integer,
-    lock_count integer, locked_until timestamptz, last_failure_at timestamptz, password_changed_at timestamptz,
-    pii bytea)
+    lock_count integer, locked_until timestamptz, last_failure_at timestamptz, devices jsonb,
+    password_changed_at timestamptz, pii bytea)
   where r.c <> all (refused) order by r.user_id
   on conflict (user_id) do update set version = excluded.version, status = excluded.status,
     registered_at = excluded.registered_at, email_verified = excluded.email_verified,
     has_password = excluded.has_password, roles = excluded.roles, epoch = excluded.epoch,
     failed_checks = excluded.failed_checks, lock_count = excluded.lock_count, locked_until = excluded.locked_until,
-    last_failure_at = excluded.last_failure_at, password_changed_at = excluded.password_changed_at, pii = excluded.pii;
+    last_failure_at = excluded.last_failure_at, devices = excluded.devices,
+    password_changed_at = excluded.password_changed_at, pii = excluded.pii;
 end $$;
 
 create function latchkey.project_sessions(input jsonb, refused integer[]) returns void language plpgsql as $$
@@ -37,7 +39,7 @@ begin
     parent_hash = excluded.parent_hash, salt = excluded.salt, idempotency_key_hash = excluded.idempotency_key_hash,
     access_expires_at = excluded.access_expires_at, tokens_from_generation = excluded.tokens_from_generation,
     tokens_mark_generation = excluded.tokens_mark_generation, tokens_mark_until = excluded.tokens_mark_until,
-    ended_at = excluded.ended_at, end_reason = excluded.end_reason, end_pii = excluded.end_pii;
+    ended_at = excluded.ended_at, end_reason = excluded.end_reason, pii = excluded.pii, end_pii = excluded.end_pii;
 end $$;
 
 create function latchkey.project_clients(input jsonb, refused integer[]) returns void language plpgsql as $$
@@ -82,6 +84,30 @@ begin
   where r.c <> all (refused);
 end $$;
 
+-- A login that showed a token sets used_at, another one adds a token. A user keeps the newest ten that were shown at least
+-- once and the newest ten that never were, so that a client which forgets its tokens does not push the others out.
+create function latchkey.store_device_tokens(input jsonb, refused integer[]) returns void language plpgsql as $$
+begin
+  insert into latchkey.device_tokens
+  select r.user_id, r.device_id, r.secret_hash, r.epoch, r.created_at, r.used_at
+  from jsonb_to_recordset(input) as r(c integer, user_id uuid, device_id uuid, secret_hash text, epoch integer,
+    created_at timestamptz, used_at timestamptz)
+  where r.c <> all (refused) order by r.user_id, r.device_id
+  on conflict (user_id, device_id) do update set used_at = excluded.used_at;
+  delete from latchkey.device_tokens d
+  using (
+    select t.user_id, t.device_id,
+      row_number() over (
+        partition by t.user_id, t.used_at is null order by coalesce(t.used_at, t.created_at) desc, t.device_id
+      ) as place,
+      t.epoch < max(t.epoch) over (partition by t.user_id) as outdated
+    from latchkey.device_tokens t
+    where t.user_id in (
+      select r.user_id from jsonb_to_recordset(input) as r(c integer, user_id uuid) where r.c <> all (refused))
+  ) as ranked
+  where d.user_id = ranked.user_id and d.device_id = ranked.device_id and (ranked.place > 10 or ranked.outdated);
+end $$;
+
 create function latchkey.store_secrets(input jsonb, refused integer[]) returns void language plpgsql as $$
 begin
   if input ? 'password_hashes' then
@@ -90,6 +116,7 @@ begin
     where r.c <> all (refused) order by r.user_id
     on conflict (user_id) do update set hash = excluded.hash;
   end if;
+  if input ? 'device_tokens' then perform latchkey.store_device_tokens(input -> 'device_tokens', refused); end if;
   if input ? 'subject_keys' then
     insert into latchkey.subject_keys
     select r.subject_id, r.wrapped
@@ -244,7 +271,7 @@ begin
 
   -- What may break a unique key comes first: a batch that fails has then cost little.
   if rows ? 'credentials' then perform latchkey.project_credentials(rows -> 'credentials', refused); end if;
-  if rows ?| array['password_hashes', 'subject_keys', 'key_secrets'] then
+  if rows ?| array['password_hashes', 'device_tokens', 'subject_keys', 'key_secrets'] then
     perform latchkey.store_secrets(rows, refused);
   end if;
 
@@ -353,7 +380,8 @@ begin
   execute format('grant select, usage on sequence latchkey.event_pos to %I', role_name);
   execute format('grant select, insert, update, delete on latchkey.users, latchkey.sessions, latchkey.clients,
     latchkey.keysets, latchkey.invites, latchkey.credentials, latchkey.revocations, latchkey.projection_watermarks,
-    latchkey.checkpoints, latchkey.access_token_lifetimes, latchkey.password_hashes, latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
+    latchkey.checkpoints, latchkey.access_token_lifetimes, latchkey.password_hashes, latchkey.device_tokens,
+    latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
   execute format('grant execute on function latchkey.ensure_session_partitions(integer, bigint) to %I', role_name);
   execute format('grant usage, create on schema latchkey_scratch to %I', role_name);
 end $$;

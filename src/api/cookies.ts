@@ -2,6 +2,10 @@ import { LatchkeyError } from '../domain/kernel/errors.ts';
 
 export const refreshCookieName = '__Host-latchkey_refresh';
 
+export const deviceCookieName = '__Host-latchkey_device';
+/** The longest that browsers keep a cookie. */
+const deviceCookieMaxAgeSeconds = 400 * 24 * 60 * 60;
+
 const attributes = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 
 /** A Set-Cookie value that keeps the refresh token for `maxAgeSeconds`. */
@@ -13,6 +17,21 @@ export function setRefreshCookie(refreshToken: string, maxAgeSeconds: number): s
 /** A Set-Cookie value that removes the refresh token. */
 export function clearRefreshCookie(): string {
   return `${refreshCookieName}=; Max-Age=0; ${attributes}`;
+}
+
+/** A Set-Cookie value that keeps the device token. */
+export function setDeviceCookie(deviceToken: string): string {
+  return `${deviceCookieName}=${deviceToken}; Max-Age=${deviceCookieMaxAgeSeconds}; ${attributes}`;
+}
+
+/** The device token of a Cookie header, the first of several, or null. It is no credential. */
+export function deviceCookie(header: string | undefined): string | null {
+  for (const pair of header?.split(';') ?? []) {
+    const equals = pair.indexOf('=');
+    if (equals === -1 || trimmed(pair.slice(0, equals)) !== deviceCookieName) continue;
+    return trimmed(pair.slice(equals + 1));
+  }
+  return null;
 }
 
 /**

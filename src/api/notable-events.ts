@@ -11,6 +11,8 @@ const notable: Readonly<
   KeyRevoked: { level: 'warn', message: 'an issuer key was revoked' },
   RefreshTokenReuseDetected: { level: 'warn', message: 'a refresh token was used twice' },
   UserLocked: { level: 'warn', message: 'a user was locked out after failed logins' },
+  DeviceLocked: { level: 'warn', message: 'a known device was locked out after failed logins' },
+  UserUnlocked: { level: 'info', message: 'the locks of a user were lifted' },
 };
 
 /** A log line and a count for each notable event of a committed command. Ids only. */

@@ -9,7 +9,7 @@ export interface Profile {
   readonly picture?: string;
 }
 
-/** What a session's event seals about where it began. */
+/** What a session's event seals about where it began, or where its last refresh came from. */
 export interface SessionOrigin {
   readonly ip: string;
   readonly user_agent: string;
@@ -40,6 +40,14 @@ export class PersonalData {
   seal(record: Readonly<Record<string, string>>): Uint8Array {
     if (this.#key === null) throw new Error('an erased subject has no key');
     return sealPersonalData(this.#key, this.#subjectId, record);
+  }
+
+  /** Where a request came from, for the event that it causes. */
+  sealPlace(from: {
+    readonly clientAddress: string;
+    readonly userAgent: string | null;
+  }): Uint8Array {
+    return this.seal({ ip: from.clientAddress, user_agent: from.userAgent ?? '' });
   }
 
   profile(pii: Uint8Array | null): Profile {

@@ -1,4 +1,5 @@
 import type { SessionState } from '../domain/session/state.ts';
+import { isLocked } from '../domain/user/lockout.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { PersonalData } from './personal-data.ts';
 
@@ -20,6 +21,20 @@ export function representUser(userId: string, state: UserState, personal: Person
     ...(picture === undefined ? {} : { picture }),
     created_at: toTime(state.registeredAt),
     disabled: state.status === 'disabled',
+  };
+}
+
+/** `User` as administrators see it: `locked_until` while strangers' wrong passwords lock it. */
+export function representUserToAdmin(
+  userId: string,
+  state: UserState,
+  personal: PersonalData,
+  now: number,
+) {
+  const lockedUntil = isLocked(state, now) ? state.lockedUntil : null;
+  return {
+    ...representUser(userId, state, personal),
+    ...(lockedUntil === null ? {} : { locked_until: toTime(lockedUntil) }),
   };
 }
 

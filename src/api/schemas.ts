@@ -40,19 +40,24 @@ export const oauthErrorSchema = z
   .strictObject({ error: z.string(), error_description: z.string().optional() })
   .meta({ id: 'OAuthError', description: 'RFC 6749 section 5.2' });
 
-export const userSchema = z
-  .strictObject({
-    id,
-    email: z.string(),
-    email_verified: z.boolean(),
-    roles: z.array(z.string()),
-    name: z.string().optional(),
-    phone_number: z.string().optional(),
-    picture: z.string().optional(),
-    created_at: time,
-    disabled: z.boolean(),
-  })
-  .meta({ id: 'User' });
+const user = z.strictObject({
+  id,
+  email: z.string(),
+  email_verified: z.boolean(),
+  roles: z.array(z.string()),
+  name: z.string().optional(),
+  phone_number: z.string().optional(),
+  picture: z.string().optional(),
+  created_at: time,
+  disabled: z.boolean(),
+});
+
+export const userSchema = user.meta({ id: 'User' });
+
+/** As administrators see it. */
+export const adminUserSchema = user
+  .extend({ locked_until: time.optional() })
+  .meta({ id: 'AdminUser', description: '`locked_until` only while the user is locked' });
 
 export const sessionSchema = z
   .strictObject({
@@ -86,7 +91,7 @@ export const sessionListSchema = z.strictObject({ sessions: z.array(sessionSchem
 export const meSchema = z.strictObject({ user: userSchema, session: sessionSchema });
 export const endedSchema = z.strictObject({ ended: z.int().min(0) });
 export const userPageSchema = z.strictObject({
-  users: z.array(userSchema),
+  users: z.array(adminUserSchema),
   next_cursor: z.string().nullable(),
 });
 

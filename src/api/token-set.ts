@@ -13,10 +13,13 @@ export interface IssuedTokens {
     readonly expires_in: number;
     readonly refresh_token?: string;
     readonly refresh_expires_in?: number;
+    readonly device_token?: string;
     readonly session: ReturnType<typeof representSession>;
     readonly user: ReturnType<typeof representUser>;
   };
   readonly refreshToken: string | null;
+  /** Only of a login, and only where the device was not known. */
+  readonly deviceToken: string | null;
   readonly refreshExpiresInSeconds: number;
   readonly transport: 'body' | 'cookie';
 }
@@ -36,10 +39,11 @@ export async function issueTokens(
     readonly user: UserState;
     readonly personal: PersonalData;
     readonly secret: Buffer | null;
+    readonly deviceToken?: string | null;
   },
 ): Promise<IssuedTokens> {
   const { config, memory, secrets } = services;
-  const { session, sessionId, secret } = input;
+  const { session, sessionId, secret, deviceToken = null } = input;
   const now = services.now();
   const accessLifeMs = session.accessExpiresAt - session.refreshedAt;
   const expiresAt = Math.min(now + accessLifeMs, session.expiresAt);
@@ -75,17 +79,19 @@ export async function issueTokens(
           secret,
         });
   const refreshExpiresInSeconds = Math.max(0, Math.floor((session.expiresAt - now) / 1000));
-  const inBody = refreshToken !== null && session.transport === 'body';
+  const inBody = session.transport === 'body';
   return {
     refreshToken,
+    deviceToken,
     refreshExpiresInSeconds,
     transport: session.transport,
     body: {
       token_type: 'Bearer',
       access_token: accessToken,
       expires_in: Math.max(0, Math.floor(expiresAt / 1000) - Math.floor(now / 1000)),
-      ...(inBody ? { refresh_token: refreshToken } : {}),
+      ...(inBody && refreshToken !== null ? { refresh_token: refreshToken } : {}),
       ...(refreshToken === null ? {} : { refresh_expires_in: refreshExpiresInSeconds }),
+      ...(inBody && deviceToken !== null ? { device_token: deviceToken } : {}),
       session: representSession(sessionId, session, input.personal, sessionId),
       user: representUser(input.userId, input.user, input.personal),
     },

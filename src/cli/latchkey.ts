@@ -6,6 +6,7 @@ import { keysList, keysRevoke, keysRotate } from './keys.ts';
 import { migrateDatabase } from './migrate.ts';
 import { rebuild } from './rebuild.ts';
 import { serve } from './serve.ts';
+import { usersUnlock } from './users.ts';
 import { worker } from './worker.ts';
 
 const program = new Command('latchkey')
@@ -46,6 +47,16 @@ keys
   .argument('<kid>')
   .description('refuse every token of a key at once')
   .action(keysRevoke);
+
+program
+  .command('users')
+  .description('user accounts')
+  .command('unlock')
+  .argument('<email|id>')
+  .description(
+    'lift the lock that wrong passwords brought, also when every administrator is locked',
+  )
+  .action(usersUnlock);
 
 try {
   await program.parseAsync();

@@ -57,6 +57,7 @@ export interface CommandRows {
   readonly credentials?: readonly Row[];
   readonly revocations?: readonly RevocationRow[];
   readonly password_hashes?: readonly Row[];
+  readonly device_tokens?: readonly Row[];
   readonly subject_keys?: readonly Row[];
   readonly key_secrets?: readonly Row[];
 }

@@ -1,3 +1,4 @@
+import type { EventValue } from '../domain/kernel/event.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
@@ -40,13 +41,14 @@ export function userRow(userId: string, version: number, state: UserState) {
     lock_count: state.lockCount,
     locked_until: toTimestampOrNull(state.lockedUntil),
     last_failure_at: toTimestampOrNull(state.lastFailureAt),
+    devices: state.devices as unknown as EventValue,
     password_changed_at: toTimestampOrNull(state.passwordChangedAt),
     pii: toHex(state.pii),
   };
 }
 
 const userColumns = `u.user_id, u.version, u.status, u.registered_at, u.email_verified, u.has_password, u.roles, u.epoch,
-  u.failed_checks, u.lock_count, u.locked_until, u.last_failure_at, u.password_changed_at, u.pii`;
+  u.failed_checks, u.lock_count, u.locked_until, u.last_failure_at, u.devices, u.password_changed_at, u.pii`;
 
 const commandColumns = `${userColumns}, st.guard_v, k.wrapped as subject_key, p.hash as password_hash`;
 
@@ -69,6 +71,7 @@ export function userRecord(row: Record<string, unknown>): UserRecord {
       lockCount: row.lock_count as number,
       lockedUntil: fromTimestampOrNull(row.locked_until),
       lastFailureAt: fromTimestampOrNull(row.last_failure_at),
+      devices: row.devices as UserState['devices'],
       passwordChangedAt: fromTimestampOrNull(row.password_changed_at),
       pii: row.pii as Uint8Array | null,
     },

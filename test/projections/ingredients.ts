@@ -12,12 +12,16 @@ interface Presentable {
 
 /** What can happen to a registered user; `profile` is sealed. */
 export function userCommands(now: number, profile: Uint8Array): readonly UserCommand[] {
+  const check = { type: 'CheckPassword', now, device: null, pii: profile } as const;
   return [
     { type: 'ChangeProfile', now, pii: profile },
     { type: 'ChangePassword', now },
-    { type: 'CheckPassword', now, matches: false },
-    { type: 'CheckPassword', now, matches: false },
-    { type: 'CheckPassword', now, matches: true },
+    { ...check, matches: false },
+    { ...check, matches: false },
+    { ...check, matches: false, device: { id: 'a device', epoch: 0 } },
+    { ...check, matches: true, device: { id: 'a device', epoch: 0 } },
+    { ...check, matches: true },
+    { type: 'UnlockUser', now },
     { type: 'RaiseEpoch', now },
     { type: 'GrantRole', now, role: 'reader' },
     { type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 },
@@ -42,6 +46,8 @@ export function refreshCommand(
     accessTokenTtlSeconds: 900,
     graceSeconds: 30,
     idleSeconds: 0,
+    pii: randomBytes(40),
+    moved: session.state.generation % 2 === 0,
   };
 }
 

@@ -109,6 +109,8 @@ export class JobWorld {
       accessTokenTtlSeconds: 900,
       graceSeconds: 30,
       idleSeconds: 0,
+      pii: new Uint8Array([1]),
+      moved: false,
     });
   }
 

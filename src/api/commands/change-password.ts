@@ -22,7 +22,8 @@ export interface ChangePasswordInput {
 }
 
 /**
- * Replaces the password once the present one was given, which counts and locks as at a login. In
+ * Replaces the password once the present one was given; wrong ones count and lock apart, for this
+ * session. In
  * the same transaction every other session ends and the user's epoch rises: all access tokens are
  * stale, and only the session that asked can refresh. Raises `invalid_credentials`,
  * `password_refused` (with reasons), `conflict`, `invalid_token`, `unavailable`.
@@ -44,7 +45,12 @@ export async function changePassword(
   );
   const hash = matches ? await services.hasher.hash(accepted, turn) : null;
   await services.handler.run(known.userId, () =>
-    attempt(services, input, { hash, comparedWith: known.state.passwordChangedAt }, context),
+    attempt(
+      services,
+      input,
+      { hash, comparedWith: known.state.passwordChangedAt, pii: personal.sealPlace(context) },
+      context,
+    ),
   );
 }
 
@@ -52,19 +58,28 @@ export async function changePassword(
 interface Checked {
   readonly hash: string | null;
   readonly comparedWith: number | null;
+  readonly pii: Uint8Array;
 }
 
 async function attempt(
   services: Services,
   { userId, sessionId }: ChangePasswordInput,
-  { hash, comparedWith }: Checked,
+  { hash, comparedWith, pii }: Checked,
   context: RequestContext,
 ): Promise<Attempt<undefined>> {
   const now = services.now();
   const [user, live] = await findUserWithSessions(services.readers, userId);
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   const matches = hash !== null;
-  const checked = changeUser(userId, user, { type: 'CheckPassword', now, matches, comparedWith });
+  const checked = changeUser(userId, user, {
+    type: 'CheckPassword',
+    now,
+    matches,
+    comparedWith,
+    // A live session is no stranger: it counts its own failures, and no stranger's lock stops it.
+    device: { id: sessionId, epoch: user.state.devices.epoch },
+    pii,
+  });
   const refusal = checked.refusal;
   if (hash === null || refusal !== undefined) {
     return {

@@ -9,6 +9,7 @@ import type { StreamTouch } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
+import type { DeviceToken } from '../../projections/device-token.ts';
 import type { SessionRecord } from '../../projections/session.ts';
 import type { UserForCommand } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
@@ -20,6 +21,7 @@ import { type IssuedTokens, issueTokens } from '../token-set.ts';
 import { metaOf } from './actor.ts';
 import { authenticateClient } from './authenticate-client.ts';
 import { findUserWithSessions, guardUser } from './guard.ts';
+import { goesFirst, knownDevice, presentedDevice, rememberDevice } from './known-device.ts';
 
 export interface LogInInput {
   readonly email: string;
@@ -30,6 +32,8 @@ export interface LogInInput {
   readonly clientSecret: string | null;
   /** Wanted; null for the default. */
   readonly audience: readonly string[] | null;
+  /** What an earlier login of this device was given; null for a stranger. */
+  readonly deviceToken: string | null;
 }
 
 /**
@@ -46,7 +50,11 @@ export async function logIn(
   const audience = grantedAudience(services, input);
   const known = await findUserByEmail(services, input.email);
   const password = input.password.normalize('NFC');
-  const turn = { group: networkOf(context.clientAddress) };
+  const device = known && (await presentedDevice(services.readers, known, input.deviceToken));
+  const turn = {
+    group: networkOf(context.clientAddress),
+    preferred: known !== null && goesFirst(known.state, device, services.now()),
+  };
   const check = await services.hasher.verify(known?.passwordHash ?? null, password, turn);
   if (known === null) {
     // No event: a stranger must not be able to grow the log.
@@ -61,7 +69,12 @@ export async function logIn(
   };
   try {
     return await services.handler.run(known.userId, () =>
-      attempt(services, input, { known, audience, matches: check.matches, rehashed, pay }, context),
+      attempt(
+        services,
+        input,
+        { known, audience, device, matches: check.matches, rehashed, pay },
+        context,
+      ),
     );
   } catch (error) {
     // The password changed during the check: whoever tries it now hears what everybody with an old
@@ -74,6 +87,7 @@ export async function logIn(
 interface Checked {
   readonly known: UserForCommand;
   readonly audience: readonly string[];
+  readonly device: DeviceToken | null;
   readonly matches: boolean;
   readonly rehashed: string | null;
   /** Once for all attempts of one login. */
@@ -83,26 +97,83 @@ interface Checked {
 async function attempt(
   services: Services,
   input: LogInInput,
-  { known, audience, matches, rehashed, pay }: Checked,
+  { known, audience, device, matches, rehashed, pay }: Checked,
   context: RequestContext,
 ): Promise<Attempt<IssuedTokens>> {
-  const { readers, config, metrics } = services;
+  const { readers, metrics } = services;
   const now = services.now();
   const [user, live] = await findUserWithSessions(readers, known.userId);
   if (user === null) throw new LatchkeyError('invalid_credentials', { detail: 'user is gone' });
+  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
   const checked = changeUser(user.userId, user, {
     type: 'CheckPassword',
     now,
     matches,
     comparedWith: known.state.passwordChangedAt,
+    device: knownDevice(device),
+    pii: personal.sealPlace(context),
   });
   if (checked.refusal !== undefined) {
     return refused(services, checked, context);
   }
   // Not before it is certain that the login succeeds: a refusal here must not tell of a password.
   pay();
-  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
   const sessionId = newId();
+  const { secret, started } = start(
+    services,
+    input,
+    { now, sessionId, audience, user, personal },
+    context,
+  );
+  const ended = supersede(services, live, input, { now, sessionId, personal });
+  const remembered = rememberDevice(user.userId, checked.state, device, now);
+  const passwordRows =
+    rehashed === null ? {} : { password_hashes: [{ user_id: user.userId, hash: rehashed }] };
+  return {
+    command: {
+      commandId: newId(),
+      meta: metaOf({
+        meta: () => ({ ...context.meta(), actor: { type: 'user', id: user.userId } }),
+      }),
+      streams: [guardUser(user, checked.touch), started.touch, ...ended.map(({ touch }) => touch)],
+      rows: mergeRows(
+        checked.rows,
+        started.rows,
+        passwordRows,
+        remembered.rows,
+        ...ended.map(({ rows }) => rows),
+      ),
+    },
+    answer: () => {
+      metrics.logins.inc({ outcome: 'accepted', reason: input.device.type });
+      return issueTokens(services, {
+        sessionId,
+        session: started.state,
+        userId: user.userId,
+        user: checked.state,
+        personal,
+        secret,
+        deviceToken: remembered.deviceToken,
+      });
+    },
+  };
+}
+
+interface Newcomer {
+  readonly now: number;
+  readonly sessionId: string;
+  readonly audience: readonly string[];
+  readonly user: UserForCommand;
+  readonly personal: PersonalData;
+}
+
+/** The new session, and the secret of its refresh token if it has one. */
+function start(
+  { config }: Services,
+  input: LogInInput,
+  { now, sessionId, audience, user, personal }: Newcomer,
+  context: RequestContext,
+): { secret: Buffer | null; started: Change<SessionRecord['state']> } {
   const lifetimes = lifetimesFor(input.device.type, config.lifetimeProfile, config);
   const secret = lifetimes.refreshable ? randomBytes(32) : null;
   const started = changeSession(sessionId, null, {
@@ -124,30 +195,7 @@ async function attempt(
       device_name: input.device.name,
     }),
   });
-  const ended = supersede(services, live, input, { now, sessionId, personal });
-  const passwordRows =
-    rehashed === null ? {} : { password_hashes: [{ user_id: user.userId, hash: rehashed }] };
-  return {
-    command: {
-      commandId: newId(),
-      meta: metaOf({
-        meta: () => ({ ...context.meta(), actor: { type: 'user', id: user.userId } }),
-      }),
-      streams: [guardUser(user, checked.touch), started.touch, ...ended.map(({ touch }) => touch)],
-      rows: mergeRows(checked.rows, started.rows, passwordRows, ...ended.map(({ rows }) => rows)),
-    },
-    answer: () => {
-      metrics.logins.inc({ outcome: 'accepted', reason: input.device.type });
-      return issueTokens(services, {
-        sessionId,
-        session: started.state,
-        userId: user.userId,
-        user: checked.state,
-        personal,
-        secret,
-      });
-    },
-  };
+  return { secret, started };
 }
 
 function refused<S>(

@@ -76,6 +76,8 @@ async function attempt(
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   requireClientOfSession(services.memory, record.state.clientId, client);
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
+  const lastSeen = personal.sessionOrigin(record.state.pii);
+  const seen = { ...lastSeen, ip: context.clientAddress, user_agent: context.userAgent ?? '' };
   const newSalt = randomBytes(16).toString('base64url');
   const successor = deriveSuccessorSecret(
     token.secret,
@@ -94,6 +96,8 @@ async function attempt(
     newSalt,
     accessTokenTtlSeconds: lifetimesFor(record.state.deviceType, config.lifetimeProfile, config)
       .accessTokenTtlSeconds,
+    pii: personal.seal(seen),
+    moved: seen.ip !== lastSeen.ip || seen.user_agent !== lastSeen.user_agent,
   });
   const isRepeat = change.events.length === 0;
   const command = isRepeat

@@ -3,7 +3,7 @@ import { isId } from '../../domain/kernel/ids.ts';
 import { findSession } from '../../projections/session.ts';
 import { findUser, listUsers, type UserForCommand } from '../../projections/user.ts';
 import { PersonalData } from '../personal-data.ts';
-import { representSession, representUser } from '../representations.ts';
+import { representSession, representUser, representUserToAdmin } from '../representations.ts';
 import type { Services } from '../services.ts';
 import { findUserByEmail } from './user-by-email.ts';
 
@@ -39,8 +39,8 @@ export async function pageOfUsers(
 }
 
 /**
- * The user with this address, in whatever spelling, found without reading anybody else's; in a list, for it is a
- * filter.
+ * The user with this address, in whatever spelling, found without reading anybody else's; in a
+ * list, for it is a filter.
  */
 export async function usersByEmail(services: Services, text: string) {
   const user = await findUserByEmail(services, text);
@@ -49,7 +49,7 @@ export async function usersByEmail(services: Services, text: string) {
 
 async function represent(services: Services, user: UserForCommand) {
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
-  return representUser(user.userId, user.state, personal);
+  return representUserToAdmin(user.userId, user.state, personal, services.now());
 }
 
 function encodeCursor({ userId, state }: UserForCommand): string {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
 import { logIn } from '../commands/log-in.ts';
-import { refreshCookie, setRefreshCookie } from '../cookies.ts';
+import { deviceCookie, refreshCookie, setDeviceCookie, setRefreshCookie } from '../cookies.ts';
 import { deviceNameOf } from '../device-name.ts';
 import { withFailureBudget } from '../failure-budget.ts';
 import { withFloor } from '../login-floor.ts';
@@ -25,6 +25,7 @@ const login = z.strictObject({
   audience: z
     .union([audience, z.array(audience).min(1).max(limits.audiencesPerClientMax)])
     .optional(),
+  device_token: anything.optional(),
 });
 
 export function loginRoutes(services: Services): Route[] {
@@ -34,7 +35,10 @@ export function loginRoutes(services: Services): Route[] {
       method: 'post',
       path: '/auth/login',
       summary: 'Log in with a password',
-      description: 'A session of the same device type may be ended by it, as its policy says.',
+      description:
+        'A session of the same device type may be ended by it, as its policy says. ' +
+        'Keep `device_token` and send it with the next login: strangers cannot lock out a device ' +
+        'that has logged in before.',
       tags: ['Sign in'],
       auth: 'none',
       spends: ['login', 'login_failure', 'login_success'],
@@ -65,6 +69,7 @@ export function loginRoutes(services: Services): Route[] {
           clientId: body.client_id ?? null,
           clientSecret: body.client_secret ?? null,
           audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
+          deviceToken: body.device_token ?? deviceCookie(headers.cookie),
         };
         const issued = await withFloor(
           config.loginFloorMs,
@@ -82,13 +87,15 @@ export function loginRoutes(services: Services): Route[] {
   ];
 }
 
-/** A TokenSet, with the refresh token in the cookie when the session asked for that. */
+/** A TokenSet, with the refresh and the device token in cookies when the session asked for that. */
 export function tokenReply(issued: IssuedTokens): Reply {
-  const { refreshToken, transport, body, refreshExpiresInSeconds } = issued;
-  if (transport === 'body' || refreshToken === null) return reply(200, body);
-  return reply(200, body, {
-    'set-cookie': setRefreshCookie(refreshToken, refreshExpiresInSeconds),
-  });
+  const { refreshToken, deviceToken, transport, body, refreshExpiresInSeconds } = issued;
+  if (transport === 'body') return reply(200, body);
+  const cookies = [
+    ...(refreshToken === null ? [] : [setRefreshCookie(refreshToken, refreshExpiresInSeconds)]),
+    ...(deviceToken === null ? [] : [setDeviceCookie(deviceToken)]),
+  ];
+  return reply(200, body, cookies.length === 0 ? undefined : { 'set-cookie': cookies });
 }
 
 export function originPolicy({ config }: Pick<Services, 'config'>): OriginPolicy {

@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
-import { disableUser } from '../commands/disable-user.ts';
+import { metaOf } from '../commands/actor.ts';
+import { disableUser, type UserSwitch } from '../commands/disable-user.ts';
 import { enableUser } from '../commands/enable-user.ts';
 import { registerUser, registrationId } from '../commands/register-user.ts';
 import { revokeSession } from '../commands/revoke-sessions.ts';
+import { unlockUser } from '../commands/unlock-user.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
+import { idempotentCommand } from '../idempotent-command.ts';
 import { listSessions } from '../queries/session.ts';
 import { pageOfUsers, usersByEmail } from '../queries/user.ts';
 import { reply } from '../reply.ts';
+import type { RequestContext } from '../request-context.ts';
 import { type Route, route } from '../route.ts';
 import { registeredSchema, sessionListSchema, text, userPageSchema } from '../schemas.ts';
 import type { Services } from '../services.ts';
@@ -74,17 +78,23 @@ export function userRoutes(services: Services): Route[] {
     }),
     userSwitch(services, 'disable'),
     userSwitch(services, 'enable'),
+    userSwitch(services, 'unlock'),
     ...sessionsOfUsers(services),
   ];
 }
 
-function userSwitch(services: Services, verb: 'disable' | 'enable'): Route {
-  const disables = verb === 'disable';
-  const run = disables ? disableUser : enableUser;
+const switches = {
+  disable: { run: disableUser, summary: 'Disable a user and end every session' },
+  enable: { run: enableUser, summary: 'Let a disabled user log in again' },
+  unlock: { run: unlock, summary: 'Lift the lock that wrong passwords brought' },
+} as const;
+
+function userSwitch(services: Services, verb: keyof typeof switches): Route {
+  const { run, summary } = switches[verb];
   return route({
     method: 'post',
     path: `/admin/users/{id}/${verb}`,
-    summary: disables ? 'Disable a user and end every session' : 'Let a disabled user log in again',
+    summary,
     tags,
     auth: 'admin',
     spends: ['administration'],
@@ -96,6 +106,12 @@ function userSwitch(services: Services, verb: 'disable' | 'enable'): Route {
       return reply(204);
     },
   });
+}
+
+async function unlock(services: Services, input: UserSwitch, context: RequestContext) {
+  const { userId } = input;
+  const command = idempotentCommand(context, 'unlock-user', userId, input.idempotencyKey);
+  await unlockUser(services, userId, command, metaOf(context));
 }
 
 function sessionsOfUsers(services: Services): Route[] {

@@ -33,6 +33,10 @@ export interface RefreshSession extends RefreshRequest {
   readonly successor: { readonly secretHash: string };
   readonly newSalt: string;
   readonly accessTokenTtlSeconds: number;
+  /** Where the token came from; recorded when `moved` and when it is a reuse. */
+  readonly pii: Uint8Array;
+  /** Whether that differs from where the session was last seen. */
+  readonly moved: boolean;
 }
 
 /** `pii` is the newcomer's device name, when superseded. */
@@ -132,6 +136,7 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
             generation: command.presented.generation,
             currentGeneration: state.generation,
           },
+          pii: command.pii,
         },
         { type: 'SessionRevoked', data: { at: command.now, reason: 'reuse_detected' } },
       );
@@ -162,6 +167,7 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
       accessTokenTtlSeconds: Math.min(command.accessTokenTtlSeconds, remainingSeconds),
       idempotencyKeyHash: command.idempotencyKeyHash,
     },
+    ...(command.moved ? { pii: command.pii } : {}),
   });
 }
 

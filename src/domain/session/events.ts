@@ -48,11 +48,11 @@ export type SessionRefreshed = DomainEvent<
     /** SHA-256 of the Idempotency-Key header of the rotation, if it had one. */
     idempotencyKeyHash: string | null;
   }
->;
+>; // pii, when ip or user agent have changed: {ip, user_agent, device_name}
 export type RefreshTokenReuseDetected = DomainEvent<
   'RefreshTokenReuseDetected',
   { at: number; generation: number; currentGeneration: number }
->;
+>; // pii: {ip, user_agent, device_name}
 export type SessionRevoked = DomainEvent<
   'SessionRevoked',
   { at: number; reason: RevocationReason; supersededBy?: string }

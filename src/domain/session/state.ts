@@ -111,6 +111,7 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         tokensMarkUntil: markReached
           ? Math.max(state.accessExpiresAt, accessExpiresAt)
           : state.tokensMarkUntil,
+        pii: event.pii ?? state.pii,
       };
     }
     case 'RefreshTokenReuseDetected':

@@ -1,9 +1,9 @@
-import { accept, type Decider, type Decision, refuse } from '../kernel/decider.ts';
+import { accept, type Decider, type Decision } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { charactersInToken } from '../kernel/token-room.ts';
+import { type CheckPassword, checkPassword } from './check-password.ts';
 import type { UserEvent } from './events.ts';
-import { isLocked, lockAfterFailure, lockedFailureIsDue } from './lockout.ts';
 import { adminRole, isRoleName } from './roles.ts';
 import { evolveUser, initialUser, type UserState } from './state.ts';
 
@@ -25,18 +25,6 @@ export interface ChangeProfile {
 export interface ChangePassword {
   readonly type: 'ChangePassword';
   readonly now: number;
-}
-
-/**
- * `comparedWith`: the `passwordChangedAt` of the row whose hash was compared. Hashing takes long
- * enough for the password to change meanwhile; the outcome then says nothing, and the decision is
- * `conflict`.
- */
-export interface CheckPassword {
-  readonly type: 'CheckPassword';
-  readonly now: number;
-  readonly matches: boolean;
-  readonly comparedWith?: number | null;
 }
 
 /** Logout everywhere: access tokens of a lower epoch are stale. */
@@ -70,6 +58,12 @@ export interface EnableUser {
   readonly now: number;
 }
 
+/** Lifts every lock, those of devices included, and forgets the failures that led to it. */
+export interface UnlockUser {
+  readonly type: 'UnlockUser';
+  readonly now: number;
+}
+
 export type UserCommand =
   | RegisterUser
   | ChangeProfile
@@ -79,7 +73,8 @@ export type UserCommand =
   | GrantRole
   | RevokeRole
   | DisableUser
-  | EnableUser;
+  | EnableUser
+  | UnlockUser;
 
 /** Throws `conflict`, `forbidden`, `invalid_credentials`, `invalid_request`, `not_found`. */
 export const userDecider: Decider<UserState, UserCommand, UserEvent> = {
@@ -125,7 +120,11 @@ export function decideUser(state: UserState, command: UserCommand): Decision<Use
       if (state.roles.includes(adminRole)) requireOtherAdmin(state, command.otherActiveAdmins);
       return accept({ type: 'UserDisabled', data: { at, epoch: state.epoch + 1 } });
     case 'EnableUser':
-      return state.status === 'active' ? accept() : accept({ type: 'UserEnabled', data: { at } });
+      // An administrator who lets a user in again does not mean: once the lock has run out.
+      if (state.status === 'active') return accept();
+      return accept<UserEvent>({ type: 'UserEnabled', data: { at } }, ...unlock(state, at));
+    case 'UnlockUser':
+      return accept(...unlock(state, at));
   }
 }
 
@@ -146,28 +145,6 @@ function register(state: UserState, command: RegisterUser): Decision<UserEvent> 
   });
 }
 
-function checkPassword(state: UserState, command: CheckPassword): Decision<UserEvent> {
-  const { now: at, matches, comparedWith } = command;
-  if (state.status !== 'active') throw new LatchkeyError('invalid_credentials');
-  if (comparedWith !== undefined && comparedWith !== state.passwordChangedAt) {
-    throw new LatchkeyError('conflict', { detail: 'the password changed during the check' });
-  }
-  if (matches && !state.hasPassword) throw new Error('a password matched where there is none');
-  const failed: UserEvent = { type: 'PasswordCheckFailed', data: { at } };
-  if (isLocked(state, at)) {
-    if (matches || !lockedFailureIsDue(state, at)) throw new LatchkeyError('invalid_credentials');
-    return refuse('invalid_credentials', failed);
-  }
-  if (!matches) {
-    const lock = lockAfterFailure(state, at);
-    if (lock === null) return refuse('invalid_credentials', failed);
-    const locked: UserEvent = { type: 'UserLocked', data: { at, ...lock } };
-    return refuse<UserEvent>('invalid_credentials', failed, locked);
-  }
-  if (state.failedChecks === 0) return accept();
-  return accept({ type: 'FailedChecksCleared', data: { at } });
-}
-
 function grantRole(state: UserState, command: GrantRole): Decision<UserEvent> {
   requireRoleName(command.role);
   if (state.roles.includes(command.role)) return accept();
@@ -176,6 +153,11 @@ function grantRole(state: UserState, command: GrantRole): Decision<UserEvent> {
     type: 'RoleGranted',
     data: { at: command.now, role: command.role, epoch: state.epoch + 1 },
   });
+}
+
+function unlock(state: UserState, at: number): UserEvent[] {
+  const isClean = state.failedChecks === 0 && state.devices.failures.length === 0;
+  return isClean ? [] : [{ type: 'UserUnlocked', data: { at } }];
 }
 
 function requireActive(state: UserState): void {

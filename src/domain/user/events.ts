@@ -10,12 +10,28 @@ export type UserRegistered = DomainEvent<
 >;
 export type ProfileChanged = DomainEvent<'ProfileChanged', { at: number }>;
 export type PasswordChanged = DomainEvent<'PasswordChanged', { at: number }>;
-export type PasswordCheckFailed = DomainEvent<'PasswordCheckFailed', { at: number }>;
+/**
+ * `deviceId`: the known device, or the session, whose own count it is; without one, that of
+ * strangers. pii of failures and locks: {ip, user_agent}, where the password came from.
+ */
+export type PasswordCheckFailed = DomainEvent<
+  'PasswordCheckFailed',
+  { at: number; deviceId?: string }
+>;
 export type UserLocked = DomainEvent<
   'UserLocked',
   { at: number; until: number; lockCount: number }
 >;
-export type FailedChecksCleared = DomainEvent<'FailedChecksCleared', { at: number }>;
+export type DeviceLocked = DomainEvent<
+  'DeviceLocked',
+  { at: number; until: number; lockCount: number; deviceId: string }
+>;
+export type FailedChecksCleared = DomainEvent<
+  'FailedChecksCleared',
+  { at: number; deviceId?: string }
+>;
+/** An administrator, or the command line, lifted the user's lock and those of its devices. */
+export type UserUnlocked = DomainEvent<'UserUnlocked', { at: number }>;
 /** Tokens of a lower epoch stay good, but cannot prove that the user lacks a role. */
 export type RoleGranted = DomainEvent<'RoleGranted', { at: number; role: string; epoch: number }>;
 /** Tokens of a lower epoch may still carry the role, so they are refused. */
@@ -34,7 +50,9 @@ export type UserEvent =
   | PasswordChanged
   | PasswordCheckFailed
   | UserLocked
+  | DeviceLocked
   | FailedChecksCleared
+  | UserUnlocked
   | RoleGranted
   | RoleRevoked
   | UserDisabled

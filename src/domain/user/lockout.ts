@@ -1,19 +1,26 @@
-import type { UserState } from './state.ts';
-
 const failuresBeforeLock = 10;
 const firstLockMs = 60_000;
 const longestLockMs = 3_600_000;
 const lockedFailureIntervalMs = 3_600_000;
 
-export function isLocked(state: UserState, now: number): boolean {
-  return state.lockedUntil !== null && now < state.lockedUntil;
+/** Wrong passwords in a row: those of strangers, or those of one device that is known. */
+export interface FailureCount {
+  readonly failedChecks: number;
+  readonly lockCount: number;
+  readonly lockedUntil: number | null;
+  /** The last PasswordCheckFailed recorded: while locked, at most one an hour. */
+  readonly lastFailureAt: number | null;
+}
+
+export function isLocked(count: FailureCount, now: number): boolean {
+  return count.lockedUntil !== null && now < count.lockedUntil;
 }
 
 /**
  * While locked a failure is recorded at most once an hour, so that guessing cannot grow the log.
  */
-export function lockedFailureIsDue(state: UserState, now: number): boolean {
-  return state.lastFailureAt === null || now >= state.lastFailureAt + lockedFailureIntervalMs;
+export function lockedFailureIsDue(count: FailureCount, now: number): boolean {
+  return count.lastFailureAt === null || now >= count.lastFailureAt + lockedFailureIntervalMs;
 }
 
 /**
@@ -22,10 +29,10 @@ export function lockedFailureIsDue(state: UserState, now: number): boolean {
  * to an hour.
  */
 export function lockAfterFailure(
-  state: UserState,
+  count: FailureCount,
   now: number,
 ): { until: number; lockCount: number } | null {
-  if (state.failedChecks + 1 < failuresBeforeLock) return null;
-  const durationMs = Math.min(firstLockMs * 2 ** state.lockCount, longestLockMs);
-  return { until: now + durationMs, lockCount: state.lockCount + 1 };
+  if (count.failedChecks + 1 < failuresBeforeLock) return null;
+  const durationMs = Math.min(firstLockMs * 2 ** count.lockCount, longestLockMs);
+  return { until: now + durationMs, lockCount: count.lockCount + 1 };
 }

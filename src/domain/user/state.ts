@@ -1,7 +1,9 @@
 import type { UserEvent } from './events.ts';
+import { forgetDevices, type KnownDevices, withCount, withoutCount } from './known-devices.ts';
+import type { FailureCount } from './lockout.ts';
 
-/** The folded user, which is also its row. Times are epoch milliseconds. */
-export interface UserState {
+/** The folded user, which is also its row. Times: epoch ms. The failures are those of strangers. */
+export interface UserState extends FailureCount {
   readonly status: 'none' | 'active' | 'disabled';
   readonly registeredAt: number;
   readonly emailVerified: boolean;
@@ -12,11 +14,7 @@ export interface UserState {
    * lower epoch stale (`projections/revocation.ts`). Starts at 0.
    */
   readonly epoch: number;
-  readonly failedChecks: number;
-  readonly lockCount: number;
-  readonly lockedUntil: number | null;
-  /** The last PasswordCheckFailed recorded: while locked, at most one an hour. */
-  readonly lastFailureAt: number | null;
+  readonly devices: KnownDevices;
   readonly passwordChangedAt: number | null;
   readonly pii: Uint8Array | null;
 }
@@ -32,6 +30,7 @@ export const initialUser: UserState = {
   lockCount: 0,
   lockedUntil: null,
   lastFailureAt: null,
+  devices: { epoch: 0, failures: [] },
   passwordChangedAt: null,
   pii: null,
 };
@@ -54,11 +53,31 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
     case 'PasswordChanged':
       return { ...state, hasPassword: true, passwordChangedAt: event.data.at };
     case 'PasswordCheckFailed':
-      return { ...state, failedChecks: state.failedChecks + 1, lastFailureAt: event.data.at };
+      return counted(state, event.data.deviceId, event.data.at, (count) => ({
+        ...count,
+        failedChecks: count.failedChecks + 1,
+        lastFailureAt: event.data.at,
+      }));
     case 'UserLocked':
       return { ...state, lockedUntil: event.data.until, lockCount: event.data.lockCount };
+    case 'DeviceLocked':
+      return counted(state, event.data.deviceId, event.data.at, (count) => ({
+        ...count,
+        lockedUntil: event.data.until,
+        lockCount: event.data.lockCount,
+      }));
     case 'FailedChecksCleared':
-      return { ...state, failedChecks: 0, lockCount: 0, lockedUntil: null };
+      return event.data.deviceId === undefined
+        ? { ...state, failedChecks: 0, lockCount: 0, lockedUntil: null }
+        : { ...state, devices: withoutCount(state.devices, event.data.deviceId) };
+    case 'UserUnlocked':
+      return {
+        ...state,
+        failedChecks: 0,
+        lockCount: 0,
+        lockedUntil: null,
+        devices: { ...state.devices, failures: [] },
+      };
     case 'RoleGranted':
       return {
         ...state,
@@ -72,10 +91,26 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
         epoch: event.data.epoch,
       };
     case 'UserDisabled':
-      return { ...state, status: 'disabled', epoch: event.data.epoch };
+      return {
+        ...state,
+        status: 'disabled',
+        epoch: event.data.epoch,
+        devices: forgetDevices(state.devices),
+      };
     case 'UserEnabled':
       return { ...state, status: 'active' };
     case 'UserEpochRaised':
-      return { ...state, epoch: event.data.epoch };
+      return { ...state, epoch: event.data.epoch, devices: forgetDevices(state.devices) };
   }
+}
+
+/** The state with one count changed: that of a known device, or that of strangers. */
+function counted(
+  state: UserState,
+  deviceId: string | undefined,
+  at: number,
+  change: (count: FailureCount) => FailureCount,
+): UserState {
+  if (deviceId === undefined) return { ...state, ...change(state) };
+  return { ...state, devices: withCount(state.devices, deviceId, at, change) };
 }

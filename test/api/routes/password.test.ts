@@ -61,11 +61,12 @@ describe('POST /auth/password', () => {
     expect(await tryLogIn(email, testPassword)).toBe(200);
   });
 
-  it('locks after ten wrong ones: then the right one is refused too, here and at login', async () => {
+  // The session counts apart, as a known device does: its thief does not lock the owner out.
+  it('locks this session after ten wrong ones: then the right one is refused too', async () => {
     const { email, token } = await someone();
     for (let n = 0; n < 10; n += 1) await change(token, `wrong password number ${n}`);
     expect((await change(token, testPassword)).status).toBe(401);
-    expect(await tryLogIn(email, testPassword)).toBe(401);
+    expect(await tryLogIn(email, testPassword)).toBe(200);
   });
 
   it('clears the count of failures with the same transaction', async () => {

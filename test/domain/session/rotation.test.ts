@@ -6,7 +6,7 @@ import { deriveSuccessorSecret, hashSecret } from '../../../src/domain/session/r
 import { repeatedSuccessor } from '../../../src/domain/session/rotation.ts';
 import { evolveSession, initialSession } from '../../../src/domain/session/state.ts';
 import { specificationFor } from '../../support/decider-specification.ts';
-import { dayMs, refreshed, refreshWith, startedAt, webStarted } from './sessions.ts';
+import { dayMs, refreshed, refreshWith, seenPii, startedAt, webStarted } from './sessions.ts';
 
 const { given } = specificationFor(sessionDecider);
 const rotatedAt = startedAt + 600_000;
@@ -15,7 +15,11 @@ const endsAt = startedAt + 7 * dayMs;
 
 function reuseOf(generation: number, currentGeneration: number, at: number): SessionEvent[] {
   return [
-    { type: 'RefreshTokenReuseDetected', data: { at, generation, currentGeneration } },
+    {
+      type: 'RefreshTokenReuseDetected',
+      data: { at, generation, currentGeneration },
+      pii: seenPii,
+    },
     { type: 'SessionRevoked', data: { at, reason: 'reuse_detected' } },
   ];
 }

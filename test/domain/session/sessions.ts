@@ -59,6 +59,9 @@ export function refreshed(
   };
 }
 
+/** Where a refresh came from, as ciphertext. */
+export const seenPii = new Uint8Array([7, 7]);
+
 /** Presents the genuine token of `generation`. */
 export function refreshWith(
   generation: number,
@@ -75,6 +78,8 @@ export function refreshWith(
     accessTokenTtlSeconds: 900,
     graceSeconds: 30,
     idleSeconds: 0,
+    pii: seenPii,
+    moved: false,
     ...change,
   };
 }

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+
+const kek = `test:${randomBytes(32).toString('base64url')}`;
+const email = 'first.admin@example.com';
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi({ LOGIN_FLOOR_MS: '0', KEK: kek });
+  await api.admin();
+});
+afterAll(() => api.stop());
+
+const attempt = (password = testPassword) =>
+  api.call('POST', '/auth/login', { body: { email, password } });
+async function lockTheOnlyAdministrator() {
+  for (let count = 0; count < 10; count += 1) await attempt('a wrong sentence');
+  expect((await attempt()).status).toBe(401);
+}
+async function latchkey(args: string[], env: Record<string, string> = { KEK: kek }) {
+  const { PATH = '' } = process.env;
+  try {
+    const { stdout } = await promisify(execFile)('node', ['src/cli/latchkey.ts', ...args], {
+      env: { PATH, DATABASE_URL: api.database.appUrl, APP_ENV: 'dev', LOG_LEVEL: 'fatal', ...env },
+    });
+    return { code: 0, text: stdout };
+  } catch (error) {
+    const { code, stderr } = error as { code: number; stderr: string };
+    return { code, text: stderr };
+  }
+}
+
+describe('latchkey users unlock', () => {
+  it('B8: lets the only administrator in again, by address, and says what it did', async () => {
+    await lockTheOnlyAdministrator();
+    const { code, text } = await latchkey(['users', 'unlock', ' First.Admin@EXAMPLE.com']);
+    expect(code, text).toBe(0);
+    expect(text).toMatch(
+      /^[0-9a-f-]{36}: unlocked; it was locked until \S+; forgot 10 wrong passwords/,
+    );
+    expect((await attempt()).status).toBe(200);
+    expect((await latchkey(['users', 'unlock', email])).text).toContain('was not locked');
+  });
+
+  it('B8: takes a user id as well, and records itself as the actor', async () => {
+    await lockTheOnlyAdministrator();
+    const { rows } = await api.services.readers.query({
+      text: `select user_id from latchkey.users where 'latchkey:admin' = any (roles)`,
+    });
+    const id = rows[0]!.user_id as string;
+    expect((await latchkey(['users', 'unlock', id], {})).code).toBe(0);
+    expect((await attempt()).status).toBe(200);
+    expect((await api.eventsOf(id)).at(-1)).toMatchObject({
+      type: 'UserUnlocked',
+      meta: { actor: 'cli' },
+    });
+  });
+
+  it('B8: refuses an address that nobody has, and a KEK that is not the one', async () => {
+    const unknown = await latchkey(['users', 'unlock', 'nobody@example.com']);
+    expect([unknown.code, unknown.text]).toEqual([1, expect.stringContaining('not_found')]);
+    const other = { KEK: `test:${randomBytes(32).toString('base64url')}` };
+    expect((await latchkey(['users', 'unlock', email], other)).code).toBe(1);
+  });
+});

@@ -1,0 +1,39 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeDeviceToken,
+  encodeDeviceToken,
+  hashDeviceSecret,
+} from '../../../src/domain/user/device-token.ts';
+
+const deviceId = randomUUID();
+const secret = randomBytes(32);
+const token = encodeDeviceToken(deviceId, secret);
+
+describe('a device token', () => {
+  it('says which device it is, and is stored as a hash', () => {
+    expect(decodeDeviceToken(token)).toStrictEqual({
+      deviceId,
+      secretHash: hashDeviceSecret(secret),
+    });
+  });
+
+  // Fails when the text is decoded and not compared with its canonical form.
+  it('has one spelling', () => {
+    const next = String.fromCharCode(token.charCodeAt(token.length - 1) + 1);
+    for (const text of [
+      ...[
+        '',
+        'lkd_',
+        ` ${token}`,
+        `${token} `,
+        `${token}=`,
+        token.slice(4),
+        `lkr_${token.slice(4)}`,
+      ],
+      ...[token.slice(0, -1), `${token}A`, token.slice(0, -1) + next, 'x'.repeat(100_000)],
+    ]) {
+      expect(decodeDeviceToken(text), text.slice(0, 80)).toBeNull();
+    }
+  });
+});
