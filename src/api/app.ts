@@ -3,6 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { LogSampler } from '../platform/log-sampler.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { AddressRange } from './client-address.ts';
 import { corsHeaders, isPreflight } from './cors.ts';
@@ -39,6 +40,7 @@ interface Exchange {
  * stack trace.
  */
 export function createApp(options: AppOptions): Express {
+  const refusals = new LogSampler();
   const exchanges = new WeakMap<IncomingMessage, Exchange>();
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
@@ -47,7 +49,7 @@ export function createApp(options: AppOptions): Express {
     exchanges.set(request, exchange);
     response.setHeader('x-request-id', exchange.context.requestId);
     options.inFlight.add(response);
-    response.once('close', () => finish(request, response, exchange, options));
+    response.once('close', () => finish(request, response, exchange, { ...options, refusals }));
     refuseMalformed(request);
     next();
   });
@@ -114,7 +116,7 @@ function finish(
   request: Request,
   response: ServerResponse,
   { context, startedAt, template, error }: Exchange,
-  { metrics, inFlight }: AppOptions,
+  { metrics, inFlight, refusals }: AppOptions & { readonly refusals: LogSampler },
 ): void {
   inFlight.delete(response);
   const seconds = (performance.now() - startedAt) / 1000;
@@ -127,8 +129,11 @@ function finish(
   }
   const { code, detail, cause } = error;
   metrics.refusals.inc({ code: published(code).code });
-  if (status >= 500) context.log.error({ ...facts, code, detail, err: cause }, 'failed');
-  else context.log.info({ ...facts, code, detail }, 'refused');
+  const sampled = refusals.admit(code);
+  if (sampled === null) return;
+  const refusal = { ...facts, code, detail, ...sampled };
+  if (status >= 500) context.log.error({ ...refusal, err: cause }, 'failed');
+  else context.log.info(refusal, 'refused');
 }
 
 /** What Node's parser lets pass: a target whose percent-encoding hides NUL or no UTF-8. */

@@ -40,6 +40,13 @@ export function clientAddress(
   return address.toString();
 }
 
+/** Whether the peer of a connection is one of our own proxies. */
+export function isTrustedPeer(peer: string | undefined, trusted: readonly AddressRange[]): boolean {
+  if (trusted.length === 0) return false;
+  const address = parseAddress(peer);
+  return address !== null && isTrusted(address, trusted);
+}
+
 /** What shares one rate limit: an IPv4 address, or the /64 that one IPv6 customer holds. */
 export function addressGroup(address: string): string {
   const parsed = parseAddress(address);

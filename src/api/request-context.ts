@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import { limits } from '../domain/kernel/limits.ts';
 import { newId } from '../platform/new-id.ts';
-import { type AddressRange, clientAddress } from './client-address.ts';
+import { type AddressRange, clientAddress, isTrustedPeer } from './client-address.ts';
 
 /** Who acts, as the event log records it. */
 export interface Actor {
@@ -38,7 +38,9 @@ export interface RequestMeta {
 
 /** One request as routes and commands see it. No field of it that names a person is ever logged. */
 export interface RequestContext {
+  /** Our own, never the caller's: it stands in events, log lines and the answer. */
   readonly requestId: string;
+  /** A trusted proxy's, else the request's own. */
   readonly correlationId: string;
   readonly clientAddress: string;
   readonly userAgent: string | null;
@@ -49,11 +51,26 @@ export interface RequestContext {
   meta(): RequestMeta;
 }
 
-const acceptedId = /^[A-Za-z0-9._-]{1,64}$/;
+const shortPlainText = /^[A-Za-z0-9._-]{1,64}$/;
+/** A UUID, a trace id (W3C Trace Context), or what nginx and others draw: nothing that a name fits. */
+const drawnId =
+  /^(?:[0-9a-f]{16,64}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/i;
 
-/** A caller's `X-Request-Id` when it is a plain short one, else a new id. */
-export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
-  return plainId(request.headers['x-request-id']) ?? newId();
+/**
+ * What a log line tells of the caller's own `X-Request-Id`, when it is plain and short. It goes no
+ * further: an event is kept for ever, and the header may hold a person's name.
+ */
+export function callerRequestId(
+  request: Pick<IncomingMessage, 'headers'>,
+): { readonly caller_request_id: string } | undefined {
+  const id = request.headers['x-request-id'];
+  if (typeof id !== 'string' || !shortPlainText.test(id)) return undefined;
+  return { caller_request_id: id };
+}
+
+/** The id of an answer whose request gets no context: our own, as every other. */
+export function requestIdOf(_request: Pick<IncomingMessage, 'headers'>): string {
+  return newId();
 }
 
 /** The context of a request that has just begun to arrive. */
@@ -61,8 +78,8 @@ export function createRequestContext(
   request: IncomingMessage,
   options: { readonly log: Logger; readonly trustedProxies: readonly AddressRange[] },
 ): RequestContext {
-  const requestId = requestIdOf(request);
-  const correlationId = plainId(request.headers['x-correlation-id']) ?? requestId;
+  const requestId = newId();
+  const correlationId = proxyCorrelationId(request, options.trustedProxies) ?? requestId;
   const forwardedFor = request.headers['x-forwarded-for'];
   return {
     requestId,
@@ -73,7 +90,7 @@ export function createRequestContext(
       options.trustedProxies,
     ),
     userAgent: printableUserAgent(request.headers['user-agent']),
-    log: options.log.child({ request_id: requestId }),
+    log: options.log.child({ request_id: requestId, ...callerRequestId(request) }),
     arrivedAt: performance.now(),
     actor: { type: 'anonymous', id: null },
     meta() {
@@ -82,8 +99,19 @@ export function createRequestContext(
   };
 }
 
-function plainId(header: string | string[] | undefined): string | null {
-  return typeof header === 'string' && acceptedId.test(header) ? header : null;
+/**
+ * The id by which a trusted proxy ties several requests together. Many proxies pass their client's
+ * header on, so even theirs must be drawn, not written.
+ */
+function proxyCorrelationId(
+  { headers, socket }: IncomingMessage,
+  trustedProxies: readonly AddressRange[],
+): string | null {
+  if (!isTrustedPeer(socket.remoteAddress, trustedProxies)) return null;
+  for (const id of [headers['x-correlation-id'], headers['x-request-id']]) {
+    if (typeof id === 'string' && drawnId.test(id)) return id;
+  }
+  return null;
 }
 
 function printableUserAgent(header: string | undefined): string | null {

@@ -6,21 +6,27 @@ const sensitiveWord = 'secret|token|passw|email|authorization|cookie|kek|private
 const sensitiveName = new RegExp(sensitiveWord, 'i');
 const redacted = '[redacted]';
 const depthMax = 6;
+const textCharactersMax = 4_000;
+const lineCharactersMax = 64_000;
 
 /**
  * Text that carries a secret wherever it stands: a JWT, credentials in a URL, an e-mail address, a
- * bearer.
+ * bearer. A stranger can write part of a line, so each pattern takes time in proportion to its
+ * length: it begins where a run of its characters does, and nowhere inside.
  */
-const sensitiveText: readonly [RegExp, string][] = [
+const sensitiveText: readonly [RegExp, (...found: string[]) => string][] = [
   // The bindings of a child logger meet no formatter.
   [
-    new RegExp(`"(\\w*(?:${sensitiveWord})\\w*)":"(?:[^"\\\\]|\\\\.)*"`, 'gi'),
-    `"$1":"${redacted}"`,
+    /"(\w+)":"(?:[^"\\]|\\.)*"/g,
+    (field, name) => (sensitiveName.test(name!) ? `"${name}":"${redacted}"` : field!),
   ],
-  [/eyJ[\w-]{5,}\.[\w-]+\.[\w-]*/g, redacted],
-  [/\b([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@/]+@/gi, `$1:${redacted}@`],
-  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${redacted}`],
-  [/[^\s@"'<>(){}:;,]+@[^\s@"'<>(){}:;,]+\.[a-z]{2,}/gi, redacted],
+  [/(?<![\w.-])[\w.-]{10,}/g, (run) => withoutToken(run!)],
+  [
+    /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/[^\s:@/]*):[^\s@/]+@/gi,
+    (_, before) => `${before}:${redacted}@`,
+  ],
+  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, (_, scheme) => `${scheme} ${redacted}`],
+  [/(?<![^\s@"'<>(){}:;,])[^\s@"'<>(){}:;,]+@[^\s@"'<>(){}:;,]+\.[a-z]{2,}/gi, () => redacted],
 ];
 
 /**
@@ -60,9 +66,18 @@ function isSensitive(name: string, value: unknown): boolean {
   return typeof value !== 'number' && typeof value !== 'boolean' && value != null;
 }
 
+/** Cuts out of a run of letters, digits and dots what a JWT begins: `eyJ` and two dots. */
+function withoutToken(run: string): string {
+  const start = run.indexOf('eyJ');
+  if (start === -1) return run;
+  const parts = run.slice(start).split('.');
+  return parts.length < 3 ? run : run.slice(0, start) + redacted;
+}
+
 function redactValue(value: unknown, depth: number): unknown {
   if (value instanceof Uint8Array) return `[${value.length} bytes]`;
   if (value instanceof Error) return describeError(value, depth);
+  if (typeof value === 'string') return shortened(value);
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   if (depth >= depthMax) return '[deep]';
   if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
@@ -75,10 +90,10 @@ function describeError(error: Error, depth: number): Record<string, unknown> {
   const isOurs = error.name === 'LatchkeyError';
   return {
     type: error.name,
-    message: error.message,
+    message: shortened(error.message),
     ...(code === undefined ? {} : { code }),
-    ...(isOurs && detail !== undefined ? { detail } : {}),
-    stack: error.stack,
+    ...(isOurs && detail !== undefined ? { detail: redactValue(detail, depth + 1) } : {}),
+    stack: error.stack === undefined ? undefined : shortened(error.stack),
     ...(error.cause === undefined || depth >= depthMax
       ? {}
       : { cause: redactValue(error.cause, depth + 1) }),
@@ -86,5 +101,17 @@ function describeError(error: Error, depth: number): Record<string, unknown> {
 }
 
 function redactText(line: string): string {
+  if (line.length > lineCharactersMax) return tooLong(line);
   return sensitiveText.reduce((text, [pattern, by]) => text.replace(pattern, by), line);
+}
+
+function tooLong(line: string): string {
+  const { level, time, name, pid, msg } = JSON.parse(line) as Record<string, unknown>;
+  const cut = { log_line_characters: line.length, msg: shortened(String(msg)) };
+  return redactText(`${JSON.stringify({ level, time, name, pid, ...cut })}\n`);
+}
+
+function shortened(text: string): string {
+  if (text.length <= textCharactersMax) return text;
+  return `${text.slice(0, textCharactersMax)}… (${text.length} characters)`.toWellFormed();
 }

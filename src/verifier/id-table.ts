@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 /** The 128 bits of a UUID as four signed 32-bit words. */
 export interface Id {
   readonly a: number;
@@ -34,6 +36,9 @@ function parseHex(text: string, from: number, to: number): number {
   return value;
 }
 
+/** 64 random bits as two signed words. */
+export type HashKey = readonly [number, number];
+
 const slotWords = 6;
 const slotsMin = 16;
 const untilMax = 0xffff_ffff;
@@ -45,11 +50,18 @@ export const shardCount = 1 << shardBits;
 /**
  * A map from a UUID to a number with a time to live: open addressing in typed arrays, 24 bytes a
  * slot and at most two thirds full, because a Map of a million UUID strings takes ten times as
- * much. The ids are our own random ones, so nobody can aim them at one slot.
+ * much.
  */
 export class IdTable {
-  readonly #shards = Array.from({ length: shardCount }, () => new Shard());
+  /** Of this table alone. */
+  readonly hashKey: HashKey;
+  readonly #shards: readonly Shard[];
   #nextShard = 0;
+
+  constructor(hashKey: HashKey = newHashKey()) {
+    this.hashKey = hashKey;
+    this.#shards = Array.from({ length: shardCount }, () => new Shard(hashKey));
+  }
 
   get size(): number {
     return this.#shards.reduce((sum, shard) => sum + shard.size, 0);
@@ -64,13 +76,13 @@ export class IdTable {
    * matter.
    */
   raise(id: Id, value: number, untilSeconds: number): void {
-    const hash = hashOf(id.a, id.b, id.c, id.d);
+    const hash = hashOf(this.hashKey, id.a, id.b, id.c, id.d);
     this.#shards[hash >>> (32 - shardBits)]!.raise(id, hash, value, untilSeconds);
   }
 
   /** The value, or -1 when the id is not there. */
   get(id: Id): number {
-    const hash = hashOf(id.a, id.b, id.c, id.d);
+    const hash = hashOf(this.hashKey, id.a, id.b, id.c, id.d);
     const shard = this.#shards[hash >>> (32 - shardBits)]!;
     const at = shard.find(hash, id.a, id.b, id.c, id.d);
     return shard.words[at + 5] === 0 ? -1 : shard.words[at + 4]!;
@@ -88,7 +100,12 @@ export class IdTable {
 class Shard {
   words = new Int32Array(slotsMin * slotWords);
   size = 0;
+  readonly #hashKey: HashKey;
   #slotsMask = slotsMin - 1;
+
+  constructor(hashKey: HashKey) {
+    this.#hashKey = hashKey;
+  }
 
   raise(id: Id, hash: number, value: number, untilSeconds: number): void {
     if ((this.size + 1) * 3 > (this.#slotsMask + 1) * 2) this.#rebuild(this.size * 2, 0);
@@ -137,7 +154,7 @@ class Shard {
     for (let from = 0; from < old.length; from += slotWords) {
       if (old[from + 5]! >>> 0 <= nowSeconds) continue;
       const [a, b, c, d] = [old[from]!, old[from + 1]!, old[from + 2]!, old[from + 3]!];
-      const to = this.find(hashOf(a, b, c, d), a, b, c, d);
+      const to = this.find(hashOf(this.#hashKey, a, b, c, d), a, b, c, d);
       for (let word = 0; word < slotWords; word++) this.words[to + word] = old[from + word]!;
       this.size += 1;
     }
@@ -145,12 +162,41 @@ class Shard {
 }
 
 /**
- * UUIDv7 begins with the time, so every word takes part, with the multipliers and shifts of
- * MurmurHash3's finaliser. Unsigned: its high bits choose the shard, its low bits the slot.
+ * HalfSipHash-1-3 of the four words: with a key that no stranger knows, ids cannot be chosen to
+ * fall into one slot, and UUIDv7, which begins with the time, spreads as well as any. Unsigned: its
+ * high bits choose the shard, its low bits the slot.
  */
-function hashOf(a: number, b: number, c: number, d: number): number {
-  let hash = Math.imul(a ^ Math.imul(b, 0x85ebca6b), 0xc2b2ae35) ^ c;
-  hash = Math.imul(hash ^ (hash >>> 16) ^ d, 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+export function hashOf(key: HashKey, a: number, b: number, c: number, d: number): number {
+  let v0 = key[0];
+  let v1 = key[1];
+  let v2 = 0x6c796765 ^ key[0];
+  let v3 = 0x74656462 ^ key[1];
+  for (let step = 0; step < 8; step++) {
+    const word =
+      step === 0 ? a : step === 1 ? b : step === 2 ? c : step === 3 ? d : lengthWord(step);
+    if (step === 5) v2 ^= 0xff;
+    v3 ^= word;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= word;
+  }
+  return (v1 ^ v3) >>> 0;
+}
+
+/** The fifth word tells the length, 16 bytes; the rounds after it take none. */
+function lengthWord(step: number): number {
+  return step === 4 ? 16 << 24 : 0;
+}
+
+function newHashKey(): HashKey {
+  const bytes = randomBytes(8);
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { createLogger } from '../../src/platform/logging.ts';
 
 /** What the logger wrote, as one text. */
@@ -45,5 +45,50 @@ test('counts, codes and messages stay readable', () => {
     status: 503,
     msg: 'failed',
     err: { message: 'gone', code: '57P01' },
+  });
+});
+
+describe('a line that a stranger had a hand in', () => {
+  const length = 16_000;
+  const repeated = (text: string) => text.repeat(Math.ceil(length / text.length));
+  /** What makes a pattern look at the same characters again and again. */
+  const hostile = [
+    ...['a', 'eyJ', 'a-', 'a.', 'eyJa.', 'a@', 'a://', 'a://b:', 'http+', 'token', 'bearer '],
+    ...['basic  ', '"token', '"a":"', '\\', '@a.', 'a@b.', 'eyJ-aaaaa.', 'a:b@', ' ', '\u00e9'],
+  ];
+
+  const took = (text: string) => {
+    const started = performance.now();
+    logged((logger) => {
+      logger.child({ note: text }).info({ note: text, err: new Error(text) }, text);
+    });
+    return performance.now() - started;
+  };
+
+  // Fails when one pattern is quadratic: 16,000 characters held the loop for 0.8 s. The long one may
+  // take four times as long as the short one, and is given ten.
+  it.each(hostile)('C11: is written in time in proportion to its length: %j', (text) => {
+    const [short, long] = [repeated(text).slice(0, length / 4), repeated(text)];
+    const best = (sample: string) => Math.min(...Array.from({ length: 5 }, () => took(sample)));
+    expect(best(long)).toBeLessThan(10 * best(short) + 5);
+  });
+
+  it('C11: is cut, and stays JSON', () => {
+    const line = logged((logger) => logger.info({ note: 'a'.repeat(20_000) }, 'event'));
+    expect(JSON.parse(line).note).toHaveLength(4_020);
+    const huge = logged((logger) => logger.child({ note: 'a'.repeat(99_000) }).warn('event'));
+    expect(huge.length).toBeLessThan(300);
+    expect(JSON.parse(huge)).toMatchObject({ level: 'warn', name: 'test', msg: 'event' });
+  });
+
+  it.each([
+    `x${jwt}`,
+    `token=${jwt},`,
+    `"${jwt}"`,
+    '-postgres://latchkey:hunter2hunter2@db/latchkey',
+    `${'x'.repeat(3_000)}hunter2@example.com`,
+    'BEARER   hunter2hunter2',
+  ])('C11: is written without its secret: %s', (text) => {
+    expect(logged((logger) => logger.info(text))).not.toMatch(/hunter2|eyJ/);
   });
 });

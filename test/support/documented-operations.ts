@@ -4,6 +4,8 @@ export interface Operation {
   isForm: boolean;
   fields: string[];
   hasBody: boolean;
+  /** The names of the parameters, wherever they stand. */
+  parameters: string[];
 }
 
 /** Every operation of the service's own OpenAPI document, once. */
@@ -15,7 +17,7 @@ export async function documentedOperations(url: string): Promise<Operation[]> {
     .filter(([path]) => !path.startsWith('/api/auth/'))
     .flatMap(([path, methods]) =>
       // biome-ignore lint/suspicious/noExplicitAny: as above
-      Object.entries<any>(methods).map(([method, { requestBody }]) => {
+      Object.entries<any>(methods).map(([method, { requestBody, parameters }]) => {
         const type = Object.keys(requestBody?.content ?? {})[0];
         const schema = requestBody?.content[type!].schema;
         return {
@@ -24,6 +26,7 @@ export async function documentedOperations(url: string): Promise<Operation[]> {
           isForm: type === 'application/x-www-form-urlencoded',
           fields: Object.keys(schema?.properties ?? {}),
           hasBody: requestBody !== undefined,
+          parameters: (parameters ?? []).map(({ name }: { name: string }) => name),
         };
       }),
     );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { IdTable, parseId, shardCount } from '../../src/verifier/id-table.ts';
+import { hashOf, IdTable, parseId, shardCount } from '../../src/verifier/id-table.ts';
 
 const idOf = (text: string) => parseId(text) ?? expect.fail(`${text} is no id`);
 
@@ -28,6 +28,25 @@ describe('parseId', () => {
     '{fffffff-ffff-ffff-ffff-fffffffffff}',
   ])('refuses %j', (text) => {
     expect(parseId(text)).toBeNull();
+  });
+});
+
+describe('the hash of an id', () => {
+  // Fails when the key only starts a hash of xor and multiplications: each of these pairs of words then
+  // collides, whatever the key.
+  test('C11: cannot be aimed at one slot', () => {
+    const { hashKey } = new IdTable();
+    const chosen = Array.from({ length: 5_000 }, (_, c) => [1, 2, c, c ^ (c >>> 16)] as const);
+    expect(new Set(chosen.map((words) => hashOf(hashKey, ...words))).size).toBeGreaterThan(4_990);
+  });
+
+  // Fails when a table has no key, or one that another table has too: two ids that fall into one slot
+  // of one table would do so in each.
+  test('C11: falls elsewhere in each table', () => {
+    const tables = Array.from({ length: 50 }, () => new IdTable());
+    const { a, b, c, d } = idOf(randomUUID());
+    const hashes = new Set(tables.map(({ hashKey }) => hashOf(hashKey, a, b, c, d)));
+    expect(hashes.size).toBeGreaterThan(45);
   });
 });
 

@@ -1,7 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { isId } from '../../domain/kernel/ids.ts';
 import { findSession } from '../../projections/session.ts';
 import { findUser, listUsers, type UserForCommand } from '../../projections/user.ts';
+import { decodeCursor, encodeCursor } from '../page-cursor.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representSession, representUser, representUserToAdmin } from '../representations.ts';
 import type { Services } from '../services.ts';
@@ -28,13 +28,14 @@ export async function pageOfUsers(
   services: Services,
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ) {
-  const after = cursor === null ? null : decodeCursor(cursor);
+  const from = cursor === null ? null : decodeCursor(cursor);
+  const after = from === null ? null : { registeredAt: from.at, userId: from.id };
   const found = await listUsers(services.readers, { limit: limit + 1, after });
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return {
     users: await Promise.all(page.map((user) => represent(services, user))),
-    next_cursor: found.length > limit && last !== undefined ? encodeCursor(last) : null,
+    next_cursor: found.length > limit && last !== undefined ? cursorAt(last) : null,
   };
 }
 
@@ -52,17 +53,6 @@ async function represent(services: Services, user: UserForCommand) {
   return representUserToAdmin(user.userId, user.state, personal, services.now());
 }
 
-function encodeCursor({ userId, state }: UserForCommand): string {
-  return Buffer.from(`${state.registeredAt}.${userId}`, 'utf8').toString('base64url');
-}
-
-function decodeCursor(cursor: string): { registeredAt: number; userId: string } {
-  const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  const [, at, userId] = /^(\d{1,15})\.(\S+)$/.exec(text) ?? [];
-  if (at === undefined || userId === undefined || !isId(userId)) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'cursor', message: 'not a cursor of this list' }],
-    });
-  }
-  return { registeredAt: Number(at), userId };
+function cursorAt({ userId, state }: UserForCommand): string {
+  return encodeCursor({ at: state.registeredAt, id: userId });
 }

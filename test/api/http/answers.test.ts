@@ -9,17 +9,18 @@ afterAll(() => edge.drain(1000));
 
 describe('an error', () => {
   it('that nobody foresaw is 500 without detail; the log has it, with the request id', async () => {
-    const answer = await edge.send('/broken', { headers: { 'x-request-id': 'trace-77' } });
+    const answer = await edge.send('/broken');
+    const requestId = answer.headers.get('x-request-id');
     expect(answer.json()).toEqual({
       type: '/docs#error-internal_error',
       title: 'Something went wrong on our side',
       status: 500,
       code: 'internal_error',
-      request_id: 'trace-77',
+      request_id: requestId,
     });
     await expect.poll(() => edge.lines.some((line) => line.includes('hunter2'))).toBe(true);
     const line = edge.lines.find((each) => each.includes('hunter2'));
-    expect(JSON.parse(line!)).toMatchObject({ request_id: 'trace-77', route: '/broken' });
+    expect(JSON.parse(line!)).toMatchObject({ request_id: requestId, route: '/broken' });
   });
 
   it('that passes says when to come back, in whole seconds', async () => {
@@ -27,6 +28,23 @@ describe('an error', () => {
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('2');
     expect(answer.body).not.toContain('pool');
+  });
+});
+
+describe('many refusals', () => {
+  // Fails when each writes its line: 1,000 a second fill a disk.
+  it('C11: leave a few lines a second, and each is counted', async () => {
+    const flood = await startEdge();
+    const sent = 200;
+    const started = performance.now();
+    await Promise.all(Array.from({ length: sent }, () => flood.send('/auth/mine')));
+    const count = 'latchkey_refusals_total{code="invalid_token"} 200';
+    await expect.poll(() => flood.metrics.registry.metrics()).toContain(count);
+    const seconds = Math.ceil((performance.now() - started) / 1000) + 1;
+    const lines = flood.lines.filter((line) => line.includes('"refused"'));
+    expect(lines.length).toBeGreaterThanOrEqual(10);
+    expect(lines.length).toBeLessThanOrEqual(10 * seconds);
+    await flood.drain(1000);
   });
 });
 
@@ -72,12 +90,21 @@ describe('every answer', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  it('keeps a plain X-Request-Id and replaces any other', async () => {
-    const idFor = async (id: string) =>
-      (await edge.send('/keys', { headers: { 'x-request-id': id } })).headers.get('x-request-id');
-    expect(await idFor('job-1.a')).toBe('job-1.a');
-    expect(await idFor('a b')).toMatch(/^[0-9a-f-]{36}$/);
-    expect(await idFor('a'.repeat(65))).toMatch(/^[0-9a-f-]{36}$/);
+  // Fails when the caller's id is echoed: it would also be the one in the events.
+  it("C6: has our own id, whatever the caller's; its log line tells a plain one of the caller", async () => {
+    const lineFor = async (id: string) => {
+      const { headers } = await edge.send('/keys', { headers: { 'x-request-id': id } });
+      const requestId = headers.get('x-request-id')!;
+      expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+      expect(requestId).not.toBe(id);
+      const line = () => edge.lines.find((each) => each.includes(requestId));
+      await expect.poll(line).toBeDefined();
+      return JSON.parse(line()!);
+    };
+    expect(await lineFor('job-1.a')).toMatchObject({ caller_request_id: 'job-1.a' });
+    for (const id of ['a b', 'a'.repeat(65), 'a@b.example', '%0a', '{"x":1}']) {
+      expect(await lineFor(id)).not.toHaveProperty('caller_request_id');
+    }
   });
 
   it('is counted under its declared path, and its log line names nobody', async () => {
