@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { LogSampler } from '../platform/log-sampler.ts';
 import type { Logger } from '../platform/logging.ts';
+import { newId } from '../platform/new-id.ts';
 import { bearerToken } from './bearer.ts';
 import { clientCredentials } from './client-credentials.ts';
 import { authenticateClient } from './commands/authenticate-client.ts';
@@ -18,7 +20,7 @@ import { toLatchkeyError } from './problem.ts';
 import { introspect } from './queries/introspection.ts';
 import { endAnswer, sendError, sendReply } from './reply.ts';
 import { bodyIsOnItsWay, readFormParameters } from './request-body.ts';
-import { requestIdOf } from './request-context.ts';
+import { callerRequestId } from './request-context.ts';
 import { missingRight } from './tokens/missing-right.ts';
 
 export interface FastLaneOptions {
@@ -34,7 +36,6 @@ const verifyPaths = ['/auth/verify', '/api/auth/verify'] as const;
 /** Path and query are the client's; demands come in a header. */
 const forwardPaths = ['/auth/forward', '/api/auth/forward'] as const;
 const introspectPath = /^\/oauth2\/introspect(?:\?|$)/;
-const refusalsLoggedPerSecondMax = 10;
 
 /**
  * Answers forward-auth (`/auth/verify`, any method) and introspection before Express sees the
@@ -43,16 +44,14 @@ const refusalsLoggedPerSecondMax = 10;
  */
 export function createFastLane(options: FastLaneOptions) {
   const { memory, verifications, log, inFlight } = options;
-  let loggedInSecond = 0;
-  let second = 0;
+  const refusals = new LogSampler();
 
-  const refused = (error: LatchkeyError, requestId: string) => {
+  const refused = (error: LatchkeyError, requestId: string, request: IncomingMessage) => {
     verifications[error.code] = (verifications[error.code] ?? 0) + 1;
-    const now = Math.floor(performance.now() / 1000);
-    if (now !== second) [second, loggedInSecond] = [now, 0];
-    loggedInSecond += 1;
-    if (loggedInSecond > refusalsLoggedPerSecondMax) return;
-    const facts = { request_id: requestId, code: error.code, detail: error.detail };
+    const sampled = refusals.admit(error.code);
+    if (sampled === null) return;
+    const ids = { request_id: requestId, ...callerRequestId(request) };
+    const facts = { ...ids, code: error.code, detail: error.detail, ...sampled };
     if (error.code === 'internal_error') log.error({ ...facts, err: error.cause }, 'failed');
     else log.info(facts, 'verify refused');
   };
@@ -69,8 +68,8 @@ export function createFastLane(options: FastLaneOptions) {
       sendReply(response, { status: 200, body: answer });
     } catch (thrown) {
       const error = toLatchkeyError(thrown);
-      const requestId = requestIdOf(request);
-      refused(error, requestId);
+      const requestId = newId();
+      refused(error, requestId, request);
       response.setHeader('X-Request-Id', requestId);
       sendError(response, error, {
         path: '/oauth2/introspect',
@@ -100,8 +99,8 @@ export function createFastLane(options: FastLaneOptions) {
       endAnswer(response);
     } catch (thrown) {
       const error = toLatchkeyError(thrown);
-      const requestId = requestIdOf(request);
-      refused(error, requestId);
+      const requestId = newId();
+      refused(error, requestId, request);
       response.setHeader('X-Request-Id', requestId);
       sendError(response, error, { path: '/auth/verify', requestId, headers: request.headers });
     }

@@ -68,11 +68,6 @@ export function callerRequestId(
   return { caller_request_id: id };
 }
 
-/** The id of an answer whose request gets no context: our own, as every other. */
-export function requestIdOf(_request: Pick<IncomingMessage, 'headers'>): string {
-  return newId();
-}
-
 /** The context of a request that has just begun to arrive. */
 export function createRequestContext(
   request: IncomingMessage,

@@ -7,7 +7,6 @@ import type { InFlight } from './in-flight.ts';
 import { type ErrorAnswer, transportProblem } from './problem.ts';
 import { hasLastAnswer, sendReply } from './reply.ts';
 import { continueWhenRead, hasBody } from './request-body.ts';
-import { requestIdOf } from './request-context.ts';
 
 const serverLimits = {
   headersTimeout: 10_000,
@@ -65,8 +64,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     continueWhenRead(request, response);
     listener(request, response);
   });
-  server.on('checkExpectation', (request: IncomingMessage, response) =>
-    sendReply(response, transportProblem(417, requestIdOf(request))),
+  server.on('checkExpectation', (_request: IncomingMessage, response) =>
+    sendReply(response, transportProblem(417, newId())),
   );
   const address = { host, port, reusePort };
   const boundPort = await listen(server, address, { host: 'HOST', port: 'PORT' });
@@ -83,7 +82,7 @@ function guarded({ listener, inFlight }: HttpServerOptions): RequestListener {
   return (request, response) => {
     if (inFlight.draining) response.shouldKeepAlive = false;
     if (!hasOneHost(request)) {
-      sendReply(response, transportProblem(400, requestIdOf(request)));
+      sendReply(response, transportProblem(400, newId()));
     } else if (hasBody(request)) {
       // A body that came in one piece with its head is complete a turn later: then its connection
       // can be kept, whether the body is read or not.
