@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { reply } from './reply.ts';
 import { type Route, route } from './route.ts';
+import { documentReply, staticDocument } from './static-document.ts';
 
 /**
  * `GET /docs`: one page with its own style and script, which reads `/openapi.json` and asks nobody
@@ -23,19 +23,22 @@ export function docsRoute(): Route {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
+  const document = staticDocument(page, {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': policy,
+    'cache-control': 'no-cache',
+  });
   return route({
     method: 'get',
     path: '/docs',
     summary: 'This API, to read and to try',
     tags: ['Operation'],
     auth: 'none',
-    responses: { 200: { description: 'An HTML page', contentType: 'text/html' } },
-    handler: () =>
-      reply(200, page, {
-        'content-type': 'text/html; charset=utf-8',
-        'content-security-policy': policy,
-        'cache-control': 'no-cache',
-      }),
+    responses: {
+      200: { description: 'An HTML page', contentType: 'text/html' },
+      304: { description: 'Not changed since the ETag of If-None-Match' },
+    },
+    handler: ({ headers }) => documentReply(document, headers),
   });
 }
 

@@ -22,10 +22,10 @@ export class InFlight {
     this.#responses.delete(response);
   }
 
-  /** Whether an answer is under way on `socket`. */
-  uses(socket: Socket): boolean {
-    for (const response of this.#responses) if (response.socket === socket) return true;
-    return false;
+  /** The answer that is under way on `socket`, or null. */
+  on(socket: Socket): ServerResponse | null {
+    for (const response of this.#responses) if (response.socket === socket) return response;
+    return null;
   }
 
   /** From now on every answer closes its connection. */

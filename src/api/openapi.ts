@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../domain/kernel/errors.ts';
 import { published } from './problem.ts';
-import { reply } from './reply.ts';
 import { isOAuthPath, mountedPaths, type Route, type RouteAuth, route } from './route.ts';
 import { oauthErrorSchema, problemSchema } from './schemas.ts';
+import { documentReply, type StaticDocument, staticDocument } from './static-document.ts';
 
 type JsonObject = { [member: string]: unknown };
 
@@ -50,7 +50,7 @@ export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): Js
 
 /** `GET /openapi.json`, describing `routes` and itself. */
 export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo): Route {
-  let document: string | null = null;
+  let document: StaticDocument | null = null;
   return route({
     method: 'get',
     path: '/openapi.json',
@@ -58,13 +58,16 @@ export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo):
     tags: ['Operation'],
     auth: 'none',
     cors: 'public',
-    responses: { 200: { description: 'The document', schema: z.looseObject({}) } },
-    handler: () => {
-      document ??= JSON.stringify(openApiDocument(routes(), info));
-      return reply(200, document, {
+    responses: {
+      200: { description: 'The document', schema: z.looseObject({}) },
+      304: { description: 'Not changed since the ETag of If-None-Match' },
+    },
+    handler: ({ headers }) => {
+      document ??= staticDocument(JSON.stringify(openApiDocument(routes(), info)), {
         'content-type': 'application/json; charset=utf-8',
         'cache-control': 'public, max-age=60',
       });
+      return documentReply(document, headers);
     },
   });
 }

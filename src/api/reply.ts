@@ -35,10 +35,9 @@ export function sendReply(response: ServerResponse, { status, body, headers = {}
     endAnswer(response);
     return;
   }
-  const bytes =
-    typeof body === 'string' || Buffer.isBuffer(body)
-      ? Buffer.from(body as string)
-      : Buffer.from(JSON.stringify(body));
+  const bytes = Buffer.isBuffer(body)
+    ? body
+    : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   response.setHeader('content-length', bytes.length);
   endAnswer(response, bytes);
 }

@@ -7,12 +7,15 @@ import type { InFlight } from './in-flight.ts';
 import { type ErrorAnswer, transportProblem } from './problem.ts';
 import { hasLastAnswer, sendReply } from './reply.ts';
 import { continueWhenRead, hasBody } from './request-body.ts';
+import { Turns } from './turns.ts';
 
 const serverLimits = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 1_000,
+  /** Under an open answer; longer than any answer of ours may be waited for. */
+  silenceTimeout: 40_000,
 };
 
 export interface HttpServerOptions {
@@ -44,7 +47,8 @@ export interface HttpServer {
 /** Listens. Slow, oversized, ambiguous and malformed requests are answered as problem documents and closed. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { inFlight, host, port, reusePort = false, idleGraceMs = idleGraceMsDefault } = options;
-  const listener = guarded(options);
+  const turns = new Turns(inFlight);
+  const listener = turns.inTurn(guarded(options));
   const server = createServer(
     {
       ...serverLimits,
@@ -58,15 +62,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     listener,
   );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
-    refuseOnSocket(error, socket, inFlight),
+    refuseOnSocket(error, socket, turns),
   );
   server.on('checkContinue', (request: IncomingMessage, response) => {
     continueWhenRead(request, response);
     listener(request, response);
   });
-  server.on('checkExpectation', (_request: IncomingMessage, response) =>
-    sendReply(response, transportProblem(417, newId())),
+  server.on(
+    'checkExpectation',
+    turns.inTurn((_, response) => sendReply(response, transportProblem(417, newId()))),
   );
+  server.setTimeout(options.timeouts?.silenceTimeout ?? serverLimits.silenceTimeout);
   const address = { host, port, reusePort };
   const boundPort = await listen(server, address, { host: 'HOST', port: 'PORT' });
   return {
@@ -133,13 +139,9 @@ async function drain(
   server.close();
 }
 
-function refuseOnSocket(error: NodeJS.ErrnoException, socket: Socket, inFlight: InFlight): void {
-  const answered = inFlight.uses(socket) || hasLastAnswer(socket);
-  if (!socket.writable || error.code === 'ECONNRESET' || answered) {
-    socket.destroy();
-    return;
-  }
-  socket.end(onWire(transportProblem(statusOf(error.code), newId())));
+function refuseOnSocket(error: NodeJS.ErrnoException, socket: Socket, turns: Turns): void {
+  if (!socket.writable || error.code === 'ECONNRESET' || hasLastAnswer(socket)) socket.destroy();
+  else turns.refuse(socket, onWire(transportProblem(statusOf(error.code), newId())));
 }
 
 function statusOf(code: string | undefined): 400 | 408 | 431 {

@@ -51,7 +51,7 @@ describe('what a request leaves in the log for ever', () => {
     }
   });
 
-  it('C6: takes a drawn id for correlation from a trusted proxy, and from no other peer', async () => {
+  it('C6: takes a drawn id for correlation from a trusted proxy, and from no other', async () => {
     for (const header of ['x-request-id', 'x-correlation-id']) {
       for (const { meta } of await eventsOf(behindProxy, { [header]: drawn })) {
         expect(meta.correlation_id).toBe(drawn);

@@ -65,8 +65,8 @@ describe('a line that a stranger had a hand in', () => {
     return performance.now() - started;
   };
 
-  // Fails when one pattern is quadratic: 16,000 characters held the loop for 0.8 s. The long one may
-  // take four times as long as the short one, and is given ten.
+  // Fails when one pattern is quadratic: 16,000 characters held the loop for 0.8 s. The long
+  // one may take four times as long as the short one, and is given ten.
   it.each(hostile)('C11: is written in time in proportion to its length: %j', (text) => {
     const [short, long] = [repeated(text).slice(0, length / 4), repeated(text)];
     const best = (sample: string) => Math.min(...Array.from({ length: 5 }, () => took(sample)));

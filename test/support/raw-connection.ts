@@ -18,6 +18,8 @@ export interface RawConnection {
   answer(method?: string): Promise<RawAnswer | null>;
   /** Resolves when the connection is closed; tells whether it was reset. */
   readonly closed: Promise<{ reset: boolean }>;
+  /** From now on nothing is read. */
+  pause(): void;
   destroy(): void;
 }
 
@@ -61,7 +63,8 @@ export async function openConnection(port: number): Promise<RawConnection> {
     }
   };
   const send = (text: string) => void socket.write(text, 'latin1');
-  return { send, answer, closed, destroy: () => socket.destroy() };
+  const pause = () => void socket.pause();
+  return { send, answer, closed, pause, destroy: () => socket.destroy() };
 }
 
 function takeAnswer(received: Buffer, method: string) {

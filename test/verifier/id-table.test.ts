@@ -32,16 +32,16 @@ describe('parseId', () => {
 });
 
 describe('the hash of an id', () => {
-  // Fails when the key only starts a hash of xor and multiplications: each of these pairs of words then
-  // collides, whatever the key.
+  // Fails when the key only starts a hash of xor and multiplications: each of these pairs of words
+  // then collides, whatever the key.
   test('C11: cannot be aimed at one slot', () => {
     const { hashKey } = new IdTable();
     const chosen = Array.from({ length: 5_000 }, (_, c) => [1, 2, c, c ^ (c >>> 16)] as const);
     expect(new Set(chosen.map((words) => hashOf(hashKey, ...words))).size).toBeGreaterThan(4_990);
   });
 
-  // Fails when a table has no key, or one that another table has too: two ids that fall into one slot
-  // of one table would do so in each.
+  // Fails when a table has no key, or one that another table has too: two ids that fall into one
+  // slot of one table would do so in each.
   test('C11: falls elsewhere in each table', () => {
     const tables = Array.from({ length: 50 }, () => new IdTable());
     const { a, b, c, d } = idOf(randomUUID());

@@ -3,6 +3,7 @@ import { type Reply, reply } from '../reply.ts';
 import { type Route, route } from '../route.ts';
 import { jwkSetSchema } from '../schemas.ts';
 import type { Services } from '../services.ts';
+import { isUnchanged } from '../static-document.ts';
 
 export function jwksRoutes(services: Services): Route[] {
   return ['/.well-known/jwks.json', '/auth/jwks'].map((path) =>
@@ -28,11 +29,4 @@ function jwksReply({ memory, config }: Services, headers: IncomingHttpHeaders): 
   return isUnchanged(headers['if-none-match'], etag)
     ? reply(304, undefined, caching)
     : reply(200, body, caching);
-}
-
-/** RFC 9110 section 13.1.2: a weak comparison with each of the listed tags. */
-function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  const tags = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  return tags.includes(etag) || tags.includes('*');
 }

@@ -91,7 +91,7 @@ describe('every answer', () => {
   });
 
   // Fails when the caller's id is echoed: it would also be the one in the events.
-  it("C6: has our own id, whatever the caller's; its log line tells a plain one of the caller", async () => {
+  it('C6: has our own id; its log line also tells a plain one of the caller', async () => {
     const lineFor = async (id: string) => {
       const { headers } = await edge.send('/keys', { headers: { 'x-request-id': id } });
       const requestId = headers.get('x-request-id')!;
