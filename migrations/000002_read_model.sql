@@ -88,8 +88,11 @@ create table latchkey.revocations (
   target text not null,
   epoch integer,
   until timestamptz not null,
+  -- Who has seen a snapshot finds what was committed since by it, in any order and beside any open append.
+  xact xid8 not null default pg_current_xact_id(),
   primary key (pos, target_kind, target)
 );
+create index revocations_xact on latchkey.revocations (xact, pos);
 create index revocations_until on latchkey.revocations (until, pos);
 
 -- Up to where a projection was pruned: rebuild applies the same predicate with the same instant.

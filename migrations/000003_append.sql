@@ -77,7 +77,7 @@ end $$;
 create function latchkey.project_revocations(input jsonb, refused integer[], positions bigint[])
 returns void language plpgsql as $$
 begin
-  insert into latchkey.revocations
+  insert into latchkey.revocations (pos, target_kind, target, epoch, until)
   select positions[r.e], r.target_kind, r.target, r.epoch, r.until
   from jsonb_to_recordset(input) as r(c integer, e integer, target_kind text, target text, epoch integer,
     until timestamptz)

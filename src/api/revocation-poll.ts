@@ -1,15 +1,16 @@
 import { activeKey } from '../domain/keyset/published.ts';
-import { Fence } from '../eventlog/fence.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import { LogIdentityError } from '../eventlog/log-identity.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
+import { emptySnapshot, type Moment, readMoment, type Snapshot } from '../eventlog/snapshot.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
 import { listClients } from '../projections/client.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
 import {
   findRevocations,
-  type PositionedRevocation,
+  placeAfter,
+  type RevocationPlace,
   type RevocationTarget,
 } from '../projections/revocation.ts';
 import type { Instant } from '../verifier/lease.ts';
@@ -40,32 +41,30 @@ const pagingMs = 500;
 /** How often the newest events are looked at when none of them revokes anything. */
 const lookMs = 250;
 
-/** A pass over all revocations beyond the cursor; many of them take several polls. */
+/** A pass over all revocations committed since `seen`; many of them take several polls. */
 interface Scan {
-  after: number;
-  /** What had settled when it began: the cursor moves no further in this pass. */
-  readonly settled: number;
+  after: RevocationPlace;
+  /** Transactions that were under way at `seen`, until they were looked at. */
+  open: readonly string[];
+  /** What has been seen once this pass is through. */
+  readonly moment: Moment;
   readonly start: Instant;
 }
 
 /**
- * Keeps a node's memory current. Every visible revocation beyond the cursor is applied at once, in
- * whatever order they become visible; the fence decides only how far the cursor may move, so an
- * append held open delays nobody's logout.
+ * Keeps a node's memory current. Each poll asks for the revocations of every transaction that was
+ * committed since the snapshot of the last one, in whatever order they were: an append held open
+ * delays nobody's logout, and nothing is read twice because of it.
  */
 export class RevocationPoll {
   readonly #options: RevocationPollOptions;
-  #fence: { readonly fence: Fence; readonly generation: number } | null = null;
-  #cursor = 0;
-  /** Entries beyond the cursor that were applied already. */
-  #applied = new Set<number>();
-  /**
-   * The head of the log when all of it had settled and was read: while it stays there, nothing is
-   * new.
-   */
-  #readThrough: number | null = null;
+  #generation: number | null = null;
+  /** The moment up to which every commit was applied. */
+  #seen: Snapshot = emptySnapshot;
+  /** Its text, while nothing that was read since would have to be read again. */
+  #seenText: string | null = null;
   #scan: Scan | null = null;
-  /** Which server, since which start: another one may draw positions again. */
+  /** Which server, since which start: another one gives the same ids to other transactions. */
   #server: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
@@ -95,7 +94,7 @@ export class RevocationPoll {
     await this.#next();
   }
 
-  /** Polls go one after the other: two at once could move the cursor by each other's ceilings. */
+  /** Polls go one after the other: an older moment must not replace a newer one. */
   #next(): Promise<boolean> {
     const next = this.#polling.then(
       () => this.#poll(),
@@ -133,29 +132,30 @@ export class RevocationPoll {
     );
     if (readFrom === null) return false;
     memory.lease.renew(readFrom);
-    memory.revocations.prune(Date.now(), 0.01);
     return true;
   }
 
   /** The instant from which on something may have been missed; null while pages remain. */
   async #pollOn(client: Queryable, generation: number, start: Instant): Promise<Instant | null> {
-    if (this.#fence?.generation !== generation) await this.#begin(client, generation);
-    const { fence } = this.#fence!;
-    const settled = await fence.advance();
-    // While an append is open the head may move without the settled part: then everything visible
-    // is read again.
-    if (this.#scan === null && !fence.waiting && settled === this.#readThrough) return start;
-    this.#scan ??= { after: this.#cursor, settled, start };
+    if (this.#generation !== generation) await this.#begin(client, generation);
+    if (this.#scan === null) {
+      const moment = await readMoment(client);
+      // A node whose clock is ahead must not forget what still counts by the database's.
+      this.#options.memory.revocations.prune(Math.min(start.now, moment.at), 0.01);
+      if (moment.text === this.#seenText) return start;
+      this.#scan = { after: placeAfter(this.#seen), open: this.#seen.open, moment, start };
+    }
     const scan = this.#scan;
     if (!(await this.#apply(client, scan))) return null;
     this.#scan = null;
-    this.#readThrough = fence.waiting ? null : scan.settled;
+    this.#seen = scan.moment.snapshot;
+    this.#seenText = scan.moment.text;
     return scan.start;
   }
 
   /**
-   * A new connection may lead to another log, or to a server whose sequence moved back: it is
-   * compared with what this node has seen, and ceilings of the old connection settle nothing.
+   * A new connection may lead to another log, or to a server that has lost commits: it is compared
+   * with what this node has seen, and another server is read from the beginning.
    */
   async #begin(client: Queryable, generation: number): Promise<void> {
     await this.#options.guard.check(client);
@@ -164,41 +164,35 @@ export class RevocationPoll {
     });
     const server = rows[0]!.server as string;
     if (server !== this.#server) {
-      this.#cursor = 0;
-      this.#applied.clear();
+      this.#seen = emptySnapshot;
       this.#scan = null;
       this.#server = server;
     }
-    this.#fence = { fence: new Fence(client), generation };
-    this.#readThrough = null;
+    this.#seenText = null;
     await this.#reload(client);
+    this.#generation = generation;
   }
 
-  /** Page by page, and the cursor with each: a poll that is cut has not read for nothing. */
+  /** Page by page, and the place with each: a poll that is cut has not read for nothing. */
   async #apply(client: Queryable, scan: Scan): Promise<boolean> {
     const { memory } = this.#options;
     const pauseAt = performance.now() + pagingMs;
     const seen: number[] = [];
-    let page: PositionedRevocation[];
+    let next: RevocationPlace | null;
     do {
-      page = await findRevocations(client, scan.after, pageRows);
-      const fresh = page.filter(({ pos }) => !this.#applied.has(pos));
-      for (const revocation of fresh) memory.revoke(revocation);
-      // Remembered only afterwards: a reload that failed is owed again by the next poll.
-      if (fresh.some(({ targetKind }) => !heldAsEntry.has(targetKind))) {
+      const page = await findRevocations(client, { ...scan, limit: pageRows });
+      for (const revocation of page.revocations) memory.revoke(revocation);
+      // The place moves only afterwards: a reload that failed is owed again by the next poll.
+      if (page.revocations.some(({ targetKind }) => !heldAsEntry.has(targetKind))) {
         await this.#reload(client);
       }
-      for (const { pos } of fresh) {
-        seen.push(pos);
-        if (pos > scan.settled) this.#applied.add(pos);
-      }
-      scan.after = page.at(-1)?.pos ?? scan.after;
-      const settledInPage = page.findLast(({ pos }) => pos <= scan.settled)?.pos ?? 0;
-      this.#cursor = Math.max(this.#cursor, settledInPage);
-    } while (page.length === pageRows && performance.now() < pauseAt);
-    for (const pos of this.#applied) if (pos <= this.#cursor) this.#applied.delete(pos);
+      for (const { pos } of page.revocations) seen.push(pos);
+      next = page.next;
+      scan.open = [];
+      scan.after = next ?? scan.after;
+    } while (next !== null && performance.now() < pauseAt);
     await this.#look(client, seen);
-    return page.length < pageRows;
+    return next === null;
   }
 
   /** Remembers what stands in the log now, to be compared after the connection was lost. */
@@ -234,7 +228,7 @@ export class RevocationPoll {
 
   /** Logs each kind of failure once, so that what a failure has become is seen. */
   #failed(error: unknown): void {
-    this.#fence = null;
+    this.#generation = null;
     if (error instanceof LogIdentityError) this.#options.guard.refuse(error);
     const failure = kindOf(error);
     if (failure === this.#failure) return;

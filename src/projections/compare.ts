@@ -25,6 +25,8 @@ export interface Comparison {
 }
 
 interface ComparedTable {
+  /** Columns that tell how the row came here, not what the log says. */
+  readonly local?: readonly string[];
   readonly key: readonly string[];
   readonly confidential: readonly string[];
 }
@@ -40,7 +42,7 @@ const projections = {
   keysets: { key: ['keyset_id'], confidential: [] },
   invites: { key: ['invite_id'], confidential: ['secret_hash'] },
   credentials: { key: ['user_id'], confidential: ['identifier_mac'] },
-  revocations: { key: ['pos', 'target_kind', 'target'], confidential: [] },
+  revocations: { key: ['pos', 'target_kind', 'target'], confidential: [], local: ['xact'] },
 } satisfies Record<string, ComparedTable>;
 
 export type ProjectedTable = keyof typeof projections;
@@ -67,7 +69,7 @@ const streams = {
 export async function compare(client: pg.ClientBase, schema: string): Promise<Comparison> {
   const parts: Comparison[] = [];
   for (const table of projectedTables) {
-    const { key, confidential } = projections[table];
+    const { key, confidential, local = [] }: ComparedTable = projections[table];
     parts.push(
       await compareRelations(client, {
         table,
@@ -75,7 +77,7 @@ export async function compare(client: pg.ClientBase, schema: string): Promise<Co
         confidential,
         live: keptRowsSql(table),
         rebuilt: `${schema}.${table}`,
-        columns: await columnsBesideKey(client, table, key),
+        columns: await columnsBeside(client, table, [...key, ...local]),
       }),
     );
   }
@@ -87,10 +89,10 @@ export async function compare(client: pg.ClientBase, schema: string): Promise<Co
 }
 
 /** From the catalogue, so that a column added later is compared without anybody thinking of it. */
-async function columnsBesideKey(
+async function columnsBeside(
   client: pg.ClientBase,
   table: string,
-  key: readonly string[],
+  others: readonly string[],
 ): Promise<string[]> {
   const { rows } = await client.query(
     `select attname from pg_attribute
@@ -98,7 +100,7 @@ async function columnsBesideKey(
       order by attnum`,
     [table],
   );
-  return rows.map(({ attname }) => attname as string).filter((column) => !key.includes(column));
+  return rows.map(({ attname }) => attname as string).filter((column) => !others.includes(column));
 }
 
 interface Relations extends ComparedTable {

@@ -7,6 +7,7 @@ import type { UserEvent } from '../domain/user/events.ts';
 import type { RevocationRow } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
+import type { Snapshot } from '../eventlog/snapshot.ts';
 import { fromTimestamp, toTimestamp } from './columns.ts';
 
 /**
@@ -92,26 +93,65 @@ export interface PositionedRevocation extends Revocation {
   readonly pos: number;
 }
 
+/** A place among the revocations in the order of their transactions. */
+export interface RevocationPlace {
+  readonly xact: string;
+  readonly pos: number;
+}
+
+export interface RevocationPage {
+  readonly revocations: readonly PositionedRevocation[];
+  /** Where the next page begins; null when this is the last one. */
+  readonly next: RevocationPlace | null;
+}
+
+/** Where a reader that has seen `snapshot` begins. */
+export function placeAfter({ nextXact }: Snapshot): RevocationPlace {
+  return { xact: nextXact, pos: -1 };
+}
+
 /**
- * The next `limit` visible entries after a position, whatever the fence says: revocations need no
- * order. An event makes at most one.
+ * The visible entries beyond `after`, and those of the transactions `open`, which were under way
+ * when the reader looked last. Revocations need no order, and no commit can be missed: each one
+ * since a snapshot was of a transaction that was open then or had not begun.
  */
 export async function findRevocations(
   client: Queryable,
-  after: number,
-  limit: number,
-): Promise<PositionedRevocation[]> {
+  { after, open, limit }: { after: RevocationPlace; open: readonly string[]; limit: number },
+): Promise<RevocationPage> {
   const { rows } = await client.query({
     name: 'find-revocations',
-    text: `select pos, target_kind, target, epoch, until from latchkey.revocations
-      where pos > $1 order by pos limit $2`,
-    values: [after, limit],
+    text: `(select pos, target_kind, target, epoch, until, xact, false as paged
+        from latchkey.revocations where xact = any ($1::xid8[]) limit $4)
+      union all
+      (select pos, target_kind, target, epoch, until, xact, true
+        from latchkey.revocations where (xact, pos) > ($2::xid8, $3) order by xact, pos limit $4)`,
+    values: [open, after.xact, after.pos, limit],
   });
-  return rows.map((row) => ({
-    pos: safeInteger(row.pos),
-    targetKind: row.target_kind as RevocationTarget,
-    target: row.target as string,
-    epoch: row.epoch as number | null,
-    until: fromTimestamp(row.until),
-  }));
+  const paged = rows.filter((row) => row.paged === true);
+  return {
+    revocations: rows.map((row) => ({
+      pos: safeInteger(row.pos),
+      targetKind: row.target_kind as RevocationTarget,
+      target: row.target as string,
+      epoch: row.epoch as number | null,
+      until: fromTimestamp(row.until),
+    })),
+    next: nextPlace(paged, rows.length - paged.length, { open, limit }),
+  };
+}
+
+/** Where open transactions alone fill a page, the next pages begin at the first of them. */
+function nextPlace(
+  paged: readonly Record<string, unknown>[],
+  ofOpen: number,
+  { open, limit }: { open: readonly string[]; limit: number },
+): RevocationPlace | null {
+  if (ofOpen === limit) {
+    const first = open.map(BigInt).reduce((least, xact) => (xact < least ? xact : least));
+    return { xact: String(first), pos: -1 };
+  }
+  const last = paged.at(-1);
+  if (last === undefined || paged.length < limit) return null;
+  return { xact: last.xact as string, pos: safeInteger(last.pos) };
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
-import { findRevocations } from '../../src/projections/revocation.ts';
 import { findExpiredSessions, findSession } from '../../src/projections/session.ts';
 import { expireSessions } from '../../src/worker/jobs/expire-sessions.ts';
+import { visibleRevocations } from '../support/revocations.ts';
 import { createJobWorld, dayMs, type JobWorld, minuteMs } from './job-world.ts';
 
 const startedAt = Date.parse('2026-01-05T10:00:00Z');
@@ -119,7 +119,7 @@ describe('sessions.expire with an idle timeout', () => {
     await job.run(world.context(startedAt + 60 * minuteMs, { config }));
     expect(await world.eventTypes(idle)).toStrictEqual(['SessionStarted', 'SessionExpired']);
     expect(await world.eventTypes(busy)).toStrictEqual(['SessionStarted', 'SessionRefreshed']);
-    expect(await findRevocations(world.pools.readers, 0, 10_000)).toMatchObject([{ target: idle }]);
+    expect(await visibleRevocations(world.pools.readers)).toMatchObject([{ target: idle }]);
   });
 
   it('leaves idle sessions alone when there is none', async () => {
