@@ -64,13 +64,24 @@ begin
 end $$;
 
 -- A second user with the same address breaks credentials_pkey: that command is refused, the batch goes on without it.
+-- A unique violation of Postgres' own would name the MAC of the address in its DETAIL, and so in the server's log.
 create function latchkey.project_credentials(input jsonb, refused integer[]) returns void language plpgsql as $$
+declare
+  wanted integer;
+  written integer;
 begin
+  delete from latchkey.credentials c using jsonb_to_recordset(input) as r(c integer, user_id uuid)
+  where r.c <> all (refused) and c.user_id = r.user_id;
+  select count(*) into wanted from jsonb_to_recordset(input) as r(c integer) where r.c <> all (refused);
   insert into latchkey.credentials
   select r.identifier_mac, r.user_id
   from jsonb_to_recordset(input) as r(c integer, identifier_mac bytea, user_id uuid)
   where r.c <> all (refused) order by r.identifier_mac
-  on conflict (user_id) do update set identifier_mac = excluded.identifier_mac;
+  on conflict do nothing;
+  get diagnostics written = row_count;
+  if written < wanted then
+    raise exception 'the address is taken' using errcode = '23505', constraint = 'credentials_pkey';
+  end if;
 end $$;
 
 -- `e` is the number of the event, in the batch, whose position the entry takes.
@@ -169,6 +180,10 @@ declare
 begin
   -- A statement of its own, before any nextval: in a CTE it might not run, in the INSERT it would run too late.
   fence := pg_advisory_xact_lock_shared(1279350347, 1);
+  -- Whatever the database or the role was given: what is answered is durable, on the standby too.
+  if current_setting('synchronous_commit') in ('off', 'local') then
+    fence := set_config('synchronous_commit', 'on', true);
+  end if;
 
   if patient then
     -- Well under deadlock_timeout: two patient batches can make each other wait, never deadlock.
@@ -368,6 +383,66 @@ begin
     where s.stream_id = any (touched_stream);
 end $$;
 
+-- Waits until all that this session can see is as durable as an answered append. A commit whose wait for the standby was
+-- cut short (the server was restarted meanwhile) is visible and may stand on this server alone; a later record that the
+-- standby has confirmed vouches for it. Without a synchronous standby there is nothing to wait for.
+create function latchkey.confirm() returns void language plpgsql as $$
+declare
+  written text;
+begin
+  if current_setting('synchronous_standby_names') <> '' then
+    if current_setting('synchronous_commit') in ('off', 'local') then
+      written := set_config('synchronous_commit', 'on', true);
+    end if;
+    written := pg_logical_emit_message(true, 'latchkey', 'confirm'::text);
+  end if;
+end $$;
+
+-- Goes the way of an append without appending: the fence, the locks on every table that an append writes to, a record in
+-- the write-ahead log, a commit that waits for the standby. `thorough` inserts an event too, large enough to need new
+-- pages, and takes it back: for when appends have failed, since a full disk shows only there. Answers what of the
+-- settings weakens durability.
+create function latchkey.probe_append(thorough boolean) returns text[] language plpgsql security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '500ms' as $$
+declare
+  target record;
+  written text;
+  weak text[] := '{}';
+begin
+  perform pg_advisory_xact_lock_shared(1279350347, 1);
+  select p.table_name, p.to_pos into target from latchkey.session_partitions p, latchkey.event_pos s
+    where s.last_value >= p.from_pos and s.last_value < p.to_pos;
+  if not found then
+    raise exception 'no partition for the next session event' using errcode = 'LK002';
+  end if;
+  execute format('lock table only latchkey.events, only latchkey.events_session, only latchkey.%I
+    in row exclusive mode', target.table_name);
+  lock table only latchkey.events_user, only latchkey.events_client, only latchkey.events_keyset,
+    only latchkey.events_invite, only latchkey.streams, only latchkey.users, only latchkey.sessions,
+    only latchkey.clients, only latchkey.keysets, only latchkey.invites, only latchkey.credentials,
+    only latchkey.revocations, only latchkey.password_hashes, only latchkey.key_secrets,
+    only latchkey.subject_keys in row exclusive mode;
+  if thorough then
+    begin
+      insert into latchkey.events (pos, kind, stream_id, version, type, schema_v, data, pii, meta, recorded_at)
+      select target.to_pos - 1, 2, '00000000-0000-8000-8000-000000000000', 1, 'Probe', 1, '{}',
+        (select decode(string_agg(md5(random()::text), ''), 'hex') from generate_series(1, 2048)), '{}', clock_timestamp();
+      raise exception using errcode = 'LK003';
+    exception when sqlstate 'LK003' then
+      null;
+    end;
+  end if;
+  if current_setting('fsync') = 'off' then weak := weak || 'fsync'::text; end if;
+  if current_setting('full_page_writes') = 'off' then weak := weak || 'full_page_writes'::text; end if;
+  if current_setting('synchronous_commit') in ('off', 'local') then
+    weak := weak || 'synchronous_commit'::text;
+    written := set_config('synchronous_commit', 'on', true);
+  end if;
+  written := pg_logical_emit_message(true, 'latchkey', 'probe'::text);
+  return weak;
+end $$;
+revoke execute on function latchkey.probe_append(boolean) from public;
+
 -- Everything the application role may do. Called by every migrate, after the last migration, and replaced by later ones.
 create function latchkey.grant_application(role_name text) returns void language plpgsql as $$
 begin
@@ -383,5 +458,6 @@ begin
     latchkey.checkpoints, latchkey.access_token_lifetimes, latchkey.password_hashes, latchkey.device_tokens,
     latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
   execute format('grant execute on function latchkey.ensure_session_partitions(integer, bigint) to %I', role_name);
+  execute format('grant execute on function latchkey.probe_append(boolean) to %I', role_name);
   execute format('grant usage, create on schema latchkey_scratch to %I', role_name);
 end $$;

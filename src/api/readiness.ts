@@ -3,6 +3,7 @@ import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import { expectedSchemaVersion, schemaVersion } from '../platform/migrate.ts';
+import type { AppendProbe } from './append-probe.ts';
 import type { InFlight } from './in-flight.ts';
 import type { NodeMemory } from './node-memory.ts';
 
@@ -10,6 +11,7 @@ export interface ReadinessOptions {
   readonly readers: Queryable;
   readonly memory: NodeMemory;
   readonly guard: Pick<LogGuard, 'refused'>;
+  readonly appendProbe: Pick<AppendProbe, 'failing'>;
   readonly inFlight: InFlight;
   readonly migrationsDirectory: string;
 }
@@ -51,7 +53,11 @@ export class ReadinessProbe {
       failing.push('revocation_lease');
     }
     if (memory.keyset.keys.every(({ status }) => status !== 'active')) failing.push('signing_key');
-    failing.push(...(await this.#database()));
+    const [append, database] = await Promise.all([
+      this.#options.appendProbe.failing(),
+      this.#database(),
+    ]);
+    failing.push(...append, ...database);
     return verdict([...new Set(failing)]);
   }
 

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
-import { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
+import { openLog } from '../eventlog/open-log.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
-import { Writer } from '../eventlog/writer.ts';
 import type { WriterObserver } from '../eventlog/writer-options.ts';
 import type { Config } from '../platform/config.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
@@ -19,6 +18,7 @@ import { requireSchema } from '../platform/required-schema.ts';
 import { requireSameDatabase } from '../platform/same-database.ts';
 import { SubjectKeys } from '../platform/subject-cipher.ts';
 import { createApp } from './app.ts';
+import { AppendProbe } from './append-probe.ts';
 import { applyRevocations } from './applied-revocations.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { parseTrustedProxies } from './client-address.ts';
@@ -109,8 +109,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   opened.defer(() => connection.close());
   await requireSameDatabase(pools.readers, connection);
   await guard.check(pools.readers);
-  const writer = createWriter(pools, { memory, guard, metrics, log });
-  const handler = new CommandHandler(writer, () => guard.require());
+  const { handler, appendProbe } = openObservedLog(pools, { memory, guard, metrics, log });
   const poll = createPoll(connection, { memory, guard, config, keyWrap, log });
   opened.defer(() => poll.stop());
   const services: Services = {
@@ -145,7 +144,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     await ensureConfiguredAdministrator(services, options.administrator, log);
   }
   observe(metrics, { pools, memory, services });
-  const parts = { pools, poll, lifetime, memory, guard, metrics };
+  const parts = { pools, poll, lifetime, memory, guard, appendProbe, metrics };
   const api = await listen(options, services, parts);
   opened.move();
   return api;
@@ -157,19 +156,21 @@ interface Parts {
   readonly lifetime: { stop(): void };
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
+  readonly appendProbe: AppendProbe;
   readonly metrics: Metrics;
 }
 
 async function listen(
   { config, log, reusePort = false, idleGraceMs }: ApiOptions,
   services: Services,
-  { pools, poll, lifetime, memory, guard, metrics }: Parts,
+  { pools, poll, lifetime, memory, guard, appendProbe, metrics }: Parts,
 ): Promise<Api> {
   const inFlight = new InFlight();
   const probe = new ReadinessProbe({
     readers: pools.readers,
     memory,
     guard,
+    appendProbe,
     inFlight,
     migrationsDirectory,
   });
@@ -230,18 +231,32 @@ async function listen(
   };
 }
 
-interface WriterParts {
+interface LogParts {
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
-function createWriter(pools: Pools, { memory, guard, metrics, log }: WriterParts): Writer {
-  const observer: WriterObserver = {
-    batch: (commands) => metrics.appendBatchCommands.observe(commands),
+function openObservedLog(pools: Pools, { memory, guard, metrics, log }: LogParts) {
+  const appendProbe = new AppendProbe(log);
+  const { handler, appender } = openLog(pools, guard, {
+    onAppended: (command) => applyRevocations(memory, command),
+    observer: observerOf(metrics, appendProbe, log),
+  });
+  appendProbe.use(appender);
+  return { handler, appendProbe };
+}
+
+function observerOf(metrics: Metrics, probe: AppendProbe, log: Logger): WriterObserver {
+  return {
+    batch: (commands) => {
+      probe.appended();
+      metrics.appendBatchCommands.observe(commands);
+    },
     conflict: () => metrics.appendConflicts.inc(),
     busy: () => {},
+    failed: () => probe.failed(),
     hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
     appended: (command, seconds) => {
       metrics.appends.inc();
@@ -252,15 +267,6 @@ function createWriter(pools: Pools, { memory, guard, metrics, log }: WriterParts
       }
     },
   };
-  return new Writer({
-    lanes: [pools.writers, pools.writers],
-    readers: pools.readers,
-    onAppended: (command, appended) => {
-      guard.sightings.noteAppended(command, appended);
-      applyRevocations(memory, command);
-    },
-    observer,
-  });
 }
 
 interface PollParts {

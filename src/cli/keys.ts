@@ -4,9 +4,8 @@ import { rotateIssuerKeys } from '../api/commands/rotate-issuer-keys.ts';
 import { representKeyset } from '../api/queries/keyset.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { EventMeta } from '../eventlog/command.ts';
-import { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
-import { Writer } from '../eventlog/writer.ts';
+import { openLog } from '../eventlog/open-log.ts';
 import { loadConfig } from '../platform/config.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/key-wrap.ts';
@@ -48,13 +47,14 @@ async function withKeyset(work: (services: KeysetServices) => Promise<KeysetStat
     logger: log,
   });
   try {
-    const { readers, writers } = pools;
+    const { readers } = pools;
     await requireSchema(readers);
-    await new LogGuard().check(readers);
+    const guard = new LogGuard();
+    await guard.check(readers);
     const state = await work({
       config,
       readers,
-      handler: new CommandHandler(new Writer({ lanes: [writers, writers], readers })),
+      handler: openLog(pools, guard).handler,
       keyWrap: localKeyWrap(loadKeyRing(config)),
       now: Date.now,
     });

@@ -6,8 +6,8 @@ import { isId } from '../domain/kernel/ids.ts';
 import { isLocked } from '../domain/user/lockout.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { EventMeta } from '../eventlog/command.ts';
-import { CommandHandler } from '../eventlog/handle.ts';
-import { Writer } from '../eventlog/writer.ts';
+import { LogGuard } from '../eventlog/log-guard.ts';
+import { openLog } from '../eventlog/open-log.ts';
 import { loadConfig } from '../platform/config.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/key-wrap.ts';
@@ -31,9 +31,11 @@ export async function usersUnlock(emailOrId: string): Promise<void> {
     logger: createLogger({ level: config.logLevel, name: 'latchkey users' }),
   });
   try {
+    const guard = new LogGuard();
+    await guard.check(pools.readers);
     const userId = isId(emailOrId) ? emailOrId : await findId(pools, config, emailOrId);
-    const { readers, writers } = pools;
-    const handler = new CommandHandler(new Writer({ lanes: [writers, writers], readers }));
+    const { readers } = pools;
+    const { handler } = openLog(pools, guard);
     const command = { commandId: newId(), repeatable: false };
     const services = { readers, handler, now: Date.now };
     const { changed, before } = await unlockUser(services, userId, command, meta);

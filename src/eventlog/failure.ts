@@ -1,5 +1,6 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { UniqueViolationError } from './command.ts';
+import { CommitsHangError } from './commit-breaker.ts';
 
 export type Failure =
   | { readonly kind: 'connection' | 'busy' | 'race' }
@@ -11,6 +12,7 @@ export type Failure =
  * nothing appended, and it would fail again.
  */
 export function classifyFailure(error: unknown): Failure {
+  if (wasNeverSent(error)) return { kind: 'other', error };
   const code = sqlState(error);
   if (code === undefined) {
     return isConnectionFailure(error) ? { kind: 'connection' } : { kind: 'other', error };
@@ -27,6 +29,10 @@ export function classifyFailure(error: unknown): Failure {
   // connections; 25006: standby.
   if (/^(08|57P0|57014|53|25006|XX000)/.test(code)) return { kind: 'connection' };
   return { kind: 'other', error };
+}
+
+function wasNeverSent(error: unknown): boolean {
+  return error instanceof LatchkeyError && error.cause instanceof CommitsHangError;
 }
 
 function sqlState(error: unknown): string | undefined {

@@ -14,6 +14,16 @@ export interface Attempt<T> {
 /** With room for what comes before and after it: a caller has its answer within two seconds. */
 const deadlineMs = 1_500;
 
+export interface HandlerOptions {
+  /** Throws when the log must not be worked with. */
+  readonly requireLog?: () => void;
+  /**
+   * Resolves once what an attempt has read is as durable as what it would have appended: a repeat
+   * that finds the work done promises the same as the first answer.
+   */
+  readonly confirm: () => Promise<void>;
+}
+
 /**
  * Runs `attempt` (read rows, decide) and appends what it decided; on a conflict it is run again,
  * with jitter. Attempts with the same `key` in this process go one after the other. The caller
@@ -22,13 +32,12 @@ const deadlineMs = 1_500;
  */
 export class CommandHandler {
   readonly #writer: Pick<Writer, 'append'>;
-  readonly #requireLog: () => void;
+  readonly #options: HandlerOptions;
   readonly #serial = new Serial();
 
-  /** `requireLog` throws when the log must not be worked with. */
-  constructor(writer: Pick<Writer, 'append'>, requireLog: () => void = () => {}) {
+  constructor(writer: Pick<Writer, 'append'>, options: HandlerOptions) {
     this.#writer = writer;
-    this.#requireLog = requireLog;
+    this.#options = options;
   }
 
   async run<T>(key: string, attempt: () => Promise<Attempt<T>>): Promise<T> {
@@ -45,9 +54,12 @@ export class CommandHandler {
     for (let tries = 1; ; tries += 1) {
       // Nobody waits for it any more: whoever is next in the queue must not wait for it either.
       if (performance.now() >= deadline) throw unavailable('no turn before the deadline');
-      this.#requireLog();
+      this.#options.requireLog?.();
       const { command, answer } = await attempt();
-      if (command === null) return answer;
+      if (command === null) {
+        await this.#options.confirm();
+        return answer;
+      }
       try {
         await this.#writer.append(command);
         return answer;

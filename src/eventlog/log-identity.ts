@@ -64,7 +64,5 @@ export async function readLogIdentity(
 
 /** What a process says that learns of the loss from another one. */
 export function doubtMessage(detail: string): string {
-  return (
-    `A process of this installation has found the log incomplete: ${detail}. ` + restoredRemedy
-  );
+  return `A process of this installation has found the log incomplete: ${detail}. ${restoredRemedy}`;
 }

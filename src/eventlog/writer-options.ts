@@ -5,6 +5,8 @@ export interface WriterObserver {
   batch(commands: number, seconds: number): void;
   conflict(): void;
   busy(): void;
+  /** The database did not append a batch, for a reason of its own. */
+  failed(error: unknown): void;
   appended(command: Command, seconds: number): void;
   /** `onAppended` threw. */
   hookFailed(error: unknown): void;

@@ -1,28 +1,18 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
 import { appendBatch, type TouchOutcome } from './append.ts';
-import { type Appended, BusyError, type Command, ConflictError } from './command.ts';
+import {
+  type Appended,
+  BusyError,
+  type Command,
+  ConflictError,
+  UniqueViolationError,
+} from './command.ts';
 import { classifyFailure } from './failure.ts';
+import type { Pending } from './pending.ts';
 import type { Queryable } from './queryable.ts';
 import { readBack } from './read-back.ts';
 import type { WriterOptions } from './writer-options.ts';
-
-interface Pending {
-  readonly command: Command;
-  resolve: (appended: Appended) => void;
-  reject: (error: unknown) => void;
-  readonly deadline: number;
-  readonly enqueuedAt: number;
-  /** Its place in the queue, kept over retries. */
-  readonly sequence: number;
-  /** A first try found a stream held: wait for it, apart from the commands that need not. */
-  patient: boolean;
-  /** A connection was lost after this command was sent: it may be in the log already. */
-  ambiguous: boolean;
-  /** Pauses between two tries, in its place: later commands on its streams wait behind it. */
-  pausing: boolean;
-  settled: boolean;
-}
 
 /** With one bad in 100: 15 round trips and 225 rows; halves would carry 300. */
 const partsOfBrokenBatch = 5;
@@ -68,11 +58,12 @@ export class Writer {
         sequence: this.#sequence++,
         patient: false,
         ambiguous: false,
+        lastError: undefined,
         pausing: false,
         settled: false,
       };
       const timer = setTimeout(
-        () => this.#fail(pending, unavailable('append missed its deadline')),
+        () => this.#fail(pending, unavailable('append missed its deadline', pending.lastError)),
         this.#deadlineMs,
       );
       pending.resolve = (appended) => {
@@ -201,12 +192,15 @@ export class Writer {
       return;
     }
     this.#options.observer?.busy();
+    pending.lastError = new BusyError();
     this.#again(pending);
   }
 
   async #recover(lane: Queryable, batch: readonly Pending[], error: unknown): Promise<void> {
     const failure = classifyFailure(error);
+    for (const pending of batch) pending.lastError = error;
     if (failure.kind === 'connection') {
+      this.#options.observer?.failed(error);
       for (const pending of batch) pending.ambiguous = true;
       const retry = (pending: Pending) => this.#unlessInLog(pending, () => this.#again(pending));
       await Promise.all(batch.map(retry));
@@ -221,6 +215,7 @@ export class Writer {
     }
     const pending = batch[0]!;
     if (failure.kind === 'other') {
+      if (!(failure.error instanceof UniqueViolationError)) this.#options.observer?.failed(error);
       const fail = () => this.#fail(pending, failure.error);
       if (pending.ambiguous) await this.#unlessInLog(pending, fail);
       else fail();
@@ -256,7 +251,12 @@ export class Writer {
     // A try that could still be waiting for the lock at the deadline is not begun: what is answered
     // with 'unavailable' should not be appended a moment later.
     if (performance.now() + waitMs + lockWaitMs >= pending.deadline) {
-      this.#fail(pending, unavailable('a stream stayed held', new BusyError()));
+      const { lastError } = pending;
+      const wasHeld = lastError === undefined || classifyFailure(lastError).kind !== 'connection';
+      this.#fail(
+        pending,
+        unavailable(wasHeld ? 'a stream stayed held' : 'not appended', lastError),
+      );
       return;
     }
     pending.patient = true;

@@ -1,10 +1,9 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
 import { requireSameClock } from '../eventlog/database-clock.ts';
-import { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
+import { openLog } from '../eventlog/open-log.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
-import { Writer } from '../eventlog/writer.ts';
 import type { Config } from '../platform/config.ts';
 import type { Readiness } from '../platform/operator-server.ts';
 import { createPools, writerConnections } from '../platform/postgres-pool.ts';
@@ -82,12 +81,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     logger: log,
     onWriterConnect: (client) => guard.checkConnection(client),
   });
-  const writer = new Writer({
-    lanes: [pools.writers, pools.writers],
-    readers: pools.readers,
-    onAppended: (command, appended) => guard.sightings.noteAppended(command, appended),
-  });
-  const handler = new CommandHandler(writer, () => guard.require());
+  const { handler } = openLog(pools, guard);
   const stopping = new AbortController();
   const boss = createBoss(options);
   const stop = async () => {

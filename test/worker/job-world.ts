@@ -17,7 +17,7 @@ import { createTestDatabase, type TestDatabase, withClient } from '../support/po
 export const minuteMs = 60_000;
 export const dayMs = 86_400_000;
 
-/** A migrated database with the job tables, connections as the application role, and one as its owner. */
+/** A migrated database with the job tables, and connections as the application role and the owner. */
 export async function createJobWorld() {
   const database = await createTestDatabase();
   await withClient(database.ownerUrl, (client) => installJobSchema(client, 'latchkey_app'));
@@ -56,7 +56,7 @@ export class JobWorld {
     return {
       config: { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 },
       readers: this.pools.readers,
-      handler: new CommandHandler(this.writer),
+      handler: new CommandHandler(this.writer, { confirm: async () => {} }),
       metrics: createWorkerMetrics(),
       log: silentLogger,
       now: () => now,
