@@ -7,10 +7,10 @@ import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
+import { acceptedPassword } from './accepted-password.ts';
 import { metaOf } from './actor.ts';
 import { consecutive } from './consecutive-changes.ts';
 import { findUserWithSessions, guardUser } from './guard.ts';
-import { acceptedPassword } from './register-user.ts';
 import { endSessions } from './revoke-sessions.ts';
 
 export interface ChangePasswordInput {
@@ -36,7 +36,7 @@ export async function changePassword(
   const known = await existing(services, input.userId);
   const personal = await PersonalData.of(services.subjectKeys, known.userId, known.subjectKey);
   const { email } = personal.profile(known.state.pii);
-  const accepted = acceptedPassword(input.newPassword, email);
+  const accepted = acceptedPassword(services, input.newPassword, email);
   const turn = { group: networkOf(context.clientAddress) };
   const { matches } = await services.hasher.verify(
     known.passwordHash,

@@ -1,8 +1,6 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId } from '../../domain/kernel/ids.ts';
-import { isCommonPassword } from '../../domain/user/common-passwords.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
-import { checkNewPassword } from '../../domain/user/password-rules.ts';
 import { bytea } from '../../eventlog/append.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import { identifierMac } from '../../platform/identifier-index.ts';
@@ -15,6 +13,7 @@ import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
+import { acceptedPassword } from './accepted-password.ts';
 import { metaOf } from './actor.ts';
 import type { JudgedInvite } from './use-invite.ts';
 
@@ -55,7 +54,8 @@ export async function registerUser(
       errors: [{ path: 'email', message: 'not an e-mail address' }],
     });
   }
-  const password = input.password === null ? null : acceptedPassword(input.password, email.address);
+  const password =
+    input.password === null ? null : acceptedPassword(services, input.password, email.address);
   const userId = input.userId;
   const mac = identifierMac(services.secrets.identifierKey, email.key);
   const replayed = await replay(services, userId, { email, roles: input.roles });
@@ -131,11 +131,4 @@ async function replay(
   }
   const { id, email, email_verified, created_at } = user;
   return { id, email, email_verified, roles: first.roles, created_at, disabled: false };
-}
-
-/** The password as it is hashed. Raises `password_refused` with every reason. */
-export function acceptedPassword(password: string, identifier: string): string {
-  const check = checkNewPassword(password, isCommonPassword, identifier);
-  if (check.ok) return check.normalized;
-  throw new LatchkeyError('password_refused', { facts: { reasons: check.reasons } });
 }

@@ -53,6 +53,18 @@ const phrases = [
   'supersecretpassword topsecretpassword passwordpasswort maytheforcebewithyou tobeornottobe',
   'thequickbrownfox thequickbrownfoxjumpsoverthelazydog loremipsumdolorsitamet onetwothreefour',
   'onetwothreefourfive mynameisnobody whatismypassword donttellanyone nobodyknowsthis',
+  // Famous long ones: examples of advice, lines of songs, films and prayers, clubs, vows.
+  'correcthorsebatterystaple troubador3troubador correcthorsebattery horsebatterystaple',
+  'iloveyoumorethananything iloveyoutothemoon tothemoonandback iloveyouwithallmyheart',
+  'tequieromuchisimo teamomuchomibebe jesuslovesyou jesusismysavior jesuschristismylord',
+  'thelordismyshepherd ourfatherwhoartinheaven forgodsolovedtheworld godisgoodallthetime',
+  'liverpoolfootballclub youllneverwalkalone manchesterunited manchestercity newcastleunited',
+  'realmadridclubdefutbol fcbarcelonafcbarcelona teenagemutantninjaturtles harrypotterandthe',
+  'lukeiamyourfather iamyourfather mayeternallightshine winteriscoming onceuponatime',
+  'twinkletwinklelittlestar happybirthdaytoyou happilyeverafter wewishyouamerrychristmas',
+  'donttellanybody thequickbrownfoxjumped allyourbasearebelongtous imthekingoftheworld',
+  'hakunamatatahakunamatata supercalifragilisticexpialidocious livelaughlove livelovelaugh',
+  'liveyourlifetothefullest bestfriendsforever myfamilyismylife onedayatatime nevergiveup',
 ].flatMap((line) => line.split(' '));
 
 const tails = ['', '1', '12', '123', '1234', '12345', '123456', '!', '1!', '123!', '!!', '.'];
