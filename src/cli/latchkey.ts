@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { describeFailure } from './describe-failure.ts';
 import { dev } from './dev.ts';
 import { keysList, keysRevoke, keysRotate } from './keys.ts';
+import { logAdopt, logIdentity } from './log.ts';
 import { migrateDatabase } from './migrate.ts';
 import { rebuild } from './rebuild.ts';
 import { serve } from './serve.ts';
@@ -35,6 +36,17 @@ program
   .description('fold the log into a scratch schema, as the owner')
   .option('--compare', 'name every difference between the fold and the live read models')
   .action(rebuild);
+
+const log = program.command('log').description('the identity of the event log');
+log
+  .command('identity')
+  .description('print what the log holds, before pg_upgrade or a planned move')
+  .action(logIdentity);
+log
+  .command('adopt')
+  .argument('<file>')
+  .description('accept the moved log, if it is exactly what `log identity` printed into <file>')
+  .action(logAdopt);
 
 const keys = program.command('keys').description('the issuer keyset');
 keys.command('list').description('the keys with their states and times').action(keysList);

@@ -27,7 +27,7 @@ export function classifyFailure(error: unknown): Failure {
   }
   // 08: connection; 57P0x: shutdown or crash; 57014: cancelled by a timeout; 53300: too many
   // connections; 25006: standby.
-  if (/^(08|57P0|57014|53|25006|XX000)/.test(code)) return { kind: 'connection' };
+  if (/^(08|28|3D000|57P0|57014|53|25006|XX000)/.test(code)) return { kind: 'connection' };
   return { kind: 'other', error };
 }
 

@@ -1,5 +1,6 @@
 import type { Queryable } from './queryable.ts';
 import { safeInteger } from './read.ts';
+import { sessionProblems } from './session-settings.ts';
 
 /** The database cannot keep the log's promises. Each problem says what to change. */
 export class UnsafeDatabaseError extends Error {
@@ -30,7 +31,8 @@ export async function checkDatabase(
 ): Promise<void> {
   const { rows: settings } = await client.query({
     text: `select name, setting from pg_settings where name in ('server_version_num', 'fsync', 'full_page_writes',
-      'synchronous_commit', 'max_connections', 'superuser_reserved_connections')`,
+      'synchronous_commit', 'synchronous_standby_names', 'max_connections', 'reserved_connections',
+      'superuser_reserved_connections')`,
   });
   const setting = Object.fromEntries(settings.map(({ name, setting }) => [name, setting]));
   const problems: string[] = [];
@@ -43,12 +45,21 @@ export async function checkDatabase(
   if (setting.synchronous_commit === 'off') {
     problems.push('synchronous_commit is off: a crash could lose what was answered.');
   }
+  if (setting.synchronous_commit === 'local' && setting.synchronous_standby_names !== '') {
+    problems.push(
+      'synchronous_commit is local beside synchronous standbys: a failover could lose what was answered.',
+    );
+  }
   const { rows } = await client.query({
     text: `select (select seqcache from pg_sequence where seqrelid = 'latchkey.event_pos'::regclass) as cache,
       (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
       (select coalesce(max(pos), 0) from latchkey.events) as last_pos,
       (select coalesce(max(pos), 0) from latchkey.checkpoints) as checkpoint,
-      (select count(*) from pg_stat_activity where backend_type = 'client backend') as connected,
+      (select coalesce(sum(numbackends), 0) from pg_stat_database) as connected,
+      (select rolconnlimit - (select count(*) from pg_stat_activity where usename = rolname)
+        from pg_roles where rolname = current_user and rolconnlimit >= 0) as role_room,
+      (select datconnlimit - (select numbackends from pg_stat_database s where s.datid = d.oid)
+        from pg_database d where datname = current_database() and datconnlimit >= 0) as database_room,
       has_table_privilege('latchkey.events', 'delete') as may_change, current_user as role`,
   });
   const { cache, head, last_pos: lastPos, checkpoint, connected } = rows[0]!;
@@ -65,13 +76,21 @@ export async function checkDatabase(
       `latchkey.event_pos (${String(head)}) is behind the log (${String(lastPos)}) or a checkpoint (${String(checkpoint)}): positions would repeat.`,
     );
   }
-  const room =
+  problems.push(...(await sessionProblems(client, rows[0]!.may_change !== true)));
+  const serverRoom =
     Number(setting.max_connections) -
     Number(setting.superuser_reserved_connections) -
+    Number(setting.reserved_connections ?? 0) -
     safeInteger(connected);
-  if (room < connections) {
+  const rooms = {
+    max_connections: serverRoom,
+    'the connection limit of the role': rows[0]!.role_room,
+    'the connection limit of the database': rows[0]!.database_room,
+  };
+  for (const [limit, room] of Object.entries(rooms)) {
+    if (room === null || safeInteger(room) >= connections) continue;
     problems.push(
-      `max_connections leaves room for ${room} connections and this process may open ${connections}.`,
+      `${limit} leaves room for ${String(room)} connections and this process may open ${connections}.`,
     );
   }
   if (problems.length > 0) throw new UnsafeDatabaseError(problems);

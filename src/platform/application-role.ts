@@ -7,12 +7,36 @@ export interface ApplicationRoleOptions {
   readonly logger: { warn(fields: object, message: string): void };
 }
 
-/** Start-up options would be the other way to set these, but PgBouncer refuses them. */
+/**
+ * Start-up options would be the other way to set these, but PgBouncer refuses them. They hold
+ * against whatever the server, the database or the role as a whole was given; what must hold is
+ * checked at each start (`eventlog/session-settings.ts`). `default_transaction_read_only` is not
+ * among them: an operator may close a database for a while.
+ */
 const roleSettings = {
   statement_timeout: '10s',
   lock_timeout: '2s',
   idle_in_transaction_session_timeout: '5s',
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_deferrable: 'off',
+  search_path: 'pg_catalog, pg_temp',
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  row_security: 'on',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  exit_on_error: 'off',
+  standard_conforming_strings: 'on',
+  // A failed statement must not put addresses' MACs or password hashes into the server's log.
+  log_parameter_max_length_on_error: '0',
 } as const;
+
+/** A list: quoted as a whole it would name one schema. */
+const unquoted = ['search_path'];
 
 const insufficientPrivilege = '42501';
 
@@ -39,12 +63,22 @@ export async function setRoleTimeouts(
 ): Promise<void> {
   const { rows } = await client.query<{ name: string }>('select current_database() as name');
   const target = `role ${quote(client, options.appRole)} in database ${quote(client, rows[0]!.name)}`;
-  for (const [name, value] of Object.entries(roleSettings)) {
-    const statement = `alter ${target} set ${name} = '${value}'`;
-    try {
-      await whileRoleChanges(() => client.query(statement));
-    } catch (error) {
-      if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
+  const known = await client.query<{ name: string }>(
+    'select name from pg_settings where name = any ($1)',
+    [Object.keys(roleSettings)],
+  );
+  // An older server has not all of them.
+  const statements = Object.entries(roleSettings)
+    .filter(([name]) => known.rows.some((row) => row.name === name))
+    .map(([name, value]) => {
+      const text = unquoted.includes(name) ? value : `'${value}'`;
+      return `alter ${target} set ${name} = ${text}`;
+    });
+  try {
+    await whileRoleChanges(() => client.query(statements.join('; ')));
+  } catch (error) {
+    if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
+    for (const statement of statements) {
       options.logger.warn({ statement }, 'not permitted; run this statement as a superuser');
     }
   }

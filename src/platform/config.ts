@@ -132,7 +132,7 @@ function withDefaults(given: Environment, env: NodeJS.ProcessEnv) {
     rateLimits: given.RATE_LIMITS !== 'off',
     loginFloorMs: given.LOGIN_FLOOR_MS ?? 250,
     passwordHashMemoryKib: given.PASSWORD_HASH_MEMORY_KIB ?? 47_104,
-    leaseSeconds: given.LEASE_SECONDS ?? 30,
+    leaseSeconds: given.LEASE_SECONDS ?? 60,
     stalePolicy: given.STALE_POLICY ?? 'refuse',
     revocationPollMs: given.REVOCATION_POLL_MS ?? 50,
     refreshGraceSeconds: given.REFRESH_GRACE_SECONDS ?? 30,

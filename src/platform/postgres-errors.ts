@@ -2,6 +2,9 @@ import { LatchkeyError } from '../domain/kernel/errors.ts';
 
 const unavailableStates = new Set([
   '25006', // read_only_sql_transaction: a failover left us on a standby
+  '28000', // invalid_authorization_specification
+  '28P01', // invalid_password: it was changed, and this process has the old one
+  '3D000', // invalid_catalog_name: the database is gone
   '53300', // too_many_connections
   '57014', // query_canceled: statement_timeout
   '57P01', // admin_shutdown

@@ -69,8 +69,11 @@ const kek = `test:${randomBytes(32).toString('base64url')}`;
  * The real API on a free port and a database of its own: cheap hashes, a short floor, no rate
  * limits.
  */
-export async function startTestApi(env: Record<string, string> = {}): Promise<TestApi> {
-  const database = await createTestDatabase();
+export async function startTestApi(
+  env: Record<string, string> = {},
+  given?: TestDatabase,
+): Promise<TestApi> {
+  const database = given ?? (await createTestDatabase());
   const api = await startNode(database, env);
   const others: TestApi[] = [];
   return {

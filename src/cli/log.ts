@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { adoptLog, type LogProof, proveLog } from '../eventlog/log-proof.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import { loadConfig } from '../platform/config.ts';
+import { createLogger } from '../platform/logging.ts';
+import { createPools } from '../platform/postgres-pool.ts';
+import { databaseUrls } from './database.ts';
+
+const oneDayMs = 86_400_000;
+
+/** Prints a proof of what the log holds, to be kept while it is moved. Stop every process first. */
+export function logIdentity(): Promise<void> {
+  return withOwner(async (client) => {
+    console.log(JSON.stringify(await proveLog(client), null, 2));
+  });
+}
+
+/** Adopts the log where it stands now, if it is the one of the proof in `file`. */
+export function logAdopt(file: string): Promise<void> {
+  const given = JSON.parse(readFileSync(file, 'utf8')) as LogProof;
+  if (given.format !== 1) throw new Error(`${file} is no output of \`latchkey log identity\``);
+  return withOwner(async (client) => {
+    await adoptLog(client, given);
+    console.log(`adopted: ${given.tables.events?.rows ?? 0} events, head ${given.head}`);
+  });
+}
+
+async function withOwner(work: (client: Queryable) => Promise<void>): Promise<void> {
+  const config = loadConfig(process.env, 'migrate');
+  const pools = createPools({
+    databaseUrl: databaseUrls(config).owner,
+    readers: 1,
+    applicationName: 'latchkey log',
+    logger: createLogger({ level: config.logLevel, name: 'latchkey log' }),
+  });
+  try {
+    await pools.readers.use(work, { timeoutMs: oneDayMs });
+  } finally {
+    await pools.end();
+  }
+}
