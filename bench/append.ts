@@ -9,6 +9,7 @@ import type { Command } from '../src/eventlog/command.ts';
 import { Writer } from '../src/eventlog/writer.ts';
 import { newId } from '../src/platform/new-id.ts';
 import { createPools } from '../src/platform/postgres-pool.ts';
+import { testSeal } from '../test/support/seal.ts';
 import { startSession } from '../test/support/session-commands.ts';
 import { type BenchPostgres, median, ratio, startBenchPostgres } from './support/bench-postgres.ts';
 
@@ -52,7 +53,11 @@ function groupCommit(postgres: BenchPostgres): Way & { readonly writer: Writer }
     applicationName: 'bench',
     logger: { warn: () => {} },
   });
-  const writer = new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers });
+  const writer = new Writer({
+    lanes: [pools.writers, pools.writers],
+    readers: pools.readers,
+    seal: testSeal,
+  });
   return {
     name: 'a  Writer, group commit, 2 connections',
     writer,
@@ -66,7 +71,8 @@ function oneByOne(postgres: BenchPostgres, connections: number): Way {
   pool.on('error', () => {});
   return {
     name: `b  one round trip per append, ${connections} connections`,
-    round: () => keepAppending((command) => appendBatch(pool, [command], { patient: false })),
+    round: () =>
+      keepAppending((command) => appendBatch(pool, [command], { patient: false, seal: testSeal })),
     end: () => pool.end(),
   };
 }
@@ -77,7 +83,7 @@ function pgbench(postgres: BenchPostgres): Way | null {
   const directory = mkdtempSync(path.join(tmpdir(), 'latchkey-pgbench-'));
   const file = path.join(directory, 'append.sql');
   const { command, sessionId } = startSession();
-  const { parameters } = encodeBatch([command]);
+  const { parameters } = encodeBatch([command], testSeal);
   const types =
     'int[] uuid[] smallint[] uuid[] int[] bigint[] boolean[] int[] text[] smallint[] jsonb[] bytea[] jsonb[] jsonb'.split(
       ' ',

@@ -8,6 +8,7 @@ import { hashSecret } from '../src/domain/session/refresh-token.ts';
 import type { SessionState } from '../src/domain/session/state.ts';
 import { appendBatch } from '../src/eventlog/append.ts';
 import type { Command } from '../src/eventlog/command.ts';
+import { RecordSeal } from '../src/eventlog/record-seal.ts';
 import { identifierMac } from '../src/platform/identifier-index.ts';
 import { localKeyWrap } from '../src/platform/key-wrap.ts';
 import { newId } from '../src/platform/new-id.ts';
@@ -33,6 +34,8 @@ const lanes = 2;
 
 const identifierKey = randomBytes(32);
 const kek = randomBytes(32);
+const sealKey = randomBytes(32);
+const seal = new RecordSeal(sealKey);
 const keyWrap = localKeyWrap([{ id: 'bench', key: kek }]);
 const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });
 const meta = { request_id: newId(), correlation_id: newId(), actor: 'bench' };
@@ -144,7 +147,7 @@ async function append(clients: readonly pg.Client[], commands: readonly Command[
     while (next < commands.length) {
       const batch = commands.slice(next, next + batchCommands);
       next += batchCommands;
-      const outcomes = await appendBatch(client, batch, { patient: false });
+      const outcomes = await appendBatch(client, batch, { patient: false, seal });
       if (outcomes.flat().some(({ outcome }) => outcome !== 'appended')) {
         throw new Error('a command of the seed was not appended');
       }
@@ -185,16 +188,18 @@ interface Order {
   readonly databaseUrl: string;
   readonly identifierKeyHex: string;
   readonly kekHex: string;
+  readonly sealKeyHex: string;
 }
 
 /** In a process of its own, so that the peak is the rebuild's and not the seed's. */
-async function measure({ databaseUrl, identifierKeyHex, kekHex }: Order) {
+async function measure({ databaseUrl, identifierKeyHex, kekHex, sealKeyHex }: Order) {
   const wrap = localKeyWrap([{ id: 'bench', key: Buffer.from(kekHex, 'hex') }]);
   const keys = new SubjectKeys({ keyWrap: wrap, cachedKeysMax: 1_000 });
   const result = await rebuildAndCompare({
     databaseUrl,
     keys: {
       identifierKey: Buffer.from(identifierKeyHex, 'hex'),
+      seal: new RecordSeal(Buffer.from(sealKeyHex, 'hex')),
       unwrapSubjectKey: (subjectId, wrapped) => keys.unwrap(subjectId, wrapped),
     },
   });
@@ -247,6 +252,7 @@ async function main(): Promise<void> {
       databaseUrl: postgres.ownerUrl,
       identifierKeyHex: identifierKey.toString('hex'),
       kekHex: kek.toString('hex'),
+      sealKeyHex: sealKey.toString('hex'),
     };
     const runs = [];
     for (const name of ['first', 'second', 'third']) {

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { appendBatch } from '../src/eventlog/append.ts';
 import { readStream } from '../src/eventlog/read.ts';
+import { testSeal } from '../test/support/seal.ts';
 import {
   refreshSession,
   type SessionStep,
@@ -57,10 +58,10 @@ async function openLog(partitions: number) {
     for (let n = 0; n < 50; n += 1) {
       const first = start === 1_500 ? startSession() : refreshSession(sessions[n]!);
       sessions[n] = first;
-      await appendBatch(client, [first.command], { patient: false });
+      await appendBatch(client, [first.command], { patient: false, seal: testSeal });
       for (let more = 0; more < 3; more += 1) {
         sessions[n] = refreshSession(sessions[n]!);
-        await appendBatch(client, [sessions[n]!.command], { patient: false });
+        await appendBatch(client, [sessions[n]!.command], { patient: false, seal: testSeal });
       }
     }
   }
@@ -91,7 +92,8 @@ try {
   const { client } = few;
   await client.query("select setval('latchkey.event_pos', 9999)");
   await client.query('select latchkey.ensure_session_partitions(2, 1000000)');
-  const append = (step: SessionStep) => appendBatch(client, [step.command], { patient: false });
+  const append = (step: SessionStep) =>
+    appendBatch(client, [step.command], { patient: false, seal: testSeal });
   let old = startSession();
   await append(old);
   for (let generation = 2; generation <= generations; generation += 1) {

@@ -1,5 +1,6 @@
 -- Inline read models: each row is the folded state of its stream plus its version, written in the append's transaction.
 -- Personal data is the log's ciphertext, copied. A refresh changes no indexed column, so its update stays HOT.
+-- `mac` is the service's seal on rows that give authority, under a key that the database does not hold.
 -- Locks: none, everything is new.
 
 create table latchkey.users (
@@ -17,7 +18,8 @@ create table latchkey.users (
   last_failure_at timestamptz,
   devices jsonb not null,
   password_changed_at timestamptz,
-  pii bytea
+  pii bytea,
+  mac text not null
 ) with (fillfactor = 80);
 create index users_registered on latchkey.users (registered_at desc, user_id desc);
 create index users_admins on latchkey.users (user_id) where 'latchkey:admin' = any (roles);
@@ -48,7 +50,8 @@ create table latchkey.sessions (
   ended_at timestamptz,
   end_reason text,
   pii bytea,
-  end_pii bytea
+  end_pii bytea,
+  mac text not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 create index sessions_live on latchkey.sessions (user_id, started_at) where status = 'live';
 create index sessions_expiry on latchkey.sessions (expires_at, session_id) where status = 'live';
@@ -65,19 +68,22 @@ create table latchkey.clients (
   first_party boolean not null,
   secret_hashes text[] not null,
   epoch integer not null,
-  registered_at timestamptz not null
+  registered_at timestamptz not null,
+  mac text not null
 );
 
 create table latchkey.keysets (
   keyset_id uuid primary key,
   version integer not null,
-  keys jsonb not null
+  keys jsonb not null,
+  mac text not null
 ) with (fillfactor = 50);
 
 -- Lookup by e-mail: a keyed HMAC that exists only here, never in the log (it would confirm an erased address for ever).
 create table latchkey.credentials (
   identifier_mac bytea primary key,
-  user_id uuid not null unique
+  user_id uuid not null unique,
+  mac text not null
 );
 
 -- What every verifier must know. `target` is a session id, jti, user id (of `user` and `roles`), client id, kid or keyset
@@ -111,7 +117,8 @@ create table latchkey.access_token_lifetimes (
 -- Secrets live beside the log, never in it, so that they can be deleted. Keys are wrapped by the key encryption key.
 create table latchkey.password_hashes (
   user_id uuid primary key,
-  hash text not null
+  hash text not null,
+  mac text not null
 ) with (fillfactor = 90);
 -- Devices that have logged in before. A token of an earlier epoch than the user's (column devices) is worth nothing.
 create table latchkey.device_tokens (

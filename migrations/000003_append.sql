@@ -6,18 +6,18 @@ begin
   insert into latchkey.users
   select r.user_id, r.version, r.status, r.registered_at, r.email_verified, r.has_password, r.roles, r.epoch,
     r.failed_checks, r.lock_count, r.locked_until, r.last_failure_at, r.devices,
-    r.password_changed_at, r.pii
+    r.password_changed_at, r.pii, r.mac
   from jsonb_to_recordset(input) as r(c integer, user_id uuid, version integer, status text, registered_at timestamptz,
     email_verified boolean, has_password boolean, roles text[], epoch integer, failed_checks integer,
     lock_count integer, locked_until timestamptz, last_failure_at timestamptz, devices jsonb,
-    password_changed_at timestamptz, pii bytea)
+    password_changed_at timestamptz, pii bytea, mac text)
   where r.c <> all (refused) order by r.user_id
   on conflict (user_id) do update set version = excluded.version, status = excluded.status,
     registered_at = excluded.registered_at, email_verified = excluded.email_verified,
     has_password = excluded.has_password, roles = excluded.roles, epoch = excluded.epoch,
     failed_checks = excluded.failed_checks, lock_count = excluded.lock_count, locked_until = excluded.locked_until,
     last_failure_at = excluded.last_failure_at, devices = excluded.devices,
-    password_changed_at = excluded.password_changed_at, pii = excluded.pii;
+    password_changed_at = excluded.password_changed_at, pii = excluded.pii, mac = excluded.mac;
 end $$;
 
 create function latchkey.project_sessions(input jsonb, refused integer[]) returns void language plpgsql as $$
@@ -26,41 +26,43 @@ begin
   select r.session_id, r.version, r.status, r.user_id, r.client_id, r.device_type, r.amr, r.audience, r.scope,
     r.transport, r.started_at, r.refreshed_at, r.expires_at, r.generation, r.secret_hash, r.parent_hash, r.salt,
     r.idempotency_key_hash, r.access_expires_at, r.tokens_from_generation, r.tokens_mark_generation,
-    r.tokens_mark_until, r.ended_at, r.end_reason, r.pii, r.end_pii
+    r.tokens_mark_until, r.ended_at, r.end_reason, r.pii, r.end_pii, r.mac
   from jsonb_to_recordset(input) as r(c integer, session_id uuid, version integer, status text, user_id uuid,
     client_id uuid, device_type text, amr text[], audience text[], scope text, transport text,
     started_at timestamptz, refreshed_at timestamptz, expires_at timestamptz, generation integer, secret_hash text,
     parent_hash text, salt text, idempotency_key_hash text, access_expires_at timestamptz,
     tokens_from_generation integer, tokens_mark_generation integer, tokens_mark_until timestamptz,
-    ended_at timestamptz, end_reason text, pii bytea, end_pii bytea)
+    ended_at timestamptz, end_reason text, pii bytea, end_pii bytea, mac text)
   where r.c <> all (refused) order by r.session_id
   on conflict (session_id) do update set version = excluded.version, status = excluded.status,
     refreshed_at = excluded.refreshed_at, generation = excluded.generation, secret_hash = excluded.secret_hash,
     parent_hash = excluded.parent_hash, salt = excluded.salt, idempotency_key_hash = excluded.idempotency_key_hash,
     access_expires_at = excluded.access_expires_at, tokens_from_generation = excluded.tokens_from_generation,
     tokens_mark_generation = excluded.tokens_mark_generation, tokens_mark_until = excluded.tokens_mark_until,
-    ended_at = excluded.ended_at, end_reason = excluded.end_reason, pii = excluded.pii, end_pii = excluded.end_pii;
+    ended_at = excluded.ended_at, end_reason = excluded.end_reason, pii = excluded.pii, end_pii = excluded.end_pii,
+    mac = excluded.mac;
 end $$;
 
 create function latchkey.project_clients(input jsonb, refused integer[]) returns void language plpgsql as $$
 begin
   insert into latchkey.clients
   select r.client_id, r.version, r.status, r.name, r.kind, r.audiences, r.scopes, r.first_party, r.secret_hashes, r.epoch,
-    r.registered_at
+    r.registered_at, r.mac
   from jsonb_to_recordset(input) as r(c integer, client_id uuid, version integer, status text, name text, kind text,
-    audiences text[], scopes text[], first_party boolean, secret_hashes text[], epoch integer, registered_at timestamptz)
+    audiences text[], scopes text[], first_party boolean, secret_hashes text[], epoch integer,
+    registered_at timestamptz, mac text)
   where r.c <> all (refused) order by r.client_id
   on conflict (client_id) do update set version = excluded.version, status = excluded.status,
-    secret_hashes = excluded.secret_hashes, epoch = excluded.epoch;
+    secret_hashes = excluded.secret_hashes, epoch = excluded.epoch, mac = excluded.mac;
 end $$;
 
 create function latchkey.project_keysets(input jsonb, refused integer[]) returns void language plpgsql as $$
 begin
   insert into latchkey.keysets
-  select r.keyset_id, r.version, r.keys
-  from jsonb_to_recordset(input) as r(c integer, keyset_id uuid, version integer, keys jsonb)
+  select r.keyset_id, r.version, r.keys, r.mac
+  from jsonb_to_recordset(input) as r(c integer, keyset_id uuid, version integer, keys jsonb, mac text)
   where r.c <> all (refused) order by r.keyset_id
-  on conflict (keyset_id) do update set version = excluded.version, keys = excluded.keys;
+  on conflict (keyset_id) do update set version = excluded.version, keys = excluded.keys, mac = excluded.mac;
 end $$;
 
 -- A second user with the same address breaks credentials_pkey: that command is refused, the batch goes on without it.
@@ -74,8 +76,8 @@ begin
   where r.c <> all (refused) and c.user_id = r.user_id;
   select count(*) into wanted from jsonb_to_recordset(input) as r(c integer) where r.c <> all (refused);
   insert into latchkey.credentials
-  select r.identifier_mac, r.user_id
-  from jsonb_to_recordset(input) as r(c integer, identifier_mac bytea, user_id uuid)
+  select r.identifier_mac, r.user_id, r.mac
+  from jsonb_to_recordset(input) as r(c integer, identifier_mac bytea, user_id uuid, mac text)
   where r.c <> all (refused) order by r.identifier_mac
   on conflict do nothing;
   get diagnostics written = row_count;
@@ -123,9 +125,10 @@ create function latchkey.store_secrets(input jsonb, refused integer[]) returns v
 begin
   if input ? 'password_hashes' then
     insert into latchkey.password_hashes
-    select r.user_id, r.hash from jsonb_to_recordset(input -> 'password_hashes') as r(c integer, user_id uuid, hash text)
+    select r.user_id, r.hash, r.mac
+    from jsonb_to_recordset(input -> 'password_hashes') as r(c integer, user_id uuid, hash text, mac text)
     where r.c <> all (refused) order by r.user_id
-    on conflict (user_id) do update set hash = excluded.hash;
+    on conflict (user_id) do update set hash = excluded.hash, mac = excluded.mac;
   end if;
   if input ? 'device_tokens' then perform latchkey.store_device_tokens(input -> 'device_tokens', refused); end if;
   if input ? 'subject_keys' then

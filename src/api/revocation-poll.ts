@@ -1,7 +1,10 @@
+import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { activeKey } from '../domain/keyset/published.ts';
+import type { KeysetState } from '../domain/keyset/state.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import { LogIdentityError } from '../eventlog/log-identity.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
+import { type RecordSeal, type SealedReaders, sealedReaders } from '../eventlog/record-seal.ts';
 import { emptySnapshot, type Moment, readMoment, type Snapshot } from '../eventlog/snapshot.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
@@ -26,10 +29,11 @@ export interface RevocationPollOptions {
   };
   readonly memory: NodeMemory;
   readonly keyWrap: KeyWrap;
+  readonly seal: RecordSeal;
   readonly intervalMs: number;
   /** Knows the log; checked on every new connection. */
   readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'sightings'>;
-  readonly log: Pick<Logger, 'warn' | 'info'>;
+  readonly log: Pick<Logger, 'warn' | 'info' | 'error'>;
 }
 
 /** Nothing else in memory depends on these; the others say: read it again. */
@@ -204,9 +208,10 @@ export class RevocationPoll {
   }
 
   async #reload(client: Queryable): Promise<void> {
-    const { memory, keyWrap } = this.#options;
-    memory.replaceClients(await listClients(client));
-    const { state } = await findIssuerKeyset(client);
+    const { memory, keyWrap, seal } = this.#options;
+    const records = sealedReaders(client, seal);
+    memory.replaceClients(await listClients(records));
+    const state = await this.#trustedKeyset(records);
     const active = activeKey(state);
     if (active !== undefined) {
       const { rows } = await client.query({
@@ -219,6 +224,19 @@ export class RevocationPoll {
       memory.signingKey.replace(importSigningKey(active.kid, active.alg, privateJwk));
     }
     memory.replaceKeyset(state);
+  }
+
+  /** A keyset that somebody else wrote is refused: the last good one stays, and verifies on. */
+  async #trustedKeyset(records: SealedReaders): Promise<KeysetState> {
+    const { memory, log } = this.#options;
+    try {
+      return (await findIssuerKeyset(records)).state;
+    } catch (error) {
+      const isRefused = error instanceof LatchkeyError && error.code === 'internal_error';
+      if (!isRefused || memory.keyset.keys.length === 0) throw error;
+      log.error({ err: error }, 'the issuer keyset was refused: the last good one stays in use');
+      return memory.keyset;
+    }
   }
 
   #recovered(): void {

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import { LogGuard } from '../eventlog/log-guard.ts';
-import { openLog } from '../eventlog/open-log.ts';
+import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
-import type { WriterObserver } from '../eventlog/writer-options.ts';
 import type { Config } from '../platform/config.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
-import { localKeyWrap } from '../platform/key-wrap.ts';
+import { type KeyWrap, localKeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { migrationsDirectory } from '../platform/migration-files.ts';
@@ -14,12 +13,13 @@ import { startOperatorServer } from '../platform/operator-server.ts';
 import { createPasswordHasher } from '../platform/password-hash.ts';
 import type { DedicatedConnection } from '../platform/postgres-connection.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
+import { refusedRowReport } from '../platform/refused-rows.ts';
 import { requireSchema } from '../platform/required-schema.ts';
 import { requireSameDatabase } from '../platform/same-database.ts';
+import { loadServerSecrets } from '../platform/server-secrets.ts';
 import { SubjectKeys } from '../platform/subject-cipher.ts';
 import { createApp } from './app.ts';
-import { AppendProbe } from './append-probe.ts';
-import { applyRevocations } from './applied-revocations.ts';
+import type { AppendProbe } from './append-probe.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { parseTrustedProxies } from './client-address.ts';
 import { ensureConfiguredAdministrator } from './commands/ensure-administrator.ts';
@@ -30,8 +30,8 @@ import { InFlight } from './in-flight.ts';
 import { observe } from './metric-sources.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { NodeMemory } from './node-memory.ts';
-import { reportNotableEvents } from './notable-events.ts';
 import { keepLifetimeNoted } from './noted-lifetimes.ts';
+import { openObservedLog } from './observed-log.ts';
 import { openApiRoute } from './openapi.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { ReadinessProbe } from './readiness.ts';
@@ -39,7 +39,6 @@ import { RevocationPoll } from './revocation-poll.ts';
 import type { Route } from './route.ts';
 import { allRoutes } from './routes/all.ts';
 import { startHttpServer } from './server.ts';
-import { loadServerSecrets } from './server-secrets.ts';
 import type { Services } from './services.ts';
 
 export interface ApiOptions {
@@ -109,12 +108,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   opened.defer(() => connection.close());
   await requireSameDatabase(pools.readers, connection);
   await guard.check(pools.readers);
-  const { handler, appendProbe } = openObservedLog(pools, { memory, guard, metrics, log });
-  const poll = createPoll(connection, { memory, guard, config, keyWrap, log });
+  const secrets = await loadServerSecrets(pools.readers, keyWrap);
+  const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
+  const { handler, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
+  const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
   opened.defer(() => poll.stop());
   const services: Services = {
     config,
-    readers: pools.readers,
+    readers: sealedReaders(pools.readers, seal),
     handler,
     hasher: createPasswordHasher({
       memoryKib: config.passwordHashMemoryKib,
@@ -122,7 +123,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     }),
     subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
     keyWrap,
-    secrets: await loadServerSecrets(pools.readers, keyWrap),
+    secrets,
     memory,
     rateLimits: createRateLimits({
       enabled: config.rateLimits,
@@ -231,49 +232,12 @@ async function listen(
   };
 }
 
-interface LogParts {
-  readonly memory: NodeMemory;
-  readonly guard: LogGuard;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-}
-
-function openObservedLog(pools: Pools, { memory, guard, metrics, log }: LogParts) {
-  const appendProbe = new AppendProbe(log);
-  const { handler, appender } = openLog(pools, guard, {
-    onAppended: (command) => applyRevocations(memory, command),
-    observer: observerOf(metrics, appendProbe, log),
-  });
-  appendProbe.use(appender);
-  return { handler, appendProbe };
-}
-
-function observerOf(metrics: Metrics, probe: AppendProbe, log: Logger): WriterObserver {
-  return {
-    batch: (commands) => {
-      probe.appended();
-      metrics.appendBatchCommands.observe(commands);
-    },
-    conflict: () => metrics.appendConflicts.inc(),
-    busy: () => {},
-    failed: () => probe.failed(),
-    hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
-    appended: (command, seconds) => {
-      metrics.appends.inc();
-      metrics.appendDuration.observe(seconds);
-      reportNotableEvents(command, { log, metrics });
-      for (const { kind, events } of command.streams) {
-        if (events.length > 0) metrics.appendEvents.inc({ kind }, events.length);
-      }
-    },
-  };
-}
-
 interface PollParts {
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
   readonly config: Config;
-  readonly keyWrap: Services['keyWrap'];
+  readonly keyWrap: KeyWrap;
+  readonly seal: RecordSeal;
   readonly log: Logger;
 }
 

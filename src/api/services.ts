@@ -1,20 +1,20 @@
 import type { CommandHandler } from '../eventlog/handle.ts';
-import type { Queryable } from '../eventlog/queryable.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { Config } from '../platform/config.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { PasswordHasher } from '../platform/password-hash.ts';
+import type { ServerSecrets } from '../platform/server-secrets.ts';
 import type { SubjectKeys } from '../platform/subject-cipher.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { RateLimits } from './rate-limits.ts';
-import type { ServerSecrets } from './server-secrets.ts';
 
 /**
  * What commands and queries work with; made once per process by the composition root (`serve.ts`).
  */
 export interface Services {
   readonly config: Config;
-  readonly readers: Queryable;
+  readonly readers: SealedReaders;
   readonly handler: CommandHandler;
   readonly hasher: PasswordHasher;
   readonly subjectKeys: SubjectKeys;

@@ -1,6 +1,8 @@
 import { type Api, startApi } from '../api/serve.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { loadKeyRing } from '../platform/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/key-wrap.ts';
 import { createLogger, type Logger } from '../platform/logging.ts';
 import { processRegistry } from '../platform/metrics.ts';
 import { migrate } from '../platform/migrate.ts';
@@ -30,7 +32,10 @@ export async function dev(): Promise<void> {
     log,
     registry: processRegistry(),
   };
-  running.adopt(await startWorker(shared), (worker) => worker.stop());
+  running.adopt(
+    await startWorker({ ...shared, keyWrap: localKeyWrap(loadKeyRing(config)) }),
+    (worker) => worker.stop(),
+  );
   const api = await startApi({
     ...shared,
     ...(config.databaseDirectUrl === undefined ? {} : { directUrl: config.databaseDirectUrl }),

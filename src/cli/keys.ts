@@ -4,17 +4,10 @@ import { rotateIssuerKeys } from '../api/commands/rotate-issuer-keys.ts';
 import { representKeyset } from '../api/queries/keyset.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { EventMeta } from '../eventlog/command.ts';
-import { LogGuard } from '../eventlog/log-guard.ts';
-import { openLog } from '../eventlog/open-log.ts';
 import { loadConfig } from '../platform/config.ts';
-import { loadKeyRing } from '../platform/key-encryption-key.ts';
-import { localKeyWrap } from '../platform/key-wrap.ts';
-import { createLogger } from '../platform/logging.ts';
 import { newId } from '../platform/new-id.ts';
-import { createPools } from '../platform/postgres-pool.ts';
-import { requireSchema } from '../platform/required-schema.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
-import { databaseUrls } from './database.ts';
+import { withOpenLog } from './open-log.ts';
 
 /** Prints the issuer keyset; never a private part. */
 export function keysList(): Promise<void> {
@@ -39,27 +32,8 @@ function once() {
 
 async function withKeyset(work: (services: KeysetServices) => Promise<KeysetState>): Promise<void> {
   const config = loadConfig();
-  const log = createLogger({ level: config.logLevel, name: 'latchkey keys' });
-  const pools = createPools({
-    databaseUrl: databaseUrls(config).application,
-    readers: 2,
-    applicationName: 'latchkey keys',
-    logger: log,
-  });
-  try {
-    const { readers } = pools;
-    await requireSchema(readers);
-    const guard = new LogGuard();
-    await guard.check(readers);
-    const state = await work({
-      config,
-      readers,
-      handler: openLog(pools, guard).handler,
-      keyWrap: localKeyWrap(loadKeyRing(config)),
-      now: Date.now,
-    });
-    console.log(JSON.stringify(representKeyset(state), null, 2));
-  } finally {
-    await pools.end();
-  }
+  const state = await withOpenLog(config, 'latchkey keys', (opened) =>
+    work({ ...opened, config, now: Date.now }),
+  );
+  console.log(JSON.stringify(representKeyset(state), null, 2));
 }

@@ -1,10 +1,11 @@
-import { loadServerSecrets } from '../api/server-secrets.ts';
+import { RecordSeal } from '../eventlog/record-seal.ts';
 import { loadConfig } from '../platform/config.ts';
-import { loadKeyRing } from '../platform/key-encryption-key.ts';
+import { existingKeyRing } from '../platform/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/key-wrap.ts';
 import { createLogger } from '../platform/logging.ts';
 import { createPools } from '../platform/postgres-pool.ts';
 import { requireSchema } from '../platform/required-schema.ts';
+import { loadServerSecrets } from '../platform/server-secrets.ts';
 import { SubjectKeys } from '../platform/subject-cipher.ts';
 import { rebuildAndCompare } from '../projections/rebuild.ts';
 import { databaseUrls } from './database.ts';
@@ -17,7 +18,7 @@ export async function rebuild({ compare = false }: { compare?: boolean }): Promi
   const config = loadConfig();
   const log = createLogger({ level: config.logLevel, name: 'latchkey rebuild' });
   const databaseUrl = databaseUrls(config).owner;
-  const keyWrap = localKeyWrap(loadKeyRing(config));
+  const keyWrap = localKeyWrap(existingKeyRing(config));
   const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });
   const pools = createPools({
     databaseUrl,
@@ -27,11 +28,12 @@ export async function rebuild({ compare = false }: { compare?: boolean }): Promi
   });
   try {
     await requireSchema(pools.readers);
-    const { identifierKey } = await loadServerSecrets(pools.readers, keyWrap);
+    const { identifierKey, recordSealKey } = await loadServerSecrets(pools.readers, keyWrap);
     const result = await rebuildAndCompare({
       databaseUrl,
       keys: {
         identifierKey,
+        seal: new RecordSeal(recordSealKey),
         unwrapSubjectKey: (subjectId, wrapped) => subjectKeys.unwrap(subjectId, wrapped),
       },
       log,

@@ -1,4 +1,6 @@
 import { loadConfig, prodUnlessTold } from '../platform/config.ts';
+import { loadKeyRing } from '../platform/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/key-wrap.ts';
 import { createLogger } from '../platform/logging.ts';
 import { processRegistry } from '../platform/metrics.ts';
 import { startOperatorServer } from '../platform/operator-server.ts';
@@ -17,6 +19,7 @@ export async function worker(): Promise<void> {
     await startWorker({
       config,
       databaseUrl: required(config.databaseUrl, 'DATABASE_URL'),
+      keyWrap: localKeyWrap(loadKeyRing(config)),
       log,
       registry,
     }),

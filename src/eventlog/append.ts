@@ -1,6 +1,7 @@
-import { streamKinds } from '../domain/kernel/event.ts';
-import type { Command, CommandRows, Expectation, Row } from './command.ts';
+import { type DomainEvent, streamKinds } from '../domain/kernel/event.ts';
+import type { Command, CommandRows, Expectation, Row, StreamTouch } from './command.ts';
 import type { Queryable } from './queryable.ts';
+import type { RecordSeal } from './record-seal.ts';
 
 /** One row per touched stream, in the order of the batch's touches. */
 export interface TouchOutcome {
@@ -26,9 +27,9 @@ const appendSql = {
 export async function appendBatch(
   client: Queryable,
   commands: readonly Command[],
-  options: { patient: boolean },
+  options: { patient: boolean; seal: RecordSeal },
 ): Promise<TouchOutcome[][]> {
-  const { parameters, order } = encodeBatch(commands);
+  const { parameters, order } = encodeBatch(commands, options.seal);
   const { rows } = await client.query({
     ...appendSql,
     values: [...parameters, options.patient],
@@ -54,9 +55,9 @@ export async function appendBatch(
 
 /**
  * The parameters of `latchkey.append` for a batch, and which touch each of their elements belongs
- * to.
+ * to. Here, and nowhere else, rows and events get their seal.
  */
-export function encodeBatch(commands: readonly Command[]) {
+export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
   const order = commands
     .flatMap((command, c) =>
       command.streams.map((stream, touch) => ({ command: c, touch, stream })),
@@ -71,13 +72,17 @@ export function encodeBatch(commands: readonly Command[]) {
   order.forEach(({ command, stream }, index) => {
     firstEvent.set(stream.streamId, eventTouched.length + 1);
     const { commandId, meta: commandMeta } = commands[command]!;
-    for (const event of stream.events) {
+    stream.events.forEach((event, n) => {
       eventTouched.push(index + 1);
       types.push(event.type);
       data.push(JSON.stringify(event.data));
       pii.push(event.pii === undefined ? null : bytea(event.pii));
-      meta.push(JSON.stringify({ ...commandMeta, command_id: commandId }));
-    }
+      meta.push(
+        JSON.stringify(
+          sealedMeta(seal, stream, { event, n, meta: { ...commandMeta, command_id: commandId } }),
+        ),
+      );
+    });
   });
   const parameters = [
     order.map(({ command }) => command),
@@ -93,17 +98,55 @@ export function encodeBatch(commands: readonly Command[]) {
     data,
     pii,
     meta,
-    JSON.stringify(mergeRows(commands, firstEvent)),
+    JSON.stringify(mergeRows(commands, firstEvent, seal)),
   ];
   return { parameters, order };
 }
 
-function mergeRows(commands: readonly Command[], firstEvent: ReadonlyMap<string, number>) {
+/** An event whose version only the database will know, as none of ours is, stays unsealed. */
+function sealedMeta(
+  seal: RecordSeal,
+  { kind, streamId, subjectId, expected }: StreamTouch,
+  { event, n, meta }: { event: DomainEvent; n: number; meta: Readonly<Record<string, unknown>> },
+) {
+  if (expected === 'exists' || expected === 'any') return meta;
+  const mac = seal.event({
+    kind: streamKinds[kind],
+    streamId,
+    subjectId,
+    version: (expected === 'none' ? 0 : expected) + n + 1,
+    type: event.type,
+    schemaV: schemaVersion,
+    data: event.data,
+    pii: event.pii ?? null,
+    meta,
+  });
+  return { ...meta, mac };
+}
+
+/**
+ * Tables whose rows need no seal: revocations only take away, device tokens prove no user, and the
+ * others are bound by the KEK.
+ */
+const unsealedTables: ReadonlySet<string> = new Set<keyof CommandRows>([
+  'revocations',
+  'device_tokens',
+  'subject_keys',
+  'key_secrets',
+]);
+
+function mergeRows(
+  commands: readonly Command[],
+  firstEvent: ReadonlyMap<string, number>,
+  seal: RecordSeal,
+) {
   const merged: Partial<Record<keyof CommandRows, Row[]>> = {};
   commands.forEach((command, c) => {
     for (const [table, rows] of Object.entries(command.rows) as [keyof CommandRows, Row[]][]) {
       for (const row of rows) {
-        let numbered: Row = { ...row, c };
+        let numbered: Row = unsealedTables.has(table)
+          ? { ...row, c }
+          : { ...row, c, mac: seal.row(table, row) };
         if (table === 'revocations') {
           const { streamId, eventIndex, ...columns } = numbered;
           numbered = {

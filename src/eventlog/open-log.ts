@@ -19,7 +19,7 @@ export interface OpenLog {
 export function openLog(
   pools: { readonly writers: Queryable; readonly readers: Queryable },
   guard: LogGuard,
-  { onAppended, observer }: Pick<WriterOptions, 'onAppended' | 'observer'> = {},
+  { seal, onAppended, observer }: Pick<WriterOptions, 'seal' | 'onAppended' | 'observer'>,
 ): OpenLog {
   const breaker = new CommitBreaker(pools.readers);
   const appender = breaker.guard(pools.writers);
@@ -27,6 +27,7 @@ export function openLog(
   const writer = new Writer({
     lanes: [appender, appender],
     readers: confirmer,
+    seal,
     onAppended: (command, appended) => {
       guard.sightings.noteAppended(command, appended);
       onAppended?.(command, appended);

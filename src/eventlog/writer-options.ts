@@ -1,5 +1,6 @@
 import type { Appended, Command } from './command.ts';
 import type { Queryable } from './queryable.ts';
+import type { RecordSeal } from './record-seal.ts';
 
 export interface WriterObserver {
   batch(commands: number, seconds: number): void;
@@ -17,6 +18,7 @@ export interface WriterOptions {
   readonly lanes: readonly Queryable[];
   /** Where a command whose answer was lost is looked for. */
   readonly readers: Queryable;
+  readonly seal: RecordSeal;
   readonly deadlineMs?: number;
   /** Called for every appended command before its caller hears of it. */
   readonly onAppended?: (command: Command, appended: Appended) => void;

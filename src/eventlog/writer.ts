@@ -153,7 +153,7 @@ export class Writer {
       outcomes = await appendBatch(
         lane,
         batch.map(({ command }) => command),
-        { patient: batch[0]!.patient },
+        { patient: batch[0]!.patient, seal: this.#options.seal },
       );
     } catch (error) {
       await this.#recover(lane, batch, error);

@@ -26,6 +26,18 @@ export function loadKeyRing(config: Config): readonly KeyEncryptionKey[] {
   return parsed.data;
 }
 
+/**
+ * The key-encryption keys of a database that is in use already: none is made here, as a new one
+ * opens nothing. Throws ConfigError.
+ */
+export function existingKeyRing(config: Config): readonly KeyEncryptionKey[] {
+  if (config.kek === undefined && !existsSync(path.join(config.dataDir, 'kek'))) {
+    const message = 'must be set to the value that the running service has';
+    throw new ConfigError([{ variable: 'KEK', message }]);
+  }
+  return loadKeyRing(config);
+}
+
 /** Appears whole or not at all, and the first of several processes wins. */
 function createKeyFile(file: string): void {
   ensureDataDirectory(path.dirname(file));

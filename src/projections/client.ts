@@ -1,6 +1,7 @@
 import type { ClientState } from '../domain/client/state.ts';
-import type { Queryable } from '../eventlog/queryable.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
 import { fromTimestamp, toTimestamp } from './columns.ts';
+import { SealedTable } from './sealed-table.ts';
 
 export interface ClientRecord {
   readonly clientId: string;
@@ -25,7 +26,22 @@ export function clientRow(clientId: string, version: number, state: ClientState)
   };
 }
 
-const columns = `client_id, version, status, name, kind, audiences, scopes, first_party, secret_hashes, epoch, registered_at`;
+const table = new SealedTable('clients', [
+  'client_id',
+  'version',
+  'status',
+  'name',
+  'kind',
+  'audiences',
+  'scopes',
+  'first_party',
+  'secret_hashes',
+  'epoch',
+  'registered_at',
+]);
+
+const selected = `select ${table.select('c', 'st')} from latchkey.clients c
+  join latchkey.streams st on st.stream_id = c.client_id`;
 
 function clientRecord(row: Record<string, unknown>): ClientRecord {
   return {
@@ -46,22 +62,27 @@ function clientRecord(row: Record<string, unknown>): ClientRecord {
 }
 
 export async function findClient(
-  client: Queryable,
+  client: SealedReaders,
   clientId: string,
 ): Promise<ClientRecord | null> {
   const { rows } = await client.query({
     name: 'find-client',
-    text: `select ${columns} from latchkey.clients where client_id = $1`,
+    text: `${selected} where c.client_id = $1`,
     values: [clientId],
   });
-  return rows[0] === undefined ? null : clientRecord(rows[0]);
+  if (rows[0] === undefined) return null;
+  table.require(client.seal, rows[0]);
+  return clientRecord(rows[0]);
 }
 
-/** Every client, oldest first: a node holds them all in memory. */
-export async function listClients(client: Queryable): Promise<ClientRecord[]> {
+/**
+ * Every client, oldest first: a node holds them all in memory. One that is not to be trusted is left
+ * out.
+ */
+export async function listClients(client: SealedReaders): Promise<ClientRecord[]> {
   const { rows } = await client.query({
     name: 'list-clients',
-    text: `select ${columns} from latchkey.clients order by registered_at, client_id`,
+    text: `${selected} order by c.registered_at, c.client_id`,
   });
-  return rows.map(clientRecord);
+  return rows.filter((row) => table.accepts(client.seal, row)).map(clientRecord);
 }

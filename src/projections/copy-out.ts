@@ -153,6 +153,11 @@ export class CopyRowReader {
     return this.#row.toString('latin1', start, this.#end);
   }
 
+  uuidOrNull(): string | null {
+    const start = this.#field();
+    return start < 0 ? null : toUuid(this.#row.toString('latin1', start, this.#end));
+  }
+
   text(): string {
     const start = this.#field();
     return this.#row.toString('utf8', start, this.#end);

@@ -1,6 +1,7 @@
 import type { InviteState } from '../domain/invite/state.ts';
-import type { Queryable } from '../eventlog/queryable.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
 import { fromTimestamp, fromTimestampOrNull, toTimestamp, toTimestampOrNull } from './columns.ts';
+import { SealedTable } from './sealed-table.ts';
 
 export interface InviteRecord {
   readonly inviteId: string;
@@ -24,20 +25,33 @@ export function inviteRow(inviteId: string, version: number, state: InviteState)
   };
 }
 
+const table = new SealedTable('invites', [
+  'invite_id',
+  'version',
+  'status',
+  'secret_hash',
+  'created_by',
+  'created_at',
+  'expires_at',
+  'tries',
+  'used_at',
+  'used_by',
+]);
+
 /** Also one that was used or has expired; null when there is none. */
 export async function findInvite(
-  client: Queryable,
+  client: SealedReaders,
   inviteId: string,
 ): Promise<InviteRecord | null> {
   const { rows } = await client.query({
     name: 'find-invite',
-    text: `select invite_id, version, status, secret_hash, created_by, created_at, expires_at, tries,
-      used_at, used_by
-      from latchkey.invites where invite_id = $1`,
+    text: `select ${table.select('i', 'st')} from latchkey.invites i
+      join latchkey.streams st on st.stream_id = i.invite_id where i.invite_id = $1`,
     values: [inviteId],
   });
   const row = rows[0];
   if (row === undefined) return null;
+  table.require(client.seal, row);
   return {
     inviteId: row.invite_id as string,
     version: row.version as number,

@@ -2,13 +2,13 @@ import pg from 'pg';
 import { streamKinds } from '../domain/kernel/event.ts';
 import { parseEmail } from '../domain/user/identifier.ts';
 import type { Row } from '../eventlog/command.ts';
+import type { RecordSeal } from '../eventlog/record-seal.ts';
 import { identifierMac } from '../platform/identifier-index.ts';
 import { openPersonalData } from '../platform/subject-cipher.ts';
 import { toHex } from './columns.ts';
 import {
   type Comparison,
   compare,
-  type Difference,
   differencesMax,
   type ProjectedTable,
   projectedTables,
@@ -16,6 +16,8 @@ import {
 import { TableFiller } from './copy-in.ts';
 import { CopyRowReader, copyOut, toUuid } from './copy-out.ts';
 import { type KindFold, kindFolds, type LoggedEvent, type StreamFold } from './fold.ts';
+import { copySql, readEvent } from './log-copy.ts';
+import { LogFaults } from './log-faults.ts';
 import { deletePrunedSql, prunings } from './prune.ts';
 
 export interface RebuildOptions {
@@ -27,6 +29,7 @@ export interface RebuildOptions {
   readonly schema?: string;
   readonly keys: {
     readonly identifierKey: Uint8Array;
+    readonly seal: RecordSeal;
     readonly unwrapSubjectKey: (subjectId: string, wrapped: string) => Promise<Uint8Array>;
   };
   readonly log?: { info(fields: object, message: string): void };
@@ -129,6 +132,8 @@ interface CurrentStream {
   readonly wrapped: string | null;
   version: number;
   pos: number;
+  /** An event that this service did not write: nothing that the stream says is believed. */
+  forged: boolean;
 }
 
 class Run {
@@ -138,8 +143,7 @@ class Run {
   readonly #keys: RebuildOptions['keys'];
   #fillers!: Readonly<Record<ProjectedTable, TableFiller>>;
   readonly #credentials: PendingCredential[] = [];
-  readonly #faults: Difference[] = [];
-  #faultCount = 0;
+  readonly #faults = new LogFaults();
   #events = 0;
   #ceiling = 0;
 
@@ -154,7 +158,7 @@ class Run {
     return {
       events: this.#events,
       ceiling: this.#ceiling,
-      faults: { count: this.#faultCount, differences: this.#faults },
+      faults: this.#faults.found,
     };
   }
 
@@ -189,13 +193,24 @@ class Run {
     const fold = (bytes: Buffer) => {
       if (!row.begin(bytes)) return;
       const raw = row.uuidBytes();
-      const event = readEvent(row);
+      const { subjectId, meta, ...event } = readEvent(row);
       if (current === null || current.raw !== raw) {
         if (current !== null) this.#complete(kind, current);
         const wrapped = row.textOrNull();
-        current = { raw, fold: kind.begin(toUuid(raw)), version: 0, pos: 0, wrapped };
+        current = {
+          raw,
+          fold: kind.begin(toUuid(raw)),
+          version: 0,
+          pos: 0,
+          wrapped,
+          forged: false,
+        };
       }
       this.#checkOrder(current, event);
+      const { streamId } = current.fold;
+      const sealed = { kind: streamKinds[kind.kind], streamId, subjectId, meta, ...event };
+      if (!this.#keys.seal.isGenuine(sealed)) this.#noteForged(current, event);
+      if (current.forged) return;
       const revocation = current.fold.apply(event);
       if (revocation !== null) this.#fillers.revocations.add(revocation);
       events += 1;
@@ -208,9 +223,10 @@ class Run {
     return events;
   }
 
-  #complete(kind: KindFold, { fold, wrapped }: CurrentStream): void {
+  #complete(kind: KindFold, { fold, wrapped, forged }: CurrentStream): void {
+    if (forged) return;
     const row = fold.row();
-    this.#fillers[kind.table].add(row);
+    this.#add(kind.table, row);
     if (kind.table !== 'users' || wrapped === null || row.pii === null) return;
     const pii = Buffer.from((row.pii as string).slice(2), 'hex');
     this.#credentials.push({ userId: fold.streamId, pii, wrapped });
@@ -226,7 +242,11 @@ class Run {
   async #addCredentials(): Promise<void> {
     const pending = this.#credentials.splice(0);
     const rows = await Promise.all(pending.map((credential) => this.#credentialRow(credential)));
-    for (const row of rows) this.#fillers.credentials.add(row);
+    for (const row of rows) this.#add('credentials', row);
+  }
+
+  #add(table: ProjectedTable, row: Row): void {
+    this.#fillers[table].add({ ...row, mac: this.#keys.seal.row(table, row) });
   }
 
   /** A subject whose key was deleted has none: nobody can tell the address any more. */
@@ -246,15 +266,19 @@ class Run {
     stream.pos = pos;
     if (pos > this.#ceiling) this.#ceiling = pos;
     if (version === lastVersion + 1 && pos > lastPos) return;
-    this.#faultCount += 1;
-    if (this.#faults.length >= differencesMax) return;
-    this.#faults.push({
-      table: 'events',
-      key: stream.fold.streamId,
-      kind: 'changed',
+    this.#faults.add(stream.fold.streamId, {
       column: 'version',
       live: `${version} at pos ${pos}`,
       rebuilt: `${lastVersion + 1} after pos ${lastPos}`,
+    });
+  }
+
+  #noteForged(stream: CurrentStream, { pos, type }: LoggedEvent): void {
+    stream.forged = true;
+    this.#faults.add(stream.fold.streamId, {
+      column: 'meta',
+      live: `${type} at pos ${pos}`,
+      rebuilt: 'not written by this service: no row is made of this stream',
     });
   }
 
@@ -266,27 +290,4 @@ class Run {
     for (const table of projectedTables)
       await this.#scratch.query(`analyze ${this.#schema}.${table}`);
   }
-}
-
-function copySql(kind: number): string {
-  const wrapped = kind === streamKinds.user ? 'k.wrapped' : 'null::text';
-  const join =
-    kind === streamKinds.user
-      ? 'left join latchkey.subject_keys k on k.subject_id = e.stream_id'
-      : '';
-  return `copy (
-      select e.stream_id, e.pos, e.version, e.type, e.schema_v, e.data, e.pii, ${wrapped}
-      from latchkey.events e ${join} where e.kind = ${kind} order by e.stream_id, e.version
-    ) to stdout (format binary)`;
-}
-
-function readEvent(row: CopyRowReader): LoggedEvent {
-  return {
-    pos: row.int8(),
-    version: row.int4(),
-    type: row.text(),
-    schemaV: row.int2(),
-    data: row.json(),
-    pii: row.bytesOrNull(),
-  };
 }

@@ -1,6 +1,6 @@
 import type { DeviceType } from '../domain/session/events.ts';
 import type { SessionState } from '../domain/session/state.ts';
-import type { Queryable } from '../eventlog/queryable.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
 import {
   fromTimestamp,
   fromTimestampOrNull,
@@ -8,6 +8,7 @@ import {
   toTimestamp,
   toTimestampOrNull,
 } from './columns.ts';
+import { SealedTable } from './sealed-table.ts';
 
 export interface SessionRecord {
   readonly sessionId: string;
@@ -47,12 +48,36 @@ export function sessionRow(sessionId: string, version: number, state: SessionSta
   };
 }
 
-export const sessionColumns = `s.session_id, s.version, s.status, s.user_id, s.client_id, s.device_type, s.amr, s.audience,
-  s.scope, s.transport, s.started_at, s.refreshed_at, s.expires_at, s.generation, s.secret_hash, s.parent_hash, s.salt,
-  s.idempotency_key_hash, s.access_expires_at, s.tokens_from_generation, s.tokens_mark_generation, s.tokens_mark_until,
-  s.ended_at, s.end_reason, s.pii, s.end_pii`;
+const table = new SealedTable('sessions', [
+  'session_id',
+  'version',
+  'status',
+  'user_id',
+  'client_id',
+  'device_type',
+  'amr',
+  'audience',
+  'scope',
+  'transport',
+  'started_at',
+  'refreshed_at',
+  'expires_at',
+  'generation',
+  'secret_hash',
+  'parent_hash',
+  'salt',
+  'idempotency_key_hash',
+  'access_expires_at',
+  'tokens_from_generation',
+  'tokens_mark_generation',
+  'tokens_mark_until',
+  'ended_at',
+  'end_reason',
+  'pii',
+  'end_pii',
+]);
 
-export function sessionRecord(row: Record<string, unknown>): SessionRecord {
+function sessionRecord(row: Record<string, unknown>): SessionRecord {
   return {
     sessionId: row.session_id as string,
     version: row.version as number,
@@ -87,32 +112,35 @@ export function sessionRecord(row: Record<string, unknown>): SessionRecord {
 
 /** A session, whoever owns it and whether or not it has ended; null when there is none. */
 export async function findSession(
-  client: Queryable,
+  client: SealedReaders,
   sessionId: string,
 ): Promise<SessionRecord | null> {
   const { rows } = await client.query({
     name: 'find-session',
-    text: `select ${sessionColumns} from latchkey.sessions s where s.session_id = $1`,
+    text: `select ${table.select('s', 'st')} from latchkey.sessions s
+      join latchkey.streams st on st.stream_id = s.session_id where s.session_id = $1`,
     values: [sessionId],
   });
-  return rows[0] === undefined ? null : sessionRecord(rows[0]);
+  if (rows[0] === undefined) return null;
+  table.require(client.seal, rows[0]);
+  return sessionRecord(rows[0]);
 }
 
 /**
  * The live sessions of a user, newest first; some may have passed their expiry and wait for the job
- * that says so.
+ * that says so. One that is not to be trusted is left out: its token is refused wherever it is shown.
  */
 export async function findLiveSessions(
-  client: Queryable,
+  client: SealedReaders,
   userId: string,
 ): Promise<SessionRecord[]> {
   const { rows } = await client.query({
     name: 'find-live-sessions',
-    text: `select ${sessionColumns} from latchkey.sessions s
+    text: `select ${table.select('s')} from latchkey.sessions s
       where s.user_id = $1 and s.status = 'live' order by s.started_at desc, s.session_id desc`,
     values: [userId],
   });
-  return rows.map(sessionRecord);
+  return trusted(client, rows);
 }
 
 /** A place in the order in which sessions expire; `expiresAt` in epoch ms. */
@@ -127,15 +155,19 @@ export interface SessionExpiry {
  * before it ended, which stay as long as any transaction may still see them.
  */
 export async function findExpiredSessions(
-  client: Queryable,
+  client: SealedReaders,
   { now, after, limit }: { now: number; after: SessionExpiry; limit: number },
 ): Promise<SessionRecord[]> {
   const { rows } = await client.query({
     name: 'find-expired-sessions',
-    text: `select ${sessionColumns} from latchkey.sessions s
+    text: `select ${table.select('s')} from latchkey.sessions s
       where s.status = 'live' and s.expires_at <= $1 and (s.expires_at, s.session_id) > ($2, $3)
       order by s.expires_at, s.session_id limit $4`,
     values: [toTimestamp(now), toTimestamp(after.expiresAt), after.sessionId, limit],
   });
-  return rows.map(sessionRecord);
+  return trusted(client, rows);
+}
+
+function trusted({ seal }: SealedReaders, rows: Record<string, unknown>[]): SessionRecord[] {
+  return rows.filter((row) => table.accepts(seal, row)).map(sessionRecord);
 }

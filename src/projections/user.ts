@@ -1,7 +1,9 @@
 import type { EventValue } from '../domain/kernel/event.ts';
 import type { UserState } from '../domain/user/state.ts';
+import type { CommandRows } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
 import {
   fromTimestamp,
   fromTimestampOrNull,
@@ -9,6 +11,7 @@ import {
   toTimestamp,
   toTimestampOrNull,
 } from './columns.ts';
+import { SealedTable, untrusted } from './sealed-table.ts';
 
 export interface UserRecord {
   readonly userId: string;
@@ -47,16 +50,32 @@ export function userRow(userId: string, version: number, state: UserState) {
   };
 }
 
-const userColumns = `u.user_id, u.version, u.status, u.registered_at, u.email_verified, u.has_password, u.roles, u.epoch,
-  u.failed_checks, u.lock_count, u.locked_until, u.last_failure_at, u.devices, u.password_changed_at, u.pii`;
+const table = new SealedTable('users', [
+  'user_id',
+  'version',
+  'status',
+  'registered_at',
+  'email_verified',
+  'has_password',
+  'roles',
+  'epoch',
+  'failed_checks',
+  'lock_count',
+  'locked_until',
+  'last_failure_at',
+  'devices',
+  'password_changed_at',
+  'pii',
+]);
 
-const commandColumns = `${userColumns}, st.guard_v, k.wrapped as subject_key, p.hash as password_hash`;
+const commandColumns = `${table.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,
+  p.hash as password_hash, p.mac as password_mac`;
 
 const commandJoins = `join latchkey.streams st on st.stream_id = u.user_id
   left join latchkey.subject_keys k on k.subject_id = u.user_id
   left join latchkey.password_hashes p on p.user_id = u.user_id`;
 
-export function userRecord(row: Record<string, unknown>): UserRecord {
+function userRecord(row: Record<string, unknown>): UserRecord {
   return {
     userId: row.user_id as string,
     version: row.version as number,
@@ -78,6 +97,35 @@ export function userRecord(row: Record<string, unknown>): UserRecord {
   };
 }
 
+/**
+ * The row of a password hash, if there is one, sealed together with the time of the password:
+ * neither another user's hash nor an earlier one of the same user fits in its place.
+ */
+export function passwordRows(
+  userId: string,
+  { passwordChangedAt }: UserState,
+  hash: string | null,
+): CommandRows {
+  if (hash === null) return {};
+  const password_changed_at = toTimestampOrNull(passwordChangedAt);
+  return { password_hashes: [{ user_id: userId, hash, password_changed_at }] };
+}
+
+function trusted({ seal }: SealedReaders, row: Record<string, unknown>): boolean {
+  const { user_id, password_changed_at, password_hash: hash, password_mac: mac } = row;
+  if (!table.accepts(seal, row)) return false;
+  if (hash === null) return true;
+  const sealed = { user_id, hash, password_changed_at };
+  return seal.accepts('password_hashes', sealed, mac, String(user_id));
+}
+
+/** Raises `internal_error` for a user that is not to be trusted. */
+function oneUser(client: SealedReaders, [row]: Record<string, unknown>[]): UserForCommand | null {
+  if (row === undefined) return null;
+  if (!trusted(client, row)) throw untrusted('users');
+  return userForCommand(row);
+}
+
 function userForCommand(row: Record<string, unknown>): UserForCommand {
   return {
     ...userRecord(row),
@@ -87,18 +135,21 @@ function userForCommand(row: Record<string, unknown>): UserForCommand {
   };
 }
 
-export async function findUser(client: Queryable, userId: string): Promise<UserForCommand | null> {
+export async function findUser(
+  client: SealedReaders,
+  userId: string,
+): Promise<UserForCommand | null> {
   const { rows } = await client.query({
     name: 'find-user',
     text: `select ${commandColumns} from latchkey.users u ${commandJoins} where u.user_id = $1`,
     values: [userId],
   });
-  return rows[0] === undefined ? null : userForCommand(rows[0]);
+  return oneUser(client, rows);
 }
 
 /** The owner of a session, read beside the session itself instead of after it. */
 export async function findUserOfSession(
-  client: Queryable,
+  client: SealedReaders,
   sessionId: string,
 ): Promise<UserForCommand | null> {
   const { rows } = await client.query({
@@ -107,29 +158,37 @@ export async function findUserOfSession(
       where u.user_id = (select user_id from latchkey.sessions where session_id = $1)`,
     values: [sessionId],
   });
-  return rows[0] === undefined ? null : userForCommand(rows[0]);
+  return oneUser(client, rows);
 }
 
 /** By the keyed HMAC of an address's key. */
 export async function findUserByIdentifier(
-  client: Queryable,
+  client: SealedReaders,
   identifierMac: Uint8Array,
 ): Promise<UserForCommand | null> {
   const { rows } = await client.query({
     name: 'find-user-by-identifier',
-    text: `select ${commandColumns} from latchkey.credentials c
+    text: `select ${commandColumns}, c.mac as credential_mac from latchkey.credentials c
       join latchkey.users u on u.user_id = c.user_id ${commandJoins} where c.identifier_mac = $1`,
     values: [identifierMac],
   });
-  return rows[0] === undefined ? null : userForCommand(rows[0]);
+  const [row] = rows;
+  if (row !== undefined) {
+    const { user_id, credential_mac: mac } = row;
+    const credential = { identifier_mac: identifierMac, user_id };
+    if (!client.seal.accepts('credentials', credential, mac, String(user_id))) {
+      throw untrusted('credentials');
+    }
+  }
+  return oneUser(client, rows);
 }
 
 /**
  * Newest first, after the cursor `{registeredAt, userId}` if there is one, with each one's wrapped
- * subject key.
+ * subject key. One that is not to be trusted is left out.
  */
 export async function listUsers(
-  client: Queryable,
+  client: SealedReaders,
   page: { limit: number; after: { registeredAt: number; userId: string } | null },
 ): Promise<UserForCommand[]> {
   const { rows } = await client.query({
@@ -143,7 +202,7 @@ export async function listUsers(
       page.limit,
     ],
   });
-  return rows.map(userForCommand);
+  return rows.filter((row) => trusted(client, row)).map(userForCommand);
 }
 
 /**

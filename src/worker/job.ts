@@ -1,5 +1,6 @@
 import type { EventMeta } from '../eventlog/command.ts';
 import type { CommandHandler } from '../eventlog/handle.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { Config } from '../platform/config.ts';
 import type { PostgresPool } from '../platform/postgres-pool.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
@@ -14,6 +15,8 @@ export interface JobLogger {
 export interface JobContext {
   readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'>;
   readonly readers: PostgresPool;
+  /** The same, for rows that give authority. */
+  readonly records: SealedReaders;
   readonly handler: CommandHandler;
   readonly metrics: WorkerMetrics;
   readonly log: JobLogger;

@@ -3,11 +3,15 @@ import type { Registry } from 'prom-client';
 import { requireSameClock } from '../eventlog/database-clock.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
+import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { Config } from '../platform/config.ts';
+import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Readiness } from '../platform/operator-server.ts';
-import { createPools, writerConnections } from '../platform/postgres-pool.ts';
+import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
+import { refusedRowReport } from '../platform/refused-rows.ts';
 import { requireSchema } from '../platform/required-schema.ts';
+import { loadServerSecrets } from '../platform/server-secrets.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { jobSchemaName } from './job-schema.ts';
 import { checkLog, checkLogWhole } from './jobs/check-log.ts';
@@ -22,6 +26,7 @@ export interface WorkerOptions {
   readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'>;
   /** As the application role. */
   readonly databaseUrl: string;
+  readonly keyWrap: KeyWrap;
   readonly log: JobLogger;
   /** In dev one role may migrate and serve. */
   readonly ownerAllowed?: boolean;
@@ -66,7 +71,7 @@ const queueSettings = {
 /**
  * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on
  * one of them. The database must have been migrated; this process changes rows, never the schema.
- * Throws UnsafeDatabaseError, LogIdentityError.
+ * Throws UnsafeDatabaseError, LogIdentityError, KeyWrapError.
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;
@@ -81,7 +86,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     logger: log,
     onWriterConnect: (client) => guard.checkConnection(client),
   });
-  const { handler } = openLog(pools, guard);
   const stopping = new AbortController();
   const boss = createBoss(options);
   const stop = async () => {
@@ -89,16 +93,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await boss.stop({ graceful: true, timeout: drainMs });
     await pools.end();
   };
-  const contextOf = (runId: string): JobContext => ({
-    config: options.config,
-    readers: pools.readers,
-    handler,
-    metrics,
-    log,
-    now: options.now ?? Date.now,
-    meta: { request_id: runId, correlation_id: runId, actor: 'worker' },
-    signal: stopping.signal,
-  });
   try {
     await requireSchema(pools.readers);
     await checkDatabase(pools.readers, {
@@ -106,6 +100,17 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       ownerAllowed: options.ownerAllowed ?? false,
     });
     await guard.check(pools.readers);
+    const records = await openRecords(pools, { guard, metrics }, options);
+    const contextOf = (runId: string): JobContext => ({
+      config: options.config,
+      ...records,
+      readers: pools.readers,
+      metrics,
+      log,
+      now: options.now ?? Date.now,
+      meta: { request_id: runId, correlation_id: runId, actor: 'worker' },
+      signal: stopping.signal,
+    });
     await startBoss(boss);
     await boss.createQueue(deadLetterQueue, {
       retentionSeconds: 7 * daySeconds,
@@ -131,6 +136,18 @@ function guarded(job: Job, guard: LogGuard): Job {
       await job.run(context);
     },
   };
+}
+
+/** Throws KeyWrapError when the key-encryption key is not the database's. */
+async function openRecords(
+  { readers, writers }: Pools,
+  { guard, metrics }: { readonly guard: LogGuard; readonly metrics: WorkerMetrics },
+  { keyWrap, log }: WorkerOptions,
+): Promise<Pick<JobContext, 'records' | 'handler'>> {
+  const { recordSealKey } = await loadServerSecrets(readers, keyWrap);
+  const seal = new RecordSeal(recordSealKey, refusedRowReport(metrics.registry, log));
+  const { handler } = openLog({ readers, writers }, guard, { seal });
+  return { records: sealedReaders(readers, seal), handler };
 }
 
 function allJobs(): Job[] {

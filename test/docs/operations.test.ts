@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/platform/metrics.ts';
+import { refusedRowReport } from '../../src/platform/refused-rows.ts';
 import { createWorkerMetrics } from '../../src/worker/worker-metrics.ts';
 import { readText, sourceFiles } from '../support/source-files.ts';
 
@@ -9,6 +10,7 @@ describe('docs/operations.md', () => {
   it('names only metrics that exist', async () => {
     const { registry } = createMetrics();
     createWorkerMetrics(registry);
+    refusedRowReport(registry, { error: () => {} });
     const existing = new Set((await registry.getMetricsAsJSON()).map(({ name }) => name));
     const alerts = page.split('## Metrics')[1]!.split('## ')[0]!;
     const named = [...alerts.matchAll(/^\| `(latchkey_\w+)/gm)].map(([, name]) => name!);

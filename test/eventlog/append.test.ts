@@ -4,6 +4,7 @@ import { ConflictError, UniqueViolationError } from '../../src/eventlog/command.
 import { readStream } from '../../src/eventlog/read.ts';
 import { newId } from '../../src/platform/new-id.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
+import { testSeal } from '../support/seal.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';
 
 let log: TestLog;
@@ -150,7 +151,7 @@ describe('a command', () => {
     const outcomes = await appendBatch(
       log.pools.writers,
       [commandOf([touch(first!, 1), touch(second!, 7), touch(fresh, 'none')])],
-      { patient: false },
+      { patient: false, seal: testSeal },
     );
     expect(outcomes[0]!.map(({ outcome }) => outcome)).toEqual(['refused', 'conflict', 'refused']);
     for (const [id, version] of [

@@ -3,6 +3,7 @@ import { Writer } from '../../src/eventlog/writer.ts';
 import { createPools } from '../../src/platform/postgres-pool.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
+import { testSeal } from '../support/seal.ts';
 import { refreshSession, startSession } from '../support/session-commands.ts';
 
 test('at least 95 % of the updates of a refresh are HOT, on streams and on sessions', async () => {
@@ -13,7 +14,11 @@ test('at least 95 % of the updates of a refresh are HOT, on streams and on sessi
     applicationName: 'test',
     logger: silentLogger,
   });
-  const writer = new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers });
+  const writer = new Writer({
+    lanes: [pools.writers, pools.writers],
+    readers: pools.readers,
+    seal: testSeal,
+  });
   let sessions = Array.from({ length: 40 }, () => startSession());
   await Promise.all(sessions.map(({ command }) => writer.append(command)));
   for (let generation = 2; generation <= 26; generation += 1) {

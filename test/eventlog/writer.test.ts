@@ -8,6 +8,7 @@ import { createPools } from '../../src/platform/postgres-pool.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
 import { openPostgresProxy } from '../support/postgres-proxy.ts';
+import { testSeal } from '../support/seal.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';
 
 let log: TestLog;
@@ -72,7 +73,7 @@ describe('a batch', () => {
     const existing = create();
     await log.writer.append(existing);
     const watched = watchedLanes(1);
-    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers });
+    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers, seal: testSeal });
     const first = writer.append(create());
     const good = Array.from({ length: 7 }, () => create());
     const appends = good.map((command) => writer.append(command));
@@ -98,7 +99,7 @@ describe('a batch', () => {
 
   test('never carries more than 100 commands', async () => {
     const watched = watchedLanes(1);
-    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers });
+    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers, seal: testSeal });
     await Promise.all(Array.from({ length: 250 }, () => writer.append(create())));
     expect(watched.batches.map((streams) => streams.length)).toEqual([1, 100, 100, 49]);
   });
@@ -117,6 +118,7 @@ describe('an answer that is lost after the commit', () => {
     const writer = new Writer({
       lanes: [pools.writers, pools.writers],
       readers: log.pools.readers,
+      seal: testSeal,
       onAppended: (command) => appendedIds.push(command.commandId),
     });
     await Promise.all(Array.from({ length: 20 }, () => writer.append(create())));
@@ -150,6 +152,7 @@ describe('an answer that is lost after the commit', () => {
     const writer = new Writer({
       lanes: [pools.writers, pools.writers],
       readers: broken.readers,
+      seal: testSeal,
       deadlineMs: 300,
     });
     await writer.append(create());
@@ -214,7 +217,7 @@ describe('a stream that another transaction holds', () => {
 describe('two lanes', () => {
   test('never carry one stream at once, and keep the order of its commands', async () => {
     const watched = watchedLanes(2);
-    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers });
+    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers, seal: testSeal });
     const ids = Array.from({ length: 5 }, () => newId());
     const appends = Array.from({ length: 200 }, (_, n) =>
       writer.append(commandOf([touch(ids[n % 5]!, 'any'), touch(newId(), 'none')])),

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadServerSecrets } from '../../src/api/server-secrets.ts';
+import { RecordSeal } from '../../src/eventlog/record-seal.ts';
 import { Tail } from '../../src/eventlog/tail.ts';
 import { loadConfig } from '../../src/platform/config.ts';
 import { loadKeyRing } from '../../src/platform/key-encryption-key.ts';
 import { localKeyWrap } from '../../src/platform/key-wrap.ts';
 import { createPools } from '../../src/platform/postgres-pool.ts';
+import { loadServerSecrets } from '../../src/platform/server-secrets.ts';
 import { SubjectKeys } from '../../src/platform/subject-cipher.ts';
 import { rebuildAndCompare } from '../../src/projections/rebuild.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
@@ -133,13 +134,14 @@ async function rebuildEqualsLive(): Promise<{
 }> {
   const keyWrap = localKeyWrap(loadKeyRing(loadConfig({ KEK: faultKek })));
   const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 10 });
-  const { identifierKey } = await withClient(postgres.ownerUrl, (client) =>
+  const { identifierKey, recordSealKey } = await withClient(postgres.ownerUrl, (client) =>
     loadServerSecrets(client, keyWrap),
   );
   return rebuildAndCompare({
     databaseUrl: postgres.ownerUrl,
     keys: {
       identifierKey,
+      seal: new RecordSeal(recordSealKey),
       unwrapSubjectKey: (subjectId, wrapped) => subjectKeys.unwrap(subjectId, wrapped),
     },
   });

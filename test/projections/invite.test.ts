@@ -9,6 +9,7 @@ import { type Change, changeInvite } from '../../src/projections/change.ts';
 import { findInvite } from '../../src/projections/invite.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
+import { testSeal, withTestSeal } from '../support/seal.ts';
 
 const now = Date.parse('2026-01-05T10:00:00Z');
 const create: InviteCommand = {
@@ -37,7 +38,7 @@ describe('the row of an invite', () => {
       applicationName: 'test',
       logger: silentLogger,
     });
-    writer = new Writer({ lanes: [pools.writers], readers: pools.readers });
+    writer = new Writer({ lanes: [pools.writers], readers: pools.readers, seal: testSeal });
   });
   afterAll(async () => {
     await pools.end();
@@ -54,21 +55,21 @@ describe('the row of an invite', () => {
 
   it('is the folded state, from its creation to its use', async () => {
     const inviteId = newId();
-    expect(await findInvite(pools.readers, inviteId)).toBeNull();
+    expect(await findInvite(withTestSeal(pools.readers), inviteId)).toBeNull();
 
     const created = changeInvite(inviteId, null, create);
     await append(created);
-    const open = await findInvite(pools.readers, inviteId);
+    const open = await findInvite(withTestSeal(pools.readers), inviteId);
     expect(open).toStrictEqual({ inviteId, version: 1, state: created.state });
 
     const tried = changeInvite(inviteId, open, { type: 'TryInvite', now, secretHash: 'hash' });
     await append(tried);
-    const once = await findInvite(pools.readers, inviteId);
+    const once = await findInvite(withTestSeal(pools.readers), inviteId);
     expect(once).toStrictEqual({ inviteId, version: 2, state: { ...created.state, tries: 1 } });
 
     const used = changeInvite(inviteId, once, use);
     await append(used);
-    expect(await findInvite(pools.readers, inviteId)).toStrictEqual({
+    expect(await findInvite(withTestSeal(pools.readers), inviteId)).toStrictEqual({
       inviteId,
       version: 3,
       state: used.state,
@@ -85,7 +86,7 @@ describe('the row of an invite', () => {
   it('is used by one of two that come at once', async () => {
     const inviteId = newId();
     await append(changeInvite(inviteId, null, create));
-    const open = await findInvite(pools.readers, inviteId);
+    const open = await findInvite(withTestSeal(pools.readers), inviteId);
     const outcomes = await Promise.allSettled(
       [newId(), newId()].map((userId) => append(changeInvite(inviteId, open, { ...use, userId }))),
     );

@@ -28,6 +28,7 @@ import {
 } from '../../src/projections/change.ts';
 import { toHex } from '../../src/projections/columns.ts';
 import type { RebuildOptions } from '../../src/projections/rebuild.ts';
+import { testSeal } from '../support/seal.ts';
 import { key, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
 
 interface Stream<S> {
@@ -51,6 +52,7 @@ const subjectKeys = new SubjectKeys({
 
 export const rebuildKeys: RebuildOptions['keys'] = {
   identifierKey,
+  seal: testSeal,
   unwrapSubjectKey: (subjectId, wrapped) => subjectKeys.unwrap(subjectId, wrapped),
 };
 
@@ -67,7 +69,7 @@ export class Population {
   clock = populationStartedAt;
 
   constructor(lanes: readonly pg.Client[], random: () => number) {
-    this.#writer = new Writer({ lanes, readers: lanes[0]!, deadlineMs: 10_000 });
+    this.#writer = new Writer({ lanes, readers: lanes[0]!, seal: testSeal, deadlineMs: 10_000 });
     this.#random = random;
   }
 

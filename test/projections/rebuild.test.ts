@@ -4,6 +4,7 @@ import { streamKinds } from '../../src/domain/kernel/event.ts';
 import { projectedTables } from '../../src/projections/compare.ts';
 import { rebuild, rebuildAndCompare } from '../../src/projections/rebuild.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { testSeal } from '../support/seal.ts';
 import { seededRandom } from './ingredients.ts';
 import { Population, rebuildKeys } from './population.ts';
 
@@ -109,12 +110,21 @@ describe('rebuild', () => {
   });
 
   it.each([
-    ['of an unknown type', `type = 'SessionTeleported'`, /SessionTeleported: unknown type/],
-    ['of a newer schema', 'schema_v = 2', /schema version 2, known: 1/],
-  ])('stops at an event %s', async (_what, change, message) => {
+    ['of an unknown type', { type: 'SessionTeleported' }, /SessionTeleported: unknown type/],
+    ['of a newer schema', { schema_v: 2 }, /schema version 2, known: 1/],
+  ])('stops at a genuine event %s', async (_what, change, message) => {
     await grown(30);
-    await alteringLog(`update latchkey.events set ${change}
+    const { rows } = await owner.query(`select * from latchkey.events
       where pos = (select max(pos) from latchkey.events where type = 'SessionStarted')`);
+    const event = { ...rows[0], ...change };
+    const mac = testSeal.event({
+      ...event,
+      streamId: event.stream_id,
+      subjectId: event.subject_id,
+      schemaV: event.schema_v,
+    });
+    await alteringLog(`update latchkey.events set type = '${event.type}', schema_v = ${event.schema_v},
+      meta = meta || '{"mac": "${mac}"}' where pos = ${event.pos}`);
 
     await expect(compareAs(database.ownerUrl)).rejects.toThrow(message);
   });

@@ -4,6 +4,7 @@ import type { WriterOptions } from '../../src/eventlog/writer-options.ts';
 import { createPools, type Pools } from '../../src/platform/postgres-pool.ts';
 import { silentLogger } from './cluster.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { testSeal } from './seal.ts';
 
 /** A log as the service runs it: the application's role, two lanes, readers of their own. */
 export interface TestLog {
@@ -31,7 +32,12 @@ export async function openTestLog(): Promise<TestLog> {
     return pools;
   };
   const writerOf = (pools: Pools, options: Partial<WriterOptions> = {}) =>
-    new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers, ...options });
+    new Writer({
+      lanes: [pools.writers, pools.writers],
+      readers: pools.readers,
+      seal: testSeal,
+      ...options,
+    });
   const pools = open();
   const owner = new pg.Client({ connectionString: database.ownerUrl });
   await owner.connect();

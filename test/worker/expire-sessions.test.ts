@@ -22,7 +22,7 @@ describe('sessions.expire', () => {
     await expireSessions().run(world.context(weekLater));
 
     expect(await world.eventTypes(over)).toStrictEqual(['SessionStarted', 'SessionExpired']);
-    expect((await findSession(world.pools.readers, over))?.state).toMatchObject({
+    expect((await findSession(world.records, over))?.state).toMatchObject({
       status: 'ended',
       endReason: 'expired',
       endedAt: weekLater,
@@ -74,7 +74,7 @@ describe('sessions.expire', () => {
         await world.startSession(startedAt - dayMs);
         const entriesRead = async (after: { expiresAt: number; sessionId: string }) => {
           await world.owner.query('begin');
-          await findExpiredSessions(world.owner as never, { now, after, limit: 100 });
+          await findExpiredSessions(world.sealed(world.owner), { now, after, limit: 100 });
           const { rows } = await world.owner.query(
             `select pg_stat_get_xact_tuples_returned('latchkey.sessions_expiry'::regclass)::int as n`,
           );

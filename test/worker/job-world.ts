@@ -1,11 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { SessionCommand } from '../../src/domain/session/decide.ts';
 import { lifetimesFor } from '../../src/domain/session/lifetimes.ts';
 import { CommandHandler } from '../../src/eventlog/handle.ts';
+import type { Queryable } from '../../src/eventlog/queryable.ts';
 import { readStream } from '../../src/eventlog/read.ts';
+import { RecordSeal, type SealedReaders, sealedReaders } from '../../src/eventlog/record-seal.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
+import { localKeyWrap } from '../../src/platform/key-wrap.ts';
 import { newId } from '../../src/platform/new-id.ts';
 import { createPools } from '../../src/platform/postgres-pool.ts';
+import { loadServerSecrets } from '../../src/platform/server-secrets.ts';
 import { changeSession } from '../../src/projections/change.ts';
 import { findSession } from '../../src/projections/session.ts';
 import type { JobContext } from '../../src/worker/job.ts';
@@ -13,6 +18,9 @@ import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { createWorkerMetrics } from '../../src/worker/worker-metrics.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
+
+/** The key-encryption key of every job world. */
+export const testKeyWrap = localKeyWrap([{ id: 'test', key: randomBytes(32) }]);
 
 export const minuteMs = 60_000;
 export const dayMs = 86_400_000;
@@ -27,28 +35,37 @@ export async function createJobWorld() {
     applicationName: 'test',
     logger: silentLogger,
   });
-  const writer = new Writer({ lanes: [pools.writers, pools.writers], readers: pools.readers });
+  const { recordSealKey } = await loadServerSecrets(pools.readers, testKeyWrap);
+  const seal = new RecordSeal(recordSealKey);
+  const writer = new Writer({
+    lanes: [pools.writers, pools.writers],
+    readers: pools.readers,
+    seal,
+  });
   const owner = new pg.Client({ connectionString: database.ownerUrl });
   await owner.connect();
-  return new JobWorld(database, pools, writer, owner);
+  return new JobWorld({ database, pools, writer, owner, seal });
 }
 
 export class JobWorld {
   readonly database: TestDatabase;
   readonly pools: ReturnType<typeof createPools>;
+  readonly records: SealedReaders;
   readonly writer: Writer;
   readonly owner: pg.Client;
 
-  constructor(
-    database: TestDatabase,
-    pools: ReturnType<typeof createPools>,
-    writer: Writer,
-    owner: pg.Client,
-  ) {
-    this.database = database;
-    this.pools = pools;
-    this.writer = writer;
-    this.owner = owner;
+  constructor(parts: {
+    database: TestDatabase;
+    pools: ReturnType<typeof createPools>;
+    writer: Writer;
+    owner: pg.Client;
+    seal: RecordSeal;
+  }) {
+    this.database = parts.database;
+    this.pools = parts.pools;
+    this.records = sealedReaders(parts.pools.readers, parts.seal);
+    this.writer = parts.writer;
+    this.owner = parts.owner;
   }
 
   /** What a run would get at that time (epoch ms). */
@@ -56,6 +73,7 @@ export class JobWorld {
     return {
       config: { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 },
       readers: this.pools.readers,
+      records: this.records,
       handler: new CommandHandler(this.writer, { confirm: async () => {} }),
       metrics: createWorkerMetrics(),
       log: silentLogger,
@@ -64,6 +82,11 @@ export class JobWorld {
       signal: new AbortController().signal,
       ...change,
     };
+  }
+
+  /** Reads of another connection, under the seal of this world. */
+  sealed(client: Queryable): SealedReaders {
+    return sealedReaders(client, this.records.seal);
   }
 
   /** A web session that started at `at`. */
@@ -88,7 +111,9 @@ export class JobWorld {
   }
 
   async changeSession(sessionId: string, command: SessionCommand): Promise<void> {
-    const current = await findSession(this.pools.readers, sessionId);
+    // Many start at once in some tests: one that is new need not be looked for.
+    const isNew = command.type === 'StartSession';
+    const current = isNew ? null : await findSession(this.records, sessionId);
     const change = changeSession(sessionId, current, command);
     await this.writer.append({
       commandId: newId(),

@@ -36,11 +36,11 @@ describe('pruning', () => {
   it('keeps the row of an ended session for SESSION_RETENTION_SECONDS, and its events for ever', async () => {
     const config = { sessionIdleSeconds: 0, sessionRetentionSeconds: 86_400 };
     await pruneOldSessions.run(world.context(startedAt + dayMs, { config }));
-    expect(await findSession(world.pools.readers, ended)).not.toBeNull();
+    expect(await findSession(world.records, ended)).not.toBeNull();
 
     await pruneOldSessions.run(world.context(startedAt + dayMs + 1, { config }));
-    expect(await findSession(world.pools.readers, ended)).toBeNull();
-    expect(await findSession(world.pools.readers, live)).not.toBeNull();
+    expect(await findSession(world.records, ended)).toBeNull();
+    expect(await findSession(world.records, live)).not.toBeNull();
     expect(await world.eventTypes(ended)).toStrictEqual(['SessionStarted', 'SessionRevoked']);
   });
 });

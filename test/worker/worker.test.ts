@@ -4,7 +4,7 @@ import { startWorker, type Worker } from '../../src/worker/worker.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
 import { eventually } from './eventually.ts';
-import { createJobWorld, dayMs, type JobWorld } from './job-world.ts';
+import { createJobWorld, dayMs, type JobWorld, testKeyWrap } from './job-world.ts';
 
 const startedAt = Date.now() - 8 * dayMs;
 const config = { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 };
@@ -27,6 +27,7 @@ describe('the worker', () => {
     const worker = await startWorker({
       config,
       databaseUrl: world.database.appUrl,
+      keyWrap: testKeyWrap,
       log: { ...silentLogger, error: (fields) => errors.push(fields) },
       now,
       pollSeconds: 0.5,
@@ -184,7 +185,12 @@ describe('the job tables', () => {
       client.query('drop schema if exists pgboss_v12 cascade'),
     );
     await expect(
-      startWorker({ config, databaseUrl: database.appUrl, log: silentLogger }),
+      startWorker({
+        config,
+        databaseUrl: database.appUrl,
+        keyWrap: testKeyWrap,
+        log: silentLogger,
+      }),
     ).rejects.toThrow(/latchkey migrate/);
     await database.drop();
   });

@@ -2,7 +2,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
-import { findUser, type UserForCommand } from '../../projections/user.ts';
+import { findUser, passwordRows, type UserForCommand } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -107,7 +107,7 @@ async function attempt(
       streams: [guardUser(user, changed.touch), ...ended.map(({ touch }) => touch)],
       rows: mergeRows(
         changed.rows,
-        { password_hashes: [{ user_id: userId, hash }] },
+        passwordRows(userId, changed.state, hash),
         ...ended.map(({ rows }) => rows),
       ),
     },

@@ -2,7 +2,7 @@ import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { keysMissing } from '../../domain/keyset/decide.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
 import type { CommandHandler } from '../../eventlog/handle.ts';
-import type { Queryable } from '../../eventlog/queryable.ts';
+import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import type { Config } from '../../platform/config.ts';
 import type { KeyWrap } from '../../platform/key-wrap.ts';
 import { newId } from '../../platform/new-id.ts';
@@ -12,7 +12,7 @@ import { type GeneratedSigningKey, generateSigningKey } from '../tokens/signing-
 
 export interface KeysetServices {
   readonly config: Config;
-  readonly readers: Queryable;
+  readonly readers: SealedReaders;
   readonly handler: CommandHandler;
   readonly keyWrap: KeyWrap;
   readonly now: () => number;

@@ -1,5 +1,5 @@
 import type { StreamTouch } from '../../eventlog/command.ts';
-import type { Queryable } from '../../eventlog/queryable.ts';
+import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import { findLiveSessions, type SessionRecord } from '../../projections/session.ts';
 import { adminGuardStreamId, findUser, type UserForCommand } from '../../projections/user.ts';
 
@@ -9,7 +9,7 @@ import { adminGuardStreamId, findUser, type UserForCommand } from '../../project
  * side, it could be missed for good.
  */
 export async function findUserWithSessions(
-  readers: Queryable,
+  readers: SealedReaders,
   userId: string,
 ): Promise<[UserForCommand | null, SessionRecord[]]> {
   const user = await findUser(readers, userId);

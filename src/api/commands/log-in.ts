@@ -11,7 +11,7 @@ import { newId } from '../../platform/new-id.ts';
 import { type Change, changeSession, changeUser, mergeRows } from '../../projections/change.ts';
 import type { DeviceToken } from '../../projections/device-token.ts';
 import type { SessionRecord } from '../../projections/session.ts';
-import type { UserForCommand } from '../../projections/user.ts';
+import { passwordRows, type UserForCommand } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import { findUserByEmail } from '../queries/user-by-email.ts';
@@ -127,8 +127,6 @@ async function attempt(
   );
   const ended = supersede(services, live, input, { now, sessionId, personal });
   const remembered = rememberDevice(user.userId, checked.state, device, now);
-  const passwordRows =
-    rehashed === null ? {} : { password_hashes: [{ user_id: user.userId, hash: rehashed }] };
   return {
     command: {
       commandId: newId(),
@@ -139,7 +137,7 @@ async function attempt(
       rows: mergeRows(
         checked.rows,
         started.rows,
-        passwordRows,
+        passwordRows(user.userId, checked.state, rehashed),
         remembered.rows,
         ...ended.map(({ rows }) => rows),
       ),

@@ -73,7 +73,9 @@ async function attempt(
     findUserOfSession(readers, token.sessionId),
   ]);
   if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
-  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
+  if (user?.userId !== record.state.userId) {
+    throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
+  }
   requireClientOfSession(services.memory, record.state.clientId, client);
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
   const lastSeen = personal.sessionOrigin(record.state.pii);

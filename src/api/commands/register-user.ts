@@ -7,7 +7,7 @@ import { identifierMac } from '../../platform/identifier-index.ts';
 import { newId } from '../../platform/new-id.ts';
 import { sealPersonalData } from '../../platform/subject-cipher.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
-import { findUser, findUserByIdentifier } from '../../projections/user.ts';
+import { findUser, findUserByIdentifier, passwordRows } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
@@ -91,8 +91,8 @@ export async function registerUser(
             {
               credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
               subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
-              ...(hash === null ? {} : { password_hashes: [{ user_id: userId, hash }] }),
             },
+            passwordRows(userId, registered.state, hash),
             joined?.rows ?? {},
           ),
         },

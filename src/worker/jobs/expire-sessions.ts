@@ -41,7 +41,7 @@ async function endExpired(context: JobContext): Promise<number> {
   let ended = 0;
   let after = fromTheStart;
   while (!context.signal.aborted) {
-    const found = await findExpiredSessions(context.readers, { now, after, limit: batchSize });
+    const found = await findExpiredSessions(context.records, { now, after, limit: batchSize });
     const endedNow = await expireAll(context, found, now);
     ended += endedNow;
     const last = found.at(-1);
@@ -126,14 +126,14 @@ async function expireAll(
 
 /** Whether this call ended it. Given the record, the first try decides on it and saves a read. */
 async function expire(
-  { config, readers, handler, meta }: JobContext,
+  { config, records, handler, meta }: JobContext,
   session: SessionRecord | string,
   now: number,
 ): Promise<boolean> {
   const sessionId = typeof session === 'string' ? session : session.sessionId;
   let known = typeof session === 'string' ? null : session;
   return handler.run(sessionId, async () => {
-    const current = known ?? (await findSession(readers, sessionId));
+    const current = known ?? (await findSession(records, sessionId));
     known = null;
     const change =
       current === null

@@ -21,7 +21,7 @@ export const removeKeys: Job = {
 
 function removeRetiredKeys(context: JobContext): Promise<string[]> {
   return context.handler.run(issuerKeysetId, async () => {
-    const keyset = await findIssuerKeyset(context.readers);
+    const keyset = await findIssuerKeyset(context.records);
     const change = changeKeyset(issuerKeysetId, keyset, {
       type: 'RemoveRetired',
       now: context.now(),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Queryable } from '../../../src/eventlog/queryable.ts';
+import type { SealedReaders } from '../../../src/eventlog/record-seal.ts';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 
 let api: TestApi;
@@ -12,10 +12,11 @@ type Slow = readonly [statement: string, moment: 'on the way there' | 'on the wa
 
 /** Runs `meanwhile` once, while the question or the answer of the named statement is under way. */
 function delayOnce(node: TestApi, [statement, moment]: Slow, meanwhile: () => Promise<unknown>) {
-  const services = node.services as { readers: Queryable };
+  const services = node.services as { readers: SealedReaders };
   const { readers } = services;
   let pending: (() => Promise<unknown>) | null = meanwhile;
   services.readers = {
+    seal: readers.seal,
     query: async (query) => {
       const work = query.name === statement ? pending : null;
       if (work === null) return readers.query(query);

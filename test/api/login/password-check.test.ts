@@ -1,4 +1,5 @@
 import { hash } from '@node-rs/argon2';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Answer,
@@ -124,17 +125,30 @@ describe('lockout', () => {
   });
 });
 
+/** As the service itself would have stored that hash. */
+async function reseal(owner: pg.Client, userId: string, hash: string): Promise<void> {
+  const { rows } = await owner.query(
+    'select password_changed_at from latchkey.users where user_id = $1',
+    [userId],
+  );
+  const mac = api.services.readers.seal.row('password_hashes', {
+    user_id: userId,
+    hash,
+    ...rows[0],
+  });
+  await owner.query('update latchkey.password_hashes set hash = $2, mac = $3 where user_id = $1', [
+    userId,
+    hash,
+    mac,
+  ]);
+}
+
 describe('a stored hash', () => {
   // Fails when `needsRehash` is ignored, or when the upgrade is not written with the login.
   it('of an older cost is replaced by a login that knows the password, and by no other', async () => {
     const { email, id } = await api.register();
     const cheaper = await hash(testPassword, { memoryCost: 16, timeCost: 1, parallelism: 2 });
-    await withClient(api.database.ownerUrl, (owner) =>
-      owner.query('update latchkey.password_hashes set hash = $2 where user_id = $1', [
-        id,
-        cheaper,
-      ]),
-    );
+    await withClient(api.database.ownerUrl, (owner) => reseal(owner, id, cheaper));
     await attempt(email, wrong);
     expect(await hashOf(id)).toBe(cheaper);
     await api.logIn({ email });

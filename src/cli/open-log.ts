@@ -1,0 +1,60 @@
+import type { CommandHandler } from '../eventlog/handle.ts';
+import { LogGuard } from '../eventlog/log-guard.ts';
+import { openLog } from '../eventlog/open-log.ts';
+import { RecordSeal, type SealedReaders, sealedReaders } from '../eventlog/record-seal.ts';
+import type { Config } from '../platform/config.ts';
+import { existingKeyRing } from '../platform/key-encryption-key.ts';
+import { type KeyWrap, localKeyWrap } from '../platform/key-wrap.ts';
+import { createLogger, type Logger } from '../platform/logging.ts';
+import { createPools } from '../platform/postgres-pool.ts';
+import { requireSchema } from '../platform/required-schema.ts';
+import { loadServerSecrets, type ServerSecrets } from '../platform/server-secrets.ts';
+import { databaseUrls } from './database.ts';
+
+/** The log and its keys, as a command of an operator works with them. */
+export interface OperatorLog {
+  readonly readers: SealedReaders;
+  readonly handler: CommandHandler;
+  readonly keyWrap: KeyWrap;
+  readonly secrets: ServerSecrets;
+  readonly log: Logger;
+}
+
+/**
+ * Runs `work` against the database itself, as the application role, once the key-encryption key has
+ * been proven to be the database's own: with another one, nothing is written. Throws ConfigError,
+ * KeyWrapError, LogIdentityError.
+ */
+export async function withOpenLog<T>(
+  config: Config,
+  name: string,
+  work: (opened: OperatorLog) => Promise<T>,
+): Promise<T> {
+  const keyWrap = localKeyWrap(existingKeyRing(config));
+  const log = createLogger({ level: config.logLevel, name });
+  const pools = createPools({
+    databaseUrl: databaseUrls(config).application,
+    readers: 2,
+    applicationName: name,
+    logger: log,
+  });
+  try {
+    const { readers } = pools;
+    const guard = new LogGuard();
+    await requireSchema(readers);
+    await guard.check(readers);
+    const secrets = await loadServerSecrets(readers, keyWrap);
+    const seal = new RecordSeal(secrets.recordSealKey, (table, row) =>
+      log.error({ table, row }, 'a row was refused: this service did not write it so'),
+    );
+    return await work({
+      readers: sealedReaders(readers, seal),
+      handler: openLog(pools, guard, { seal }).handler,
+      keyWrap,
+      secrets,
+      log,
+    });
+  } finally {
+    await pools.end();
+  }
+}
