@@ -18,7 +18,7 @@ export function clientCredentials(
   request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
   form: Readonly<Record<string, string>>,
 ): ClientCredentials {
-  const header = request.headers.authorization;
+  const header = basicHeader(request.headers.authorization);
   if (hasTwoAuthorizations(request)) {
     throw new LatchkeyError('invalid_request', {
       errors: [{ path: 'authorization', message: 'given more than once' }],
@@ -48,7 +48,7 @@ export function optionalClientCredentials(
   form: { readonly client_id?: string | undefined; readonly client_secret?: string | undefined },
 ): ClientCredentials | null {
   const { client_id, client_secret } = form;
-  if (/^basic\b/i.test(request.headers.authorization ?? '')) {
+  if (basicHeader(request.headers.authorization) !== undefined) {
     return clientCredentials(request, {
       ...(client_id === undefined ? {} : { client_id }),
       ...(client_secret === undefined ? {} : { client_secret }),
@@ -61,6 +61,13 @@ export function optionalClientCredentials(
   });
 }
 
+/** Another scheme, such as the bearer that an interceptor adds, is no client authentication. */
+function basicHeader(authorization: string | undefined): string | undefined {
+  return authorization !== undefined && /^basic(?: |$)/i.test(authorization)
+    ? authorization
+    : undefined;
+}
+
 function parseBasic(header: string): ClientCredentials {
   const encoded = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header)?.[1];
   const decoded = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
@@ -69,7 +76,8 @@ function parseBasic(header: string): ClientCredentials {
   try {
     return {
       clientId: formDecoded(decoded.slice(0, colon)),
-      clientSecret: formDecoded(decoded.slice(colon + 1)),
+      // RFC 6749 section 2.3.1: an empty secret may as well be left out.
+      clientSecret: formDecoded(decoded.slice(colon + 1)) || null,
     };
   } catch {
     throw new LatchkeyError('invalid_client');

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../domain/kernel/errors.ts';
+import { limits } from '../domain/kernel/limits.ts';
+import { refreshCookieName } from './cookies.ts';
+import { fieldDescriptions } from './field-descriptions.ts';
 import { published } from './problem.ts';
-import { isOAuthPath, mountedPaths, type Route, type RouteAuth, route } from './route.ts';
+import { isOAuthPath, mountedPaths, type Route, route } from './route.ts';
 import { oauthErrorSchema, problemSchema } from './schemas.ts';
 import { documentReply, type StaticDocument, staticDocument } from './static-document.ts';
 
@@ -42,6 +45,12 @@ export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): Js
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         client: { type: 'http', scheme: 'basic', description: 'client id and secret' },
+        refresh_cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: refreshCookieName,
+          description: 'Of a login with `transport: "cookie"`, from an allowed origin only',
+        },
       },
     },
     'x-error-codes': errorCodes.map((code) => ({ ...published(code), cause: code })),
@@ -103,14 +112,18 @@ function operation(
 ): JsonObject {
   const { summary, description, tags, auth, body } = declared;
   const oauth = isOAuthPath(declared.path);
-  const parameters = [...pathParameters(path), ...queryParameters(declared.query, components)];
+  const parameters = [
+    ...pathParameters(path),
+    ...queryParameters(declared.query, components),
+    ...(declared.idempotent === true ? [idempotencyKeyParameter] : []),
+  ];
   const mediaType = oauth ? 'application/x-www-form-urlencoded' : 'application/json';
   return {
     operationId: `${method}${path.replace(/[^A-Za-z0-9]+(\w?)/g, (_, next) => next.toUpperCase())}`,
     summary: alias ? `${summary} (same as ${path.slice('/api'.length)})` : summary,
     ...(description === undefined ? {} : { description }),
     tags,
-    ...(auth === 'none' ? {} : { security: security(auth) }),
+    ...(auth === 'none' ? {} : { security: security(declared) }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
@@ -128,14 +141,34 @@ function operation(
 }
 
 /** An empty entry says that the endpoint also answers without (OpenAPI 3.1 section 4.8.30). */
-function security(auth: RouteAuth): JsonObject[] {
-  const credential = { [auth === 'client' ? 'client' : 'bearer']: [] };
-  return auth === 'optional' ? [credential, {}] : [credential];
+function security({ auth, refreshCookie = false }: Route): JsonObject[] {
+  const credentials = [
+    { [auth === 'client' ? 'client' : 'bearer']: [] },
+    ...(refreshCookie ? [{ refresh_cookie: [] }] : []),
+  ];
+  return auth === 'optional' ? [...credentials, {}] : credentials;
+}
+
+const idempotencyKeyParameter: JsonObject = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'A random UUID. A repeat under the same key changes nothing and answers the same',
+  schema: { type: 'string', minLength: 1, maxLength: limits.idempotencyKeyCharactersMax },
+};
+
+function headersOf(headers: Readonly<Record<string, string>>): JsonObject {
+  const entries = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ]);
+  return Object.fromEntries(entries);
 }
 
 function goodResponses(declared: Route, components: JsonObject): JsonObject {
   const responses: JsonObject = {};
-  for (const [status, { description, schema, contentType }] of Object.entries(declared.responses)) {
+  for (const [status, answer] of Object.entries(declared.responses)) {
+    const { description, schema, contentType, headers } = answer;
     const content =
       schema === undefined && contentType === undefined
         ? {}
@@ -147,7 +180,11 @@ function goodResponses(declared: Route, components: JsonObject): JsonObject {
               },
             },
           };
-    responses[status] = { description, ...content };
+    responses[status] = {
+      description,
+      ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+      ...content,
+    };
   }
   return responses;
 }
@@ -172,6 +209,7 @@ function pathParameters(path: string): JsonObject[] {
     name,
     in: 'path',
     required: true,
+    description: fieldDescriptions[name!],
     schema: { type: 'string' },
   }));
 }
@@ -186,6 +224,7 @@ function queryParameters(query: z.ZodType | undefined, components: JsonObject): 
     name,
     in: 'query',
     required: schema.required?.includes(name) ?? false,
+    description: fieldDescriptions[name],
     schema: property,
   }));
 }
@@ -200,6 +239,11 @@ function jsonSchema(schema: z.ZodType, components: JsonObject, open = false): Js
     unrepresentable: 'any',
     override: ({ jsonSchema: written }) => {
       if (open) delete written.additionalProperties;
+      for (const [name, field] of Object.entries(written.properties ?? {})) {
+        if (typeof field !== 'object' || field.$ref !== undefined) continue;
+        const description = field.description ?? fieldDescriptions[name];
+        if (description !== undefined) field.description = description;
+      }
     },
   });
   const { properties, $defs } = JSON.parse(

@@ -20,6 +20,8 @@ export interface RouteResponse {
   readonly schema?: z.ZodType;
   /** Default `application/json`. */
   readonly contentType?: string;
+  /** What the headers of this answer say, beside those of every answer. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a handler is given: parsed and checked, never raw. */
@@ -54,6 +56,10 @@ interface RouteFacts {
   /** Codes beyond those that follow from `auth` and the schemas. */
   readonly errors?: readonly ErrorCode[];
   readonly cors?: CorsMode;
+  /** The handler reads `Idempotency-Key`: a repeat under the same key answers the same. */
+  readonly idempotent?: boolean;
+  /** The refresh cookie is a credential here. */
+  readonly refreshCookie?: boolean;
   /** Every route that appends to the log names the budgets it takes from. */
   readonly spends?: readonly Budget[];
 }

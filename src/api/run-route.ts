@@ -3,6 +3,7 @@ import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
 import { bearerToken, optionalBearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
@@ -44,7 +45,7 @@ export async function runRoute(
     body,
     query,
     params,
-    headers: request.headers,
+    headers: headersFor(route, request),
     method: request.method ?? 'GET',
     bearerToken: route.auth === 'optional' ? optionalBearerToken(request) : null,
     caller,
@@ -53,6 +54,15 @@ export async function runRoute(
     raw: request,
   };
   return route.handler(input as unknown as RouteRequest<never, never, never>);
+}
+
+/** A handler sees an Idempotency-Key only if its route declares it: the documentation is true. */
+function headersFor({ idempotent = false }: Route, { headers }: IncomingMessage) {
+  if (headers['idempotency-key'] === undefined) return headers;
+  if (!idempotent) return { ...headers, 'idempotency-key': undefined };
+  // Raises for a malformed one, whatever the handler does first.
+  idempotencyKey(headers);
+  return headers;
 }
 
 async function authenticateCaller(

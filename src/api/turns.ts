@@ -35,6 +35,7 @@ export class Turns {
   inTurn(listener: RequestListener): RequestListener {
     return (request, response) => {
       // Node gives a response its connection once each one before it has been written.
+      if (request.socket.destroyed) return;
       if (response.socket !== null) listener(request, response);
       else this.#wait(request, response, listener);
     };
@@ -62,7 +63,6 @@ export class Turns {
 
   #wait(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {
     const { socket } = request;
-    if (socket.destroyed) return;
     const waiting = this.#waiting.get(socket) ?? { count: 0, last: response, refuse: null };
     if (waiting.count === waitingMax) {
       socket.destroy();

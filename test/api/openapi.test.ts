@@ -208,6 +208,41 @@ describe('the docs page', () => {
   });
 });
 
+describe('a document that never changes', () => {
+  // Fails when an answer makes its own copy: a client that reads none holds as many as it asks for.
+  it.each(['/openapi.json', '/docs'])(
+    'C1: %s has an ETag, is 304 and answers HEAD',
+    async (path) => {
+      const whole = await fetch(app.url + path);
+      const length = Buffer.byteLength(await whole.text());
+      const etag = whole.headers.get('etag')!;
+      expect(etag).toMatch(/^"[\w-]{43}"$/);
+      for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
+        const again = await fetch(app.url + path, { headers: { 'if-none-match': tag } });
+        expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([
+          304,
+          etag,
+          '',
+        ]);
+      }
+      const other = await fetch(app.url + path, { headers: { 'if-none-match': '"x"' } });
+      expect([other.status, Buffer.byteLength(await other.text())]).toEqual([200, length]);
+      const head = await fetch(app.url + path, { method: 'HEAD' });
+      expect(head.headers.get('content-length')).toBe(String(length));
+      expect(await head.text()).toBe('');
+    },
+  );
+
+  it('C1: is one Buffer for every answer', async () => {
+    const request = { headers: {} } as never;
+    for (const { path, handler } of routes.filter(({ tags }) => tags.includes('Operation'))) {
+      const [one, two] = [await handler(request), await handler(request)];
+      expect(Buffer.isBuffer(one.body), path).toBe(true);
+      expect(two.body, path).toBe(one.body);
+    }
+  });
+});
+
 describe('checking answers against the declarations', () => {
   const validate = responseValidator(routes);
 

@@ -34,6 +34,7 @@ export function clientRoutes(services: Services): Route[] {
       body: newClient,
       responses: { 201: issued },
       errors: ['conflict'],
+      idempotent: true,
       handler: async ({ body, headers, context }) => {
         const client = await registerClient(
           services,
@@ -100,6 +101,7 @@ function oneClient(services: Services): Route[] {
       spends: ['administration'],
       responses: { 201: issued },
       errors: ['conflict', 'invalid_request'],
+      idempotent: true,
       handler: async ({ params, headers, context }) => {
         const input = { clientId: params.id!, idempotencyKey: idempotencyKey(headers) };
         const client = await rotateClientSecret(services, input, context);

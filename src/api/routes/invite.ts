@@ -25,6 +25,7 @@ export function inviteRoutes(services: Services): Route[] {
       bodyOptional: true,
       responses: { 201: { description: 'The code is shown this once', schema: inviteSchema } },
       errors: ['conflict'],
+      idempotent: true,
       handler: async ({ body, headers, context }) => {
         const { code, expiresAt } = await createInvite(
           services,

@@ -35,6 +35,7 @@ export function keysetRoutes(services: Services): Route[] {
       spends: ['administration'],
       responses,
       errors: ['conflict', 'invalid_request'],
+      idempotent: true,
       handler: async ({ headers, context }) => {
         const key = idempotencyKey(headers);
         const command = idempotentCommand(context, 'rotate-keys', issuerKeysetId, key);
@@ -53,6 +54,7 @@ export function keysetRoutes(services: Services): Route[] {
       spends: ['administration'],
       responses,
       errors: ['not_found'],
+      idempotent: true,
       handler: async ({ params, headers, context }) => {
         const kid = params.kid!;
         const command = idempotentCommand(context, 'revoke-key', kid, idempotencyKey(headers));

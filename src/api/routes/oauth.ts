@@ -8,7 +8,10 @@ import type { Services } from '../services.ts';
 
 const tags = ['OAuth'];
 /** The hint (RFC 7009 section 2.1) is not needed: a token tells itself what it is. */
-const tokenForm = z.object({ token: z.string(), token_type_hint: z.string().optional() });
+const tokenForm = z.object({
+  token: z.string('is required'),
+  token_type_hint: z.string().optional(),
+});
 
 /** The fast lane answers most introspections before they come here, with the same function. */
 export function oauthRoutes(services: Services): Route[] {

@@ -28,6 +28,7 @@ export function registerRoutes(services: Services): Route[] {
       body: registration,
       responses: { 201: { description: 'Registered', schema: registeredSchema } },
       errors: ['forbidden', 'conflict', 'password_refused', 'rate_limited', 'unavailable'],
+      idempotent: true,
       handler: async ({ body, headers, context }) => {
         const { config, rateLimits } = services;
         if (config.registration === 'closed') {

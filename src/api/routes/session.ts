@@ -95,6 +95,7 @@ function refresh(services: Services): Route {
       'confidential client authenticates, by Basic or in the body.',
     tags: ['Sign in'],
     auth: 'optional',
+    refreshCookie: true,
     spends: ['refresh'],
     body: refreshed,
     bodyOptional: true,
@@ -108,6 +109,7 @@ function refresh(services: Services): Route {
       'rate_limited',
       'unavailable',
     ],
+    idempotent: true,
     handler: async ({ body, headers, bearerToken, context, raw }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
       const client = optionalClientCredentials(raw, body);
@@ -139,6 +141,7 @@ function logout(services: Services): Route {
     description: 'Idempotent, and works with an expired access token.',
     tags: ['Sign in'],
     auth: 'optional',
+    refreshCookie: true,
     spends: ['session_end'],
     body: presented,
     bodyOptional: true,

@@ -61,6 +61,7 @@ export function userRoutes(services: Services): Route[] {
       body: newUser,
       responses: { 201: { description: 'Made', schema: registeredSchema } },
       errors: ['conflict', 'password_refused'],
+      idempotent: true,
       handler: async ({ body, headers, context }) => {
         const user = await registerUser(
           services,
@@ -100,6 +101,7 @@ function userSwitch(services: Services, verb: keyof typeof switches): Route {
     spends: ['administration'],
     responses: { 204: { description: 'Done, also when it had been before' } },
     errors: ['conflict', 'invalid_request'],
+    idempotent: true,
     handler: async ({ params, headers, context }) => {
       const input = { userId: params.id!, idempotencyKey: idempotencyKey(headers) };
       await run(services, input, context);

@@ -17,7 +17,17 @@ export function verifyRoutes(): Route[] {
     tags: ['Verification'],
     auth: 'bearer',
     tokenUse: 'service',
-    responses: { 204: { description: 'Good' } },
+    responses: {
+      204: {
+        description: 'Good',
+        headers: {
+          'X-Auth-Subject': 'The id of the user; `-` for none',
+          'X-Auth-Session': 'The id of the session; `-` for none',
+          'X-Auth-Roles': 'The roles, with commas between; `-` for none',
+          'X-Auth-Device-Type': 'The type of the device; `-` for none',
+        },
+      },
+    },
     errors: ['invalid_request', 'insufficient_scope', 'not_found'],
     handler: () => {
       throw new LatchkeyError('not_found');

@@ -104,7 +104,19 @@ describe('pipelined requests of one connection', () => {
     expect((await connection.answer())?.body).toBe('{"name":"x"}');
     expect((await connection.answer())?.body).toBe('{"text":"1"}');
     expect((await connection.answer())?.status).toBe(100);
-    await connection.destroy();
+  });
+});
+
+describe('Expect: 100-continue', () => {
+  // Fails when 100 is sent before it is known that the body is refused.
+  it.each([
+    ['too large', post(20_000, '', 'Expect: 100-continue\r\n'), 413],
+    ['not JSON', post(12, '', 'Expect: 100-continue\r\n').replace('/json', '/xml'), 415],
+  ])('D4: with a body that is %s is answered finally and at once', async (_, text, status) => {
+    const { connection } = await startGated();
+    connection.send(text);
+    const answer = await connection.answer();
+    expect([answer?.status, answer?.header('connection')]).toEqual([status, 'close']);
   });
 });
 
