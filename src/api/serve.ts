@@ -21,11 +21,11 @@ import { SubjectKeys } from '../platform/subject-cipher.ts';
 import { createApp } from './app.ts';
 import type { AppendProbe } from './append-probe.ts';
 import { createAuthenticators } from './authenticators.ts';
+import { behindFastLanes } from './behind-fast-lanes.ts';
 import { parseTrustedProxies } from './client-address.ts';
 import { ensureConfiguredAdministrator } from './commands/ensure-administrator.ts';
 import { ensureIssuerKeys } from './commands/ensure-issuer-keys.ts';
 import { docsRoute } from './docs-page.ts';
-import { createFastLane } from './fast-lane.ts';
 import { InFlight } from './in-flight.ts';
 import { observe } from './metric-sources.ts';
 import { metricsRoute } from './metrics-route.ts';
@@ -190,12 +190,6 @@ async function listen(
     metrics,
     inFlight,
   });
-  const fastLane = createFastLane({
-    memory,
-    verifications: metrics.sources.verifications,
-    log,
-    inFlight,
-  });
   await using opened = new AsyncDisposableStack();
   const metricsServer = await startOperatorServer({
     host: '127.0.0.1',
@@ -207,9 +201,7 @@ async function listen(
   });
   opened.defer(() => metricsServer.close());
   const http = await startHttpServer({
-    listener: (request, response) => {
-      if (!fastLane(request, response)) app(request, response);
-    },
+    listener: behindFastLanes(app, services, { log, inFlight }),
     inFlight,
     host: config.host,
     port: config.port,

@@ -5,6 +5,7 @@ import { jwkSetSchema } from '../schemas.ts';
 import type { Services } from '../services.ts';
 import { isUnchanged } from '../static-document.ts';
 
+/** The lane of `jwks-lane.ts` answers GET and HEAD before they come here, with the same. */
 export function jwksRoutes(services: Services): Route[] {
   return ['/.well-known/jwks.json', '/auth/jwks'].map((path) =>
     route({
