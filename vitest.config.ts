@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const slowTiers = ['model', 'fault', 'security-timing', 'stress'].map(
+const slowTiers = ['model', 'fault', 'gateways', 'security-timing', 'stress'].map(
   (tier) => `test/${tier}/**/*.test.ts`,
 );
 

@@ -95,7 +95,8 @@ export function createFastLane(options: FastLaneOptions) {
       const headers = identityHeaders(verifyDemands(memory, token, demands));
       verifications.accepted = (verifications.accepted ?? 0) + 1;
       if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
-      response.writeHead(204, headers);
+      if (demands.status === undefined) response.writeHead(204, headers);
+      else response.writeHead(200, [...headers, 'Content-Length', '0']);
       endAnswer(response);
     } catch (thrown) {
       const error = toLatchkeyError(thrown);

@@ -19,8 +19,8 @@ const paths = new Map([
 
 /**
  * Answers GET and HEAD of the key set before Express sees them, from one buffer for each keyset:
- * some clients fetch it again for every kid that a stranger makes up. Returns false when the request
- * is for somebody else.
+ * some clients fetch it again for every kid that a stranger makes up. Returns false when the
+ * request is for somebody else.
  */
 export function createJwksLane({ memory, maxAgeSeconds, observe }: JwksLaneOptions) {
   let present = answersOf(memory.jwks, maxAgeSeconds);

@@ -64,7 +64,9 @@ export function endAnswer(response: ServerResponse, bytes?: Buffer): void {
   response.shouldKeepAlive = false;
   lastAnswered.add(request.socket);
   const bodiless = response.statusCode === 204 || response.statusCode === 304;
-  if (bytes === undefined && !bodiless) response.setHeader('content-length', 0);
+  if (bytes === undefined && !bodiless && !response.headersSent) {
+    response.setHeader('content-length', 0);
+  }
   response.flushHeaders();
   if (bytes !== undefined) response.write(bytes);
   void discardBody(request).then(() => response.end());

@@ -53,7 +53,8 @@ export function verifyRoutes(): Route[] {
       summary: "The same for gateways that append the client's path and query",
       description:
         `${answer} Path and query are ignored. The gateway demands more in ` +
-        '`X-Auth-Demand: role=…; scope=…; aud=…`, each at most once and never blank.',
+        '`X-Auth-Demand: role=…; scope=…; aud=…`, each at most once and never blank. With ' +
+        '`status=200` there the answer is 200 instead of 204, as Envoy wants it.',
     }),
   );
   return [...verify, ...forward];

@@ -45,6 +45,7 @@ describe('a demand that a gateway misspells', () => {
     'role',
     '=admin',
     'unknown=1',
+    'status=200',
     'role=editor&x=1',
     'role=editor&role=editor',
     'role=editor&%72ole=editor',
@@ -81,6 +82,9 @@ describe('a demand that a gateway misspells', () => {
     'role=editor; scope=',
     'role=editor, role=editor',
     'role="editor"',
+    'status=204',
+    'status=',
+    'status=200; status=200',
     'editor',
   ])('A5b: X-Auth-Demand: %s is 400 at /auth/forward', async (demand) => {
     const { status, body } = await ask('/auth/forward', editor, demanding(demand));
@@ -136,6 +140,9 @@ describe('/auth/forward', () => {
 
   it.each([
     ['role=editor', 204],
+    ['status=200', 200],
+    ['status=200; role=editor', 200],
+    ['status=200; role=admin', 403],
     ['role=admin', 403],
     ['role=edit', 403],
     ['scope=read', 403],
