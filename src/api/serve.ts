@@ -40,6 +40,7 @@ import type { Route } from './route.ts';
 import { allRoutes } from './routes/all.ts';
 import { startHttpServer } from './server.ts';
 import type { Services } from './services.ts';
+import { whileUnavailable } from './while-unavailable.ts';
 
 export interface ApiOptions {
   readonly config: Config;
@@ -133,16 +134,14 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     refreshMemory: () => poll.refresh(),
     now: () => Date.now(),
   };
-  await ensureIssuerKeys(services, {
-    request_id: 'start-up',
-    correlation_id: 'start-up',
-    actor: null,
-  });
+  const meta = { request_id: 'start-up', correlation_id: 'start-up', actor: null };
+  await whileUnavailable(() => ensureIssuerKeys(services, meta));
   const lifetime = await keepLifetimeNoted(pools.readers, config, log);
   opened.defer(() => lifetime.stop());
   await poll.start();
-  if (options.administrator !== undefined) {
-    await ensureConfiguredAdministrator(services, options.administrator, log);
+  const { administrator } = options;
+  if (administrator !== undefined) {
+    await whileUnavailable(() => ensureConfiguredAdministrator(services, administrator, log));
   }
   observe(metrics, { pools, memory, services });
   const parts = { pools, poll, lifetime, memory, guard, appendProbe, metrics };

@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { ConfigError } from '../platform/config.ts';
+import { ConfigError } from '../platform/config-error.ts';
 import { isConnectionError, sqlState } from '../platform/postgres-errors.ts';
 
 /** What an operator does about a refusal of Postgres, by its SQLSTATE. */

@@ -32,16 +32,20 @@ export async function dev(): Promise<void> {
     log,
     registry: processRegistry(),
   };
-  running.adopt(
-    await startWorker({ ...shared, keyWrap: localKeyWrap(loadKeyRing(config)) }),
-    (worker) => worker.stop(),
-  );
   const api = await startApi({
     ...shared,
     ...(config.databaseDirectUrl === undefined ? {} : { directUrl: config.databaseDirectUrl }),
     administrator: credentials,
   });
-  running.defer(() => api.stop());
+  const keyWrap = localKeyWrap(loadKeyRing(config));
+  const worker = await startWorker({ ...shared, keyWrap }).catch(async (error: unknown) => {
+    await api.stop();
+    throw error;
+  });
+  running.defer(async () => {
+    await api.stop();
+    await worker.stop();
+  });
   announce(api, credentials, config, log);
   await untilStopped(log, () => running.disposeAsync());
 }

@@ -1,11 +1,7 @@
 import { limits } from '../domain/kernel/limits.ts';
 import type { Config } from './config.ts';
+import type { ConfigProblem } from './config-error.ts';
 import type { Environment, VariableName } from './config-schema.ts';
-
-export interface ConfigProblem {
-  readonly variable: string;
-  readonly message: string;
-}
 
 /** What a command needs: the owner's `migrate` signs nothing and needs neither issuer nor keys. */
 export type ConfigPurpose = 'serve' | 'migrate';

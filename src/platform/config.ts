@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type ConfigProblem, type ConfigPurpose, contradictions } from './config-rules.ts';
+import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { type ConfigPurpose, contradictions } from './config-rules.ts';
 import {
   type DevicePolicy,
   type Environment,
@@ -10,17 +11,6 @@ import {
 } from './config-schema.ts';
 import { nearMisses } from './near-misses.ts';
 import { authority } from './url-authority.ts';
-
-/** What an operator has to change in the environment: every problem at once. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly problems: readonly ConfigProblem[];
-
-  constructor(problems: readonly ConfigProblem[], options?: ErrorOptions) {
-    super(problems.map(({ variable, message }) => `${variable} ${message}`).join('\n'), options);
-    this.problems = problems;
-  }
-}
 
 /** The checked settings. Each field is named after its variable. */
 export type Config = ReturnType<typeof withDefaults>;

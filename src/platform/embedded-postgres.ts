@@ -88,7 +88,11 @@ export async function startEmbeddedPostgres(
     if (existsSync(cluster)) launcher.handOver(cluster);
     else await initialise(launcher, cluster, password);
     const server = await start(launcher, cluster, password, options);
-    const stop = stopper(server.child, cluster, () => lock.release());
+    let stopping: Promise<void> | undefined;
+    const stop = () => {
+      stopping ??= server.stop().finally(() => lock.release());
+      return stopping;
+    };
     return {
       ...connectionUrls(password, server.port),
       pid: server.child.pid!,
@@ -180,20 +184,21 @@ async function start(
   cluster: string,
   password: string,
   options: EmbeddedPostgresOptions,
-): Promise<{ child: ChildProcess; port: number }> {
+): Promise<{ child: ChildProcess; port: number; stop: () => Promise<void> }> {
   const portFile = path.join(path.dirname(cluster), 'postgres-port');
   const logFile = path.join(path.dirname(cluster), 'postgres-server.log');
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await choosePort(portFile));
     const child = spawnServer(launcher, cluster, port, logFile, options.settings ?? {});
+    const stop = tieToThisProcess(child, cluster);
     try {
       await waitUntilReady(child, port, password);
       writeFileSync(portFile, `${port}\n`);
       const fields = { postgres_pid: child.pid, port, mode: launcher.mode };
       options.logger.info(fields, 'embedded Postgres started');
-      return { child, port };
+      return { child, port, stop };
     } catch (error) {
-      await stopPostgres(child.pid!, cluster);
+      await stop();
       const log = readFileSync(logFile, 'utf8').trim();
       if (attempt < 3 && /Address already in use|shared memory block/.test(log)) {
         await delay(200);
@@ -270,8 +275,11 @@ async function waitUntilReady(child: ChildProcess, port: number, password: strin
   throw new Error(ended);
 }
 
-/** Ties the server's life to ours and returns the function that ends it. */
-function stopper(child: ChildProcess, cluster: string, release: () => void): () => Promise<void> {
+/**
+ * Ends the server when this process ends, from its first moment on. Answers the function that stops
+ * it in good order.
+ */
+function tieToThisProcess(child: ChildProcess, cluster: string): () => Promise<void> {
   let stopping: Promise<void> | undefined;
   const onExit = () => child.kill('SIGINT');
   const stop = () => {
@@ -279,7 +287,6 @@ function stopper(child: ChildProcess, cluster: string, release: () => void): () 
       process.off('exit', onExit);
       process.off('SIGTERM', onSignal);
       process.off('SIGINT', onSignal);
-      release();
     });
     return stopping;
   };

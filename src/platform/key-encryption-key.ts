@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from './config.ts';
-import { ConfigError } from './config.ts';
+import { ConfigError } from './config-error.ts';
 import { environmentSchema, type KeyEncryptionKey } from './config-schema.ts';
 import { ensureDataDirectory } from './data-directory.ts';
 

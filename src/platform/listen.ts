@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
-import { ConfigError } from './config.ts';
-import type { ConfigProblem } from './config-rules.ts';
+import type { ConfigProblem } from './config-error.ts';
+import { ConfigError } from './config-error.ts';
 import type { VariableName } from './config-schema.ts';
 
 /** The variables that an operator changes when the address cannot be had. */

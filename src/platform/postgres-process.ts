@@ -28,8 +28,9 @@ export async function stopPostgres(pid: number, cluster: string): Promise<void> 
 
 /**
  * Stops what a killed process left in the cluster directory. The caller holds the directory's lock,
- * so a server that runs there has no live owner. A pid file whose number now belongs to another
- * process is removed, that one left alone.
+ * so a server that runs there has no live owner. The pid file goes with it: Postgres would take a
+ * zombie, or any process that has got its number, for a server that is alive. That process itself
+ * is left alone.
  */
 export async function stopOrphanedPostgres(
   cluster: string,
@@ -38,17 +39,13 @@ export async function stopOrphanedPostgres(
   const pidFile = path.join(cluster, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-  if (Number.isInteger(pid) && pid > 0 && isAlive(pid)) {
-    if (isServerOf(pid, cluster)) {
-      logger.info({ pid }, 'stopping the Postgres that a killed process left behind');
-      await stopPostgres(pid, cluster);
-    } else {
-      await stopBackends(cluster);
-      rmSync(pidFile, { force: true });
-    }
-    return;
+  if (Number.isInteger(pid) && pid > 0 && isAlive(pid) && isServerOf(pid, cluster)) {
+    logger.info({ pid }, 'stopping the Postgres that a killed process left behind');
+    await stopPostgres(pid, cluster);
+  } else {
+    await stopBackends(cluster);
   }
-  await stopBackends(cluster);
+  rmSync(pidFile, { force: true });
 }
 
 /**
@@ -84,17 +81,11 @@ function processesIn(cluster: string): number[] {
 }
 
 function isServerOf(pid: number, cluster: string): boolean {
+  if (process.platform === 'linux') return processesIn(cluster).includes(pid);
   return commandLine(pid).some((argument) => argument === cluster);
 }
 
 function commandLine(pid: number): string[] {
-  if (process.platform === 'linux') {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    } catch {
-      return [];
-    }
-  }
   return spawnSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
     .stdout.trim()
     .split(' ');

@@ -1,4 +1,4 @@
-import { ConfigError } from './config.ts';
+import { ConfigError } from './config-error.ts';
 
 interface Database {
   query(statement: { text: string }): Promise<{ rows: Record<string, unknown>[] }>;

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/platform/config.ts';
+import { loadConfig } from '../../src/platform/config.ts';
+import { ConfigError } from '../../src/platform/config-error.ts';
 import { environmentSchema } from '../../src/platform/config-schema.ts';
 import { loadKeyRing } from '../../src/platform/key-encryption-key.ts';
 

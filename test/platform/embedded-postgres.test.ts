@@ -18,6 +18,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { withClient } from '../support/postgres.ts';
+import { eventually } from '../worker/eventually.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const isRoot = process.getuid?.() === 0;
@@ -87,6 +88,10 @@ function isRunning(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+function isZombie(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z');
 }
 
 function select(url: string, sql: string): Promise<unknown> {
@@ -305,6 +310,27 @@ describe.runIf(isRoot)('as root', () => {
     const started = await startElsewhere({ checkout });
     expect(started.error).toBeUndefined();
   });
+});
+
+// Fails when a zombie's pid file stays: Postgres takes a zombie for alive.
+test('B5: a killed server that nobody reaps does not stop the next one', async () => {
+  const script = path.join(root, 'test/support/run-embedded.ts');
+  const keeper = path.join(root, 'test/support/zombie-keeper.pl');
+  const child = spawn('perl', [keeper, process.execPath, script, dataDir]);
+  children.push(child);
+  const [said, started] = await new Promise<string[]>((resolve) => {
+    let text = '';
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+      if (text.split('\n').length > 2) resolve(text.split('\n'));
+    });
+  });
+  const killed = [Number(JSON.parse(started!).pid), Number(said!.split(' ').at(-1))];
+  for (const pid of killed) process.kill(pid, 'SIGKILL');
+  await eventually(async () => killed.every(isZombie));
+  const next = await startEmbeddedPostgres({ dataDir, logger: silentLogger });
+  expect(killed.every(isZombie)).toBe(true);
+  await next.stop();
 });
 
 test.runIf(isRoot)('as a normal user it runs directly', async () => {

@@ -1,7 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole, auditorRole } from '../../domain/user/roles.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
-import { ConfigError } from '../../platform/config.ts';
+import { ConfigError } from '../../platform/config-error.ts';
 import { newId } from '../../platform/new-id.ts';
 import type { UserForCommand } from '../../projections/user.ts';
 import { findUserByEmail } from '../queries/user-by-email.ts';
