@@ -37,12 +37,16 @@ const servedWindowMs = 60_000;
 const servedCellsPerRow = 4_096;
 /** More than any group is served in a minute. */
 const behindPreferred = 2 ** 32;
+/** Of groups that ask for as much, the one that was served less. */
+const tieBreak = 1e-6;
 const firstGuessMs = 50;
 
 /**
  * A semaphore with a bounded queue that is fair to groups: the next turn is one of the group that
- * was served least in the last minute, preferred turns first. A newcomer therefore waits for the
- * work that runs, not for a group that floods; that group waits, and is shed, alone. A permit is
+ * asks for least, preferred turns first. What a group asks for is what it was served in the last
+ * minute and what waits: a group that floods is behind from its first turn on. Groups that ask for
+ * as much take turns. So a newcomer waits for the work that runs, not for a flood; a group that
+ * floods waits, and is shed, alone. A permit is
  * given back when the work has ended, not when its caller stopped waiting: a caller that hangs up
  * must not let in another piece of work beside its own.
  */
@@ -118,8 +122,10 @@ export class FairQueue {
     let next: Waiting | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const waiting of this.#waiting) {
-      const served = this.#served.count(waiting.lane) + (waiting.preferred ? 0 : behindPreferred);
-      if (served < least) [next, least] = [waiting, served];
+      const served = this.#served.count(waiting.lane);
+      const asked = served + this.#lengthOf(waiting.lane);
+      const rank = asked + served * tieBreak + (waiting.preferred ? 0 : behindPreferred);
+      if (rank < least) [next, least] = [waiting, rank];
     }
     if (next === undefined) {
       this.#running -= 1;
