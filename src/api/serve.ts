@@ -4,6 +4,7 @@ import { LogGuard } from '../eventlog/log-guard.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { Config } from '../platform/config.ts';
+import { FairQueue } from '../platform/fair-queue.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
@@ -120,6 +121,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     handler,
     hasher: createPasswordHasher({
       memoryKib: config.passwordHashMemoryKib,
+      onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
+    }),
+    loginLookups: new FairQueue({
+      concurrencyMax: Math.ceil(config.poolReaders / 2),
+      queueMax: 256,
+      groupQueueMax: 128,
       onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
     }),
     subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),

@@ -1,6 +1,7 @@
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { Config } from '../platform/config.ts';
+import type { FairQueue } from '../platform/fair-queue.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { PasswordHasher } from '../platform/password-hash.ts';
@@ -17,6 +18,8 @@ export interface Services {
   readonly readers: SealedReaders;
   readonly handler: CommandHandler;
   readonly hasher: PasswordHasher;
+  /** For what a login reads before its hash: a flood waits here, and not for the database. */
+  readonly loginLookups: FairQueue;
   readonly subjectKeys: SubjectKeys;
   readonly keyWrap: KeyWrap;
   readonly secrets: ServerSecrets;

@@ -149,7 +149,7 @@ export class FairQueue {
     const backlogMs = (backlog * this.#meanMs) / this.#options.concurrencyMax;
     return new LatchkeyError('unavailable', {
       retryAfterSeconds: Math.max(1, Math.ceil(backlogMs / 1000)),
-      detail: `the queue for password hashing: ${reason}`,
+      detail: `shed by its queue: ${reason}`,
     });
   }
 }

@@ -115,7 +115,7 @@ function counters(registers: Registry[]) {
     ),
     passwordHashesShed: counter(
       'password_hashes_shed_total',
-      'Password hashes that the queue gave up, by reason',
+      'Password hashes that never began because their queue was full, by reason',
       ['reason'],
     ),
     rateLimited: counter('rate_limited_total', 'Requests over a rate limit', ['action']),

@@ -46,17 +46,17 @@ describe('a password hash', () => {
 test('without a hash nothing matches, and the work is that of a real hash', async () => {
   const hasher = createPasswordHasher({ memoryKib: 65_536 });
   const hash = await hasher.hash(password, turn);
-  const medianMs = async (stored: string | null) => {
-    const times: number[] = [];
-    for (let round = 0; round < 5; round++) {
+  // The best of five, side by side: what else the machine does only ever adds to a time.
+  const best = { none: Number.POSITIVE_INFINITY, real: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < 5; round++) {
+    for (const kind of ['none', 'real'] as const) {
       const begun = performance.now();
-      const { matches } = await hasher.verify(stored, 'another', turn);
-      times.push(performance.now() - begun);
+      const { matches } = await hasher.verify(kind === 'none' ? null : hash, 'another', turn);
+      best[kind] = Math.min(best[kind], performance.now() - begun);
       expect(matches).toBe(false);
     }
-    return times.sort((a, b) => a - b)[2] ?? Number.NaN;
-  };
-  expect(await medianMs(null)).toBeGreaterThan((await medianMs(hash)) / 3);
+  }
+  expect(best.none).toBeGreaterThan(best.real / 3);
 });
 
 describe('the queue', () => {

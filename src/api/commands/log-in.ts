@@ -48,11 +48,15 @@ export async function logIn(
   context: RequestContext,
 ): Promise<IssuedTokens> {
   const audience = grantedAudience(services, input);
-  const known = await findUserByEmail(services, input.email);
   const password = input.password.normalize('NFC');
-  const device = known && (await presentedDevice(services.readers, known, input.deviceToken));
+  const group = networkOf(context.clientAddress);
+  const { known, device } = await services.loginLookups.run({ group }, async () => {
+    const user = await findUserByEmail(services, input.email);
+    const token = user && (await presentedDevice(services.readers, user, input.deviceToken));
+    return { known: user, device: token };
+  });
   const turn = {
-    group: networkOf(context.clientAddress),
+    group,
     preferred: known !== null && goesFirst(known.state, device, services.now()),
   };
   const check = await services.hasher.verify(known?.passwordHash ?? null, password, turn);
