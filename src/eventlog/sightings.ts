@@ -55,13 +55,15 @@ export class Sightings {
 
   /** The first of them that is not in the log, or stands there as another event; null: all are. */
   async findMissing(client: Queryable): Promise<Sighting | null> {
-    if (this.#kept.length === 0) return null;
+    // Others are noted while the answer is awaited.
+    const asked = [...this.#kept];
+    if (asked.length === 0) return null;
     const { rows } = await client.query({
       text: `select pos, meta ->> 'command_id' as command_id from latchkey.events
         where pos = any ($1)`,
-      values: [this.#kept.map(({ pos }) => pos)],
+      values: [asked.map(({ pos }) => pos)],
     });
     const present = new Map(rows.map((row) => [safeInteger(row.pos), row.command_id as string]));
-    return this.#kept.find(({ pos, commandId }) => present.get(pos) !== commandId) ?? null;
+    return asked.find(({ pos, commandId }) => present.get(pos) !== commandId) ?? null;
   }
 }
