@@ -11,6 +11,7 @@ export interface GuessEstimate {
 const longestWord = 24;
 /** Of a longer text the beginning says enough: what follows only adds guesses. */
 const longestEstimated = 64;
+/** No word costs less: log10 of two guesses. */
 const ownWordCost = 0.3;
 const repeatedCost = 0.3;
 const yearCost = 2;
@@ -59,6 +60,7 @@ function cheapest(text: string, ranks: WordRanks, ownWords: ReadonlySet<string>)
       own: null,
     };
     for (let from = Math.max(0, end - longestWord); from < end - 1; from += 1) {
+      if (steps[from]!.cost + ownWordCost >= best.cost) continue;
       const word = text.slice(from, end);
       const own = ownWords.has(word) ? word : null;
       const cost = steps[from]!.cost + (own === null ? wordCost(word, ranks) : ownWordCost);
