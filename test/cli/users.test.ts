@@ -32,7 +32,8 @@ async function latchkey(args: string[], env: Record<string, string> = { KEK: kek
   }
 }
 
-describe('latchkey users unlock', () => {
+// Each starts processes: on a busy machine that takes seconds.
+describe('latchkey users unlock', { timeout: 60_000 }, () => {
   it('B8: lets the only administrator in again, by address, and says what it did', async () => {
     await lockTheOnlyAdministrator();
     const { code, text } = await latchkey(['users', 'unlock', ' First.Admin@EXAMPLE.com']);
