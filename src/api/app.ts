@@ -13,6 +13,7 @@ import { sendError, sendReply } from './reply.ts';
 import { createRequestContext, type RequestContext } from './request-context.ts';
 import { mountedPaths, type Route } from './route.ts';
 import { type Authenticators, runRoute } from './run-route.ts';
+import { createForwardingWatch } from './untrusted-forwarding.ts';
 
 export interface AppOptions {
   readonly routes: readonly Route[];
@@ -44,7 +45,9 @@ export function createApp(options: AppOptions): Express {
   const exchanges = new WeakMap<IncomingMessage, Exchange>();
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
+  const watchForwarding = createForwardingWatch(options.trustedProxies, options.log);
   app.use((request, response, next) => {
+    watchForwarding(request);
     const exchange = begin(request, options);
     exchanges.set(request, exchange);
     response.setHeader('x-request-id', exchange.context.requestId);

@@ -89,6 +89,14 @@ describe('B3: what fails during a start ends the process at once, with one sente
   });
 });
 
+describe.runIf(process.getuid?.() === 0)('as a user who may not write', () => {
+  it('B10: dev in a checkout that is read-only', async () => {
+    const env = { PORT: '0', METRICS_PORT: '0', DATA_DIR: path.join(dataDir, 'of-root') };
+    const run = await runLatchkey(['dev'], env, { uid: 65_534 });
+    expectOneSentence(run, 'DATA_DIR', 'cannot be written (EACCES)');
+  });
+});
+
 describe('E9: an administrator who cannot be made', () => {
   it.each(['serve', 'dev'])('E9: %s ends with code 1 before anything listens', async (command) => {
     const env = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'passwordpassword' };

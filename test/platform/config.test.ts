@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/platform/config.ts';
+import { loadConfig, prodUnlessTold } from '../../src/platform/config.ts';
 import { ConfigError } from '../../src/platform/config-error.ts';
 import { environmentSchema } from '../../src/platform/config-schema.ts';
 import { loadKeyRing } from '../../src/platform/key-encryption-key.ts';
@@ -134,6 +134,74 @@ describe('contradictions are refused', () => {
 
   test('an idle timeout of exactly twice the access life is accepted', () => {
     expect(refused({ SESSION_IDLE_SECONDS: '600', LIFETIME_PROFILE: 'banking' })).toEqual([]);
+  });
+});
+
+describe('B2: what an empty variable and an environment mean', () => {
+  test.each([undefined, ''])('B2: APP_ENV %j is prod for serve and worker', (given) => {
+    const env = given === undefined ? production : { ...production, APP_ENV: given };
+    expect(loadConfig(prodUnlessTold({ ...env, APP_ENV: given })).appEnv).toBe('prod');
+    expect(prodUnlessTold({ APP_ENV: 'dev' })).toEqual({ APP_ENV: 'dev' });
+  });
+
+  test('B2: every variable that is empty counts as absent', () => {
+    const names = Object.keys(environmentSchema.shape);
+    const empty = Object.fromEntries(names.map((name) => [name, '']));
+    expect(loadConfig(empty)).toEqual(loadConfig({}));
+  });
+
+  test('B2: dev is for this machine alone', () => {
+    expect(refused({ HOST: '0.0.0.0' })).toEqual(['HOST']);
+    expect(refused({ WORKER_HOST: '::' })).toEqual(['WORKER_HOST']);
+    expect(refused({ ...production, HOST: '0.0.0.0', WORKER_HOST: '::' })).toEqual([]);
+    for (const host of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) {
+      expect(refused({ HOST: host })).toEqual([]);
+    }
+  });
+
+  test('B2: a secret whose file is empty is refused, not left out', () => {
+    const file = path.join(directory, 'kek');
+    writeFileSync(file, '\n');
+    expect(refused({ KEK_FILE: file })).toEqual(['KEK_FILE']);
+  });
+});
+
+describe('B10: names that are almost ours', () => {
+  test.each([
+    ['REGISTRATIN', 'REGISTRATION'],
+    ['TRUSTED_PROXYS', 'TRUSTED_PROXIES'],
+    ['Issuer', 'ISSUER'],
+    ['KEK_FILES', 'KEK_FILE'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+  ])('B10: %s', (name, meant) => {
+    expect(loadConfig({ [name]: 'x' }).warnings).toEqual([
+      `${name} is not read: did you mean ${meant}?`,
+    ]);
+  });
+
+  test('B10: those of other programs are left alone', () => {
+    const others = ['PATH', 'HOME', 'HOSTNAME', 'KEY', 'PORTS', 'LANG', 'USER', 'PGHOST'];
+    const env = Object.fromEntries(others.map((name) => [name, 'x']));
+    expect(loadConfig(env).warnings).toEqual([]);
+  });
+
+  test('B10: what is no secret is never read from a file, and that is said', () => {
+    expect(refused({ ISSUER_FILE: '/run/secrets/issuer' })).toEqual(['ISSUER_FILE']);
+  });
+});
+
+describe('E13: an IPv6 host', () => {
+  test.each(['::1', '[::1]'])('E13: HOST=%s stands in brackets in URLs', (host) => {
+    expect(loadConfig({ HOST: host })).toMatchObject({
+      host: '::1',
+      issuer: 'http://[::1]:3333',
+      allowedOrigins: ['http://[::1]:3333'],
+    });
+  });
+
+  test('E13: admin@localhost may be configured', () => {
+    const env = { ADMIN_EMAIL: 'admin@localhost', ADMIN_PASSWORD: 'a quiet harbour at dusk' };
+    expect(loadConfig(env).adminEmail).toBe('admin@localhost');
   });
 });
 
