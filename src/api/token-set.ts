@@ -1,4 +1,6 @@
+import { lifetimesFor } from '../domain/session/lifetimes.ts';
 import { encodeRefreshToken } from '../domain/session/refresh-token.ts';
+import { sessionEndsAt } from '../domain/session/rotation.ts';
 import type { SessionState } from '../domain/session/state.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { PersonalData } from './personal-data.ts';
@@ -45,8 +47,7 @@ export async function issueTokens(
   const { config, memory, secrets } = services;
   const { session, sessionId, secret, deviceToken = null } = input;
   const now = services.now();
-  const accessLifeMs = session.accessExpiresAt - session.refreshedAt;
-  const expiresAt = Math.min(now + accessLifeMs, session.expiresAt);
+  const { expiresAt, sessionEnd } = endsOf(session, config, now);
   const client =
     session.clientId === null
       ? null
@@ -78,8 +79,9 @@ export async function issueTokens(
           generation: session.generation,
           secret,
         });
-  const refreshExpiresInSeconds = Math.max(0, Math.floor((session.expiresAt - now) / 1000));
+  const refreshExpiresInSeconds = Math.max(0, Math.floor((sessionEnd - now) / 1000));
   const inBody = session.transport === 'body';
+  const shown = { ...session, expiresAt: sessionEnd };
   return {
     refreshToken,
     deviceToken,
@@ -92,8 +94,20 @@ export async function issueTokens(
       ...(inBody && refreshToken !== null ? { refresh_token: refreshToken } : {}),
       ...(refreshToken === null ? {} : { refresh_expires_in: refreshExpiresInSeconds }),
       ...(inBody && deviceToken !== null ? { device_token: deviceToken } : {}),
-      session: representSession(sessionId, session, input.personal, sessionId),
+      session: representSession(sessionId, shown, input.personal, sessionId),
       user: representUser(input.userId, input.user, input.personal),
     },
   };
+}
+
+/**
+ * When an access token made now expires, and when its session does. A repeat lives no longer than
+ * its generation, nor than is configured now, whichever is shorter.
+ */
+function endsOf(session: SessionState, config: Services['config'], now: number) {
+  const life = lifetimesFor(session.deviceType, config.lifetimeProfile, config);
+  const generationLifeMs = session.accessExpiresAt - session.refreshedAt;
+  const accessLifeMs = Math.min(life.accessTokenTtlSeconds * 1000, generationLifeMs);
+  const sessionEnd = sessionEndsAt(session, life.sessionTtlSeconds);
+  return { expiresAt: Math.min(now + accessLifeMs, sessionEnd), sessionEnd };
 }

@@ -34,9 +34,11 @@ export function revocationOfSession(
   state: SessionState,
   event: SessionEvent,
 ): Revocation | null {
+  // At its absolute end a session has no token left, unless that end was brought forward.
+  const hasTokens = event.data.at < state.accessExpiresAt;
+  const isExpiry = event.type === 'SessionExpired';
   const ends =
-    event.type === 'SessionRevoked' ||
-    (event.type === 'SessionExpired' && event.data.cause === 'idle');
+    event.type === 'SessionRevoked' || (isExpiry && (event.data.cause === 'idle' || hasTokens));
   if (!ends) return null;
   // A retry of the last refresh may have been answered with a fresh token until this very moment.
   const accessLifeMs = state.accessExpiresAt - state.refreshedAt;

@@ -1,3 +1,4 @@
+import type { LifetimeOverrides, LifetimeProfile } from '../domain/session/lifetimes.ts';
 import type { EventMeta } from '../eventlog/command.ts';
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
@@ -13,7 +14,8 @@ export interface JobLogger {
 
 /** What a run works with. */
 export interface JobContext {
-  readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'>;
+  readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'> &
+    LifetimeOverrides & { readonly lifetimeProfile?: LifetimeProfile };
   readonly readers: PostgresPool;
   /** The same, for rows that give authority. */
   readonly records: SealedReaders;

@@ -5,7 +5,6 @@ import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
-import type { Config } from '../platform/config.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Readiness } from '../platform/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
@@ -23,7 +22,7 @@ import { workerReadiness } from './readiness.ts';
 import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
-  readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'>;
+  readonly config: JobContext['config'];
   /** As the application role. */
   readonly databaseUrl: string;
   readonly keyWrap: KeyWrap;

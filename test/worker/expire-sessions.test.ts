@@ -127,4 +127,17 @@ describe('sessions.expire with an idle timeout', () => {
     await expireSessions().run(world.context(startedAt + 6 * dayMs));
     expect(await world.eventTypes(idle)).toStrictEqual(['SessionStarted']);
   });
+
+  // Fails when the job knows only the end that a session started with.
+  it('A8: ends, after a restart, what is older than the life configured now', async () => {
+    const settings = { sessionIdleSeconds: 0, sessionRetentionSeconds: 86_400 };
+    const config = { ...settings, lifetimeProfile: 'banking' as const };
+    const old = await world.startSession(startedAt + 30 * dayMs);
+    const young = await world.startSession(startedAt + 30 * dayMs + 1);
+    await expireSessions().run(world.context(startedAt + 31 * dayMs, { config: settings }));
+    expect(await world.eventTypes(old)).toStrictEqual(['SessionStarted']);
+    await expireSessions().run(world.context(startedAt + 31 * dayMs, { config }));
+    expect(await world.eventTypes(old)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    expect(await world.eventTypes(young)).toStrictEqual(['SessionStarted']);
+  });
 });

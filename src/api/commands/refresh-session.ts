@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { type ErrorCode, LatchkeyError } from '../../domain/kernel/errors.ts';
+import { isSurplus } from '../../domain/session/device-policy.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import {
   decodeRefreshToken,
@@ -8,11 +9,12 @@ import {
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
 import { repeatedSuccessor } from '../../domain/session/rotation.ts';
+import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeSession } from '../../projections/change.ts';
-import { findSession, type SessionRecord } from '../../projections/session.ts';
-import { findUserOfSession } from '../../projections/user.ts';
+import { findLiveSessions, findSession, type SessionRecord } from '../../projections/session.ts';
+import { findUserOfSession, type UserOfSession } from '../../projections/user.ts';
 import type { ClientCredentials } from '../client-credentials.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
@@ -80,6 +82,8 @@ async function attempt(
   const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
   const lastSeen = personal.sessionOrigin(record.state.pii);
   const seen = { ...lastSeen, ip: context.clientAddress, user_agent: context.userAgent ?? '' };
+  const life = lifetimesFor(record.state.deviceType, config.lifetimeProfile, config);
+  const surplus = await surplusOf(services, record, user, personal);
   const newSalt = randomBytes(16).toString('base64url');
   const successor = deriveSuccessorSecret(
     token.secret,
@@ -96,10 +100,11 @@ async function attempt(
     idleSeconds: config.sessionIdleSeconds,
     successor: { secretHash: hashSecret(successor) },
     newSalt,
-    accessTokenTtlSeconds: lifetimesFor(record.state.deviceType, config.lifetimeProfile, config)
-      .accessTokenTtlSeconds,
     pii: personal.seal(seen),
     moved: seen.ip !== lastSeen.ip || seen.user_agent !== lastSeen.user_agent,
+    accessTokenTtlSeconds: life.accessTokenTtlSeconds,
+    sessionTtlSeconds: life.sessionTtlSeconds,
+    ...surplus,
   });
   const isRepeat = change.events.length === 0;
   const command = isRepeat
@@ -109,10 +114,7 @@ async function attempt(
     command,
     answer: () => {
       if (change.refusal !== undefined) {
-        throw new LatchkeyError(change.refusal, {
-          facts: { ended_at: toTime(change.state.endedAt ?? now) },
-          detail: 'refused refresh ended the session',
-        });
+        throw refusalOf(change.refusal, change.state, personal, now);
       }
       metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
       return issueTokens(services, {
@@ -140,14 +142,53 @@ function decide(record: SessionRecord, personal: PersonalData, command: RefreshC
     return changeSession(record.sessionId, record, command);
   } catch (error) {
     if (!(error instanceof LatchkeyError) || error.facts?.ended_at === undefined) throw error;
-    const superseded = error.code === 'session_superseded';
-    const name = superseded ? personal.sessionOrigin(record.state.endPii).device_name : '';
-    throw new LatchkeyError(error.code, {
-      cause: error,
-      facts: {
-        ended_at: toTime(error.facts.ended_at as number),
-        ...(superseded ? { device_name: name } : {}),
-      },
-    });
+    throw refusalOf(error.code, record.state, personal, error.facts.ended_at as number, error);
   }
+}
+
+function refusalOf(
+  code: ErrorCode,
+  { endedAt, endPii }: SessionState,
+  personal: PersonalData,
+  now: number,
+  cause?: unknown,
+): LatchkeyError {
+  return new LatchkeyError(code, {
+    cause,
+    detail: 'the session of the refresh token has ended',
+    facts: {
+      ended_at: toTime(endedAt ?? now),
+      ...(code === 'session_superseded'
+        ? { device_name: personal.sessionOrigin(endPii).device_name }
+        : {}),
+    },
+  });
+}
+
+/**
+ * Whether the device policy configured now leaves the session no place; if so, the newest session,
+ * which has it. Empty as long as no policy has become stricter since the login.
+ */
+async function surplusOf(
+  { readers, config }: Services,
+  { state }: SessionRecord,
+  { userId, newerSessions }: UserOfSession,
+  personal: PersonalData,
+): Promise<Pick<RefreshCommand, 'surplus' | 'supersededBy' | 'newcomerPii'>> {
+  const { devicePolicies, maxSessionsPerUser } = config;
+  const policy = devicePolicies[state.deviceType];
+  const limit = policy.kind === 'limit' ? { limit: policy.limit } : policy.kind;
+  if (!isSurplus(limit, maxSessionsPerUser, newerSessions)) return {};
+  const live = await findLiveSessions(readers, userId);
+  const ofType = live.filter((other) => other.state.deviceType === state.deviceType);
+  const newest = (newerSessions.newerOfType > 0 ? ofType : live).toSorted(
+    (a, b) => b.state.startedAt - a.state.startedAt,
+  )[0];
+  if (newest === undefined) return { surplus: true };
+  const { device_name } = personal.sessionOrigin(newest.state.pii);
+  return {
+    surplus: true,
+    supersededBy: newest.sessionId,
+    newcomerPii: personal.seal({ device_name }),
+  };
 }

@@ -1,5 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { expiryCause } from '../../domain/session/rotation.ts';
+import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { expiryCause, sessionEndsAt } from '../../domain/session/rotation.ts';
+import type { SessionState } from '../../domain/session/state.ts';
 import { findLiveSessions } from '../../projections/session.ts';
 import { findUser } from '../../projections/user.ts';
 import { PersonalData } from '../personal-data.ts';
@@ -21,7 +23,16 @@ export async function listSessions(
   if (user === null) throw new LatchkeyError('not_found');
   const personal = await PersonalData.of(services.subjectKeys, userId, user.subjectKey);
   const now = services.now();
+  const { config } = services;
+  const idleSeconds = config.sessionIdleSeconds;
   return live
-    .filter(({ state }) => expiryCause(state, now, services.config.sessionIdleSeconds) === null)
+    .map(({ sessionId, state }) => ({ sessionId, state: underConfig(config, state) }))
+    .filter(({ state }) => expiryCause(state, { now, idleSeconds }) === null)
     .map(({ sessionId, state }) => representSession(sessionId, state, personal, currentSessionId));
+}
+
+/** A session with the end that it has under the lifetimes configured now. */
+export function underConfig(config: Services['config'], state: SessionState): SessionState {
+  const { sessionTtlSeconds } = lifetimesFor(state.deviceType, config.lifetimeProfile, config);
+  return { ...state, expiresAt: sessionEndsAt(state, sessionTtlSeconds) };
 }

@@ -5,6 +5,7 @@ import { decodeCursor, encodeCursor } from '../page-cursor.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representSession, representUser, representUserToAdmin } from '../representations.ts';
 import type { Services } from '../services.ts';
+import { underConfig } from './session.ts';
 import { findUserByEmail } from './user-by-email.ts';
 
 /** A user and the session that asks. Raises `invalid_token` when either is gone. */
@@ -19,7 +20,12 @@ export async function findMe(services: Services, userId: string, sessionId: stri
   const personal = await PersonalData.of(services.subjectKeys, userId, user.subjectKey);
   return {
     user: representUser(userId, user.state, personal),
-    session: representSession(sessionId, session.state, personal, sessionId),
+    session: representSession(
+      sessionId,
+      underConfig(services.config, session.state),
+      personal,
+      sessionId,
+    ),
   };
 }
 

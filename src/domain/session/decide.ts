@@ -4,7 +4,7 @@ import { limits } from '../kernel/limits.ts';
 import { requireRoomForAudiences } from '../kernel/token-room.ts';
 import type { DeviceType, RevocationReason, SessionEvent } from './events.ts';
 import type { Lifetimes } from './lifetimes.ts';
-import { expiryCause, planRefresh, type RefreshRequest } from './rotation.ts';
+import { expiryCause, planRefresh, type RefreshRequest, sessionEndsAt } from './rotation.ts';
 import { evolveSession, initialSession, type SessionState } from './state.ts';
 
 /** `secretHash` and `salt` are null exactly where `lifetimes.refreshable` is false. */
@@ -37,6 +37,9 @@ export interface RefreshSession extends RefreshRequest {
   readonly pii: Uint8Array;
   /** Whether that differs from where the session was last seen. */
   readonly moved: boolean;
+  /** With `surplus`: the newest session, and the sealed name of its device. */
+  readonly supersededBy?: string;
+  readonly newcomerPii?: Uint8Array;
 }
 
 /** `pii` is the newcomer's device name, when superseded. */
@@ -52,6 +55,8 @@ export interface ExpireSession {
   readonly type: 'ExpireSession';
   readonly now: number;
   readonly idleSeconds: number;
+  /** The absolute life that is configured now; none: what the session started with. */
+  readonly sessionTtlSeconds?: number;
 }
 
 export type SessionCommand = StartSession | RefreshSession | RevokeSession | ExpireSession;
@@ -140,6 +145,8 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
         },
         { type: 'SessionRevoked', data: { at: command.now, reason: 'reuse_detected' } },
       );
+    case 'surplus':
+      return refuse('session_superseded', revoked(command, 'superseded', command.newcomerPii));
     case 'expired':
       return { ...expire(state, command), refusal: 'session_ended' };
     case 'ended':
@@ -156,7 +163,8 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
 }
 
 function rotate(state: SessionState, command: RefreshSession): Decision<SessionEvent> {
-  const remainingSeconds = Math.floor((state.expiresAt - command.now) / 1000);
+  const endsAt = sessionEndsAt(state, command.sessionTtlSeconds);
+  const remainingSeconds = Math.floor((endsAt - command.now) / 1000);
   return accept({
     type: 'SessionRefreshed',
     data: {
@@ -174,25 +182,29 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
 function revoke(state: SessionState, command: RevokeSession): Decision<SessionEvent> {
   if (state.status === 'none') throw new LatchkeyError('not_found');
   if (state.status === 'ended') return accept();
-  if (expiryCause(state, command.now, 0) !== null) {
-    return expire(state, { now: command.now, idleSeconds: 0 });
-  }
-  return accept({
+  const clock = { now: command.now, idleSeconds: 0 };
+  if (expiryCause(state, clock) !== null) return expire(state, clock);
+  return accept(revoked(command, command.reason, command.pii));
+}
+
+function revoked(
+  { now, supersededBy }: Pick<RevokeSession, 'now' | 'supersededBy'>,
+  reason: RevocationReason,
+  pii: Uint8Array | undefined,
+): SessionEvent {
+  return {
     type: 'SessionRevoked',
-    data: {
-      at: command.now,
-      reason: command.reason,
-      ...(command.supersededBy === undefined ? {} : { supersededBy: command.supersededBy }),
-    },
-    ...(command.pii === undefined ? {} : { pii: command.pii }),
-  });
+    data: { at: now, reason, ...(supersededBy === undefined ? {} : { supersededBy }) },
+    ...(pii === undefined ? {} : { pii }),
+  };
 }
 
 function expire(
   state: SessionState,
-  { now, idleSeconds }: { readonly now: number; readonly idleSeconds: number },
+  clock: Parameters<typeof expiryCause>[1],
 ): Decision<SessionEvent> {
   if (state.status !== 'live') return accept();
-  const cause = expiryCause(state, now, idleSeconds);
-  return cause === null ? accept() : accept({ type: 'SessionExpired', data: { at: now, cause } });
+  const cause = expiryCause(state, clock);
+  if (cause === null) return accept();
+  return accept({ type: 'SessionExpired', data: { at: clock.now, cause } });
 }

@@ -39,6 +39,18 @@ export function sessionsToSupersede(
   return oldestFirst.filter((session) => ended.has(session)).map((session) => session.sessionId);
 }
 
+/**
+ * Whether newer live sessions leave an older one no place, after the policy has become stricter:
+ * `sessionsToSupersede` would have ended it. `newerOfType` counts those of its device type.
+ */
+export function isSurplus(
+  policy: DevicePolicy,
+  maxSessionsPerUser: number,
+  { newerOfType, newer }: { readonly newerOfType: number; readonly newer: number },
+): boolean {
+  return newerOfType >= limitOf(policy) || newer >= maxSessionsPerUser;
+}
+
 /** How many of `count` must go so that one more keeps within `limit`. */
 function surplus(count: number, limit: number): number {
   return Math.max(0, count + 1 - limit);

@@ -15,11 +15,16 @@ export interface RefreshRequest {
   readonly graceSeconds: number;
   /** 0: no idle timeout. */
   readonly idleSeconds: number;
+  /** The absolute life that is configured now; none: what the session started with. */
+  readonly sessionTtlSeconds?: number | undefined;
+  /** Newer sessions leave this one no place under the policy that is configured now. */
+  readonly surplus?: boolean;
 }
 
 /**
  * `rotate`: a new generation. `repeat`: the parent again; answer `repeatedSuccessor`, no event.
- * `reuse`: a used token; the session ends. `expired`: the clock ended it. `ended`, `superseded`: it
+ * `reuse`: a used token; the session ends. `surplus`: newer sessions have its place, so it ends.
+ * `expired`: the clock ended it. `ended`, `superseded`: it
  * had ended, and only `superseded` may be told by which device. `unknown`, `ahead`, `mismatch`: no
  * token of this log (a restored backup, another ring).
  */
@@ -27,6 +32,7 @@ export type RefreshPlan =
   | 'rotate'
   | 'repeat'
   | 'reuse'
+  | 'surplus'
   | 'expired'
   | 'ended'
   | 'superseded'
@@ -45,20 +51,34 @@ export function planRefresh(state: SessionState, request: RefreshRequest): Refre
   if (state.status === 'ended') {
     return state.endReason === 'superseded' && place !== 'older' ? 'superseded' : 'ended';
   }
-  if (expiryCause(state, request.now, request.idleSeconds) !== null) return 'expired';
-  if (place === 'current') return 'rotate';
-  return place === 'parent' && mayRepeat(state, request) ? 'repeat' : 'reuse';
+  if (expiryCause(state, request) !== null) return 'expired';
+  const isCurrent = place === 'current';
+  if (!isCurrent && !(place === 'parent' && mayRepeat(state, request))) return 'reuse';
+  if (request.surplus === true) return 'surplus';
+  return isCurrent ? 'rotate' : 'repeat';
 }
 
 /**
- * Why the clock has ended a live session, or null. The instant of `expiresAt` is already too late.
+ * When a session ends by its absolute life: the one it started with or the one configured now,
+ * whichever is shorter. A session that never refreshes makes no token any more and keeps its own.
+ */
+export function sessionEndsAt(state: SessionState, sessionTtlSeconds: number | undefined): number {
+  if (sessionTtlSeconds === undefined || state.secretHash === null) return state.expiresAt;
+  return Math.min(state.expiresAt, state.startedAt + sessionTtlSeconds * 1000);
+}
+
+/**
+ * Why the clock has ended a live session, or null. The instant of its end is already too late.
  */
 export function expiryCause(
   state: SessionState,
-  now: number,
-  idleSeconds: number,
+  {
+    now,
+    idleSeconds,
+    sessionTtlSeconds,
+  }: Pick<RefreshRequest, 'now' | 'idleSeconds' | 'sessionTtlSeconds'>,
 ): 'absolute' | 'idle' | null {
-  if (now >= state.expiresAt) return 'absolute';
+  if (now >= sessionEndsAt(state, sessionTtlSeconds)) return 'absolute';
   if (idleSeconds > 0 && now >= state.refreshedAt + idleSeconds * 1000) return 'idle';
   return null;
 }

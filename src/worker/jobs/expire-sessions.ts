@@ -1,4 +1,6 @@
 import { limits } from '../../domain/kernel/limits.ts';
+import { type DeviceType, deviceTypes } from '../../domain/session/events.ts';
+import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeSession } from '../../projections/change.ts';
 import { fromTimestamp, toTimestamp } from '../../projections/columns.ts';
@@ -20,20 +22,30 @@ const idlePagesPerRun = 100;
  * the second meets the first one's version and finds nothing left to decide.
  */
 export function expireSessions(): Job {
-  let idleCursor: SessionExpiry = fromTheStart;
+  let cursor: SessionExpiry = fromTheStart;
+  // A life that was made shorter since their login ends sessions early. It changes with a restart
+  // only, so one pass over the live sessions finds them all.
+  let isFirstPass = true;
   return {
     name: 'sessions.expire',
     cron: everyMinute,
     atStart: true,
     run: async (context) => {
       const absolute = await endExpired(context);
-      const idle = await endIdle(context, idleCursor);
-      idleCursor = idle.cursor;
-      if (absolute + idle.ended > 0) {
-        context.log.info({ absolute, idle: idle.ended }, 'sessions ended by the clock');
+      if (context.config.sessionIdleSeconds === 0 && !isFirstPass) {
+        logEnded(context, { absolute, idle: 0 });
+        return;
       }
+      const early = await endEarly(context, cursor);
+      cursor = early.cursor;
+      if (cursor === fromTheStart) isFirstPass = false;
+      logEnded(context, { absolute, idle: early.ended });
     },
   };
+}
+
+function logEnded({ log }: JobContext, ended: { absolute: number; idle: number }): void {
+  if (ended.absolute + ended.idle > 0) log.info(ended, 'sessions ended by the clock');
 }
 
 async function endExpired(context: JobContext): Promise<number> {
@@ -59,20 +71,19 @@ const fromTheStart: SessionExpiry = {
 };
 
 /**
- * No index knows when a session was last refreshed, as that would make every refresh dearer. So the
- * live ones are looked through, so many per run, from where the last run stopped.
+ * Ends sessions that are idle, or older than the life configured now. No index knows when a session
+ * was last refreshed, as that would make every refresh dearer. So the live ones are looked through, so many per run, from where the last run stopped.
  */
-async function endIdle(
+async function endEarly(
   context: JobContext,
   start: SessionExpiry,
 ): Promise<{ ended: number; cursor: SessionExpiry }> {
-  const idleMs = context.config.sessionIdleSeconds * 1000;
   let cursor = start;
   let ended = 0;
-  for (let page = 0; page < idlePagesPerRun && idleMs > 0; page += 1) {
+  for (let page = 0; page < idlePagesPerRun; page += 1) {
     if (context.signal.aborted) break;
     const now = context.now();
-    const found = await findIdleSessions(context, cursor, now - idleMs);
+    const found = await findEarlySessions(context, cursor, now);
     for (let from = 0; from < found.sessionIds.length; from += batchSize) {
       const batch = found.sessionIds.slice(from, from + batchSize);
       ended += await expireAll(context, batch, now);
@@ -83,34 +94,46 @@ async function endIdle(
   return { ended, cursor };
 }
 
-async function findIdleSessions(
-  { readers }: JobContext,
+async function findEarlySessions(
+  { readers, config }: JobContext,
   after: SessionExpiry,
-  refreshedUntil: number,
+  now: number,
 ): Promise<{ sessionIds: string[]; next: SessionExpiry | null }> {
+  const idleMs = config.sessionIdleSeconds * 1000;
+  const refreshedUntil = idleMs === 0 ? 0 : now - idleMs;
+  const startedUntil = deviceTypes.map((type) =>
+    toTimestamp(now - ttlSecondsOf(config, type) * 1000),
+  );
   const { rows } = await readers.query({
-    name: 'find-idle-sessions',
+    name: 'find-early-sessions',
     text: `with page as materialized (
-        select session_id, expires_at, refreshed_at from latchkey.sessions
+        select session_id, expires_at, refreshed_at, started_at, device_type, secret_hash from latchkey.sessions
         where status = 'live' and (expires_at, session_id) > ($1, $2::uuid)
         order by expires_at, session_id limit $3)
-      select expires_at, session_id, refreshed_at <= $4 as idle from page
-      order by expires_at, session_id`,
+      select expires_at, session_id, refreshed_at <= $4 or (secret_hash is not null
+          and started_at <= ($6::timestamptz[])[array_position($5::text[], device_type)]) as early
+      from page order by expires_at, session_id`,
     values: [
       toTimestamp(after.expiresAt),
       after.sessionId,
       idlePageSize,
       toTimestamp(refreshedUntil),
+      deviceTypes,
+      startedUntil,
     ],
   });
   const last = rows.at(-1);
   return {
-    sessionIds: rows.filter(({ idle }) => idle).map(({ session_id }) => session_id as string),
+    sessionIds: rows.filter(({ early }) => early).map(({ session_id }) => session_id as string),
     next:
       last === undefined || rows.length < idlePageSize
         ? null
         : { expiresAt: fromTimestamp(last.expires_at), sessionId: last.session_id as string },
   };
+}
+
+function ttlSecondsOf(config: JobContext['config'], deviceType: DeviceType): number {
+  return lifetimesFor(deviceType, config.lifetimeProfile, config).sessionTtlSeconds;
 }
 
 async function expireAll(
@@ -142,6 +165,7 @@ async function expire(
             type: 'ExpireSession',
             now,
             idleSeconds: config.sessionIdleSeconds,
+            sessionTtlSeconds: ttlSecondsOf(config, current.state.deviceType),
           });
     if (change === null || change.events.length === 0) {
       return { command: null, answer: () => false };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   defaultDevicePolicies,
+  isSurplus,
   type LiveSession,
   sessionsToSupersede,
 } from '../../../src/domain/session/device-policy.ts';
@@ -86,5 +87,19 @@ describe('the cap over all device types', () => {
   it('counts what the policy has ended already', () => {
     const sessions = live('service', 'web', 'service');
     expect(sessionsToSupersede('single', 3, sessions, 'web')).toStrictEqual(['web-1']);
+  });
+});
+
+describe('isSurplus', () => {
+  // Fails when a limit is compared with the number of all sessions, this one included.
+  it.each([
+    ['single', { newerOfType: 0, newer: 3 }, false],
+    ['single', { newerOfType: 1, newer: 1 }, true],
+    [{ limit: 2 }, { newerOfType: 1, newer: 9 }, false],
+    [{ limit: 2 }, { newerOfType: 2, newer: 2 }, true],
+    ['unlimited', { newerOfType: 9, newer: 9 }, false],
+    ['unlimited', { newerOfType: 0, newer: 10 }, true],
+  ] as const)('A8: under %j with %j is %j', (policy, newerSessions, expected) => {
+    expect(isSurplus(policy, 10, newerSessions)).toBe(expected);
   });
 });
