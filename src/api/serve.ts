@@ -12,6 +12,7 @@ import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { migrationsDirectory } from '../platform/migration-files.ts';
 import { startOperatorServer } from '../platform/operator-server.ts';
 import { createPasswordHasher } from '../platform/password-hash.ts';
+import { requirePreparedStatements } from '../platform/pooler-check.ts';
 import type { DedicatedConnection } from '../platform/postgres-connection.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
 import { refusedRowReport } from '../platform/refused-rows.ts';
@@ -101,14 +102,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   });
   opened.defer(() => pools.end());
   const keyWrap = localKeyWrap(loadKeyRing(config));
-  await requireSchema(pools.readers);
-  await checkDatabase(pools.readers, {
-    connections: config.poolReaders + writerConnections + 1,
-    ownerAllowed: options.ownerAllowed ?? false,
-  });
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
-  await requireSameDatabase(pools.readers, connection);
+  await requireSoundDatabase(pools, connection, options);
   await guard.check(pools.readers);
   const secrets = await loadServerSecrets(pools.readers, keyWrap);
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
@@ -155,6 +151,19 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const api = await listen(options, services, parts);
   opened.move();
   return api;
+}
+
+/** Refuses what the service could not work with, before anything is loaded from it. */
+async function requireSoundDatabase(
+  pools: Pools,
+  direct: DedicatedConnection,
+  { config, ownerAllowed = false }: ApiOptions,
+): Promise<void> {
+  await requireSchema(pools.readers);
+  const connections = config.poolReaders + writerConnections + 1;
+  await checkDatabase(pools.readers, { connections, ownerAllowed });
+  await requireSameDatabase(pools.readers, direct);
+  await requirePreparedStatements(pools.writers);
 }
 
 interface Parts {

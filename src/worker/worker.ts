@@ -7,6 +7,7 @@ import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Readiness } from '../platform/operator-server.ts';
+import { requirePreparedStatements } from '../platform/pooler-check.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres-pool.ts';
 import { refusedRowReport } from '../platform/refused-rows.ts';
 import { requireSchema } from '../platform/required-schema.ts';
@@ -99,6 +100,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       ownerAllowed: options.ownerAllowed ?? false,
     });
     await guard.check(pools.readers);
+    await requirePreparedStatements(pools.writers);
     const records = await openRecords(pools, { guard, metrics }, options);
     const contextOf = (runId: string): JobContext => ({
       config: options.config,
