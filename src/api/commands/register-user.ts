@@ -1,5 +1,6 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId } from '../../domain/kernel/ids.ts';
+import { userDecider } from '../../domain/user/decide.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { bytea } from '../../eventlog/append.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
@@ -9,6 +10,7 @@ import { sealPersonalData } from '../../platform/subject-cipher.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
+import { stateAfterCommand } from '../first-answer.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -58,10 +60,11 @@ export async function registerUser(
     input.password === null ? null : acceptedPassword(services, input.password, email.address);
   const userId = input.userId;
   const mac = identifierMac(services.secrets.identifierKey, email.key);
-  const replayed = await replay(services, userId, { email, roles: input.roles });
+  const turn = { group: networkOf(context.clientAddress) };
+  const repeated = { email, password, roles: input.roles };
+  const replayed = await replay(services, userId, repeated, turn);
   if (replayed !== null) return replayed;
   // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
-  const turn = { group: networkOf(context.clientAddress) };
   const hash = password === null ? null : await services.hasher.hash(password, turn);
   if ((await findUserByIdentifier(services.readers, mac)) !== null) {
     await input.invite?.refuseTaken();
@@ -70,7 +73,7 @@ export async function registerUser(
   const subject = await services.subjectKeys.newSubjectKey(userId);
   try {
     return await services.handler.run(userId, async () => {
-      const again = await replay(services, userId, { email, roles: input.roles });
+      const again = await replay(services, userId, repeated, turn);
       if (again !== null) return { command: null, answer: () => again };
       const registered = changeUser(userId, null, {
         type: 'RegisterUser',
@@ -113,22 +116,41 @@ export async function registerUser(
   }
 }
 
+interface Repeated {
+  readonly email: EmailAddress;
+  readonly password: string | null;
+  readonly roles: readonly string[];
+}
+
 /**
- * What the first try under the same key answered, and no more: whoever repeats it has shown no
- * password. Raises `conflict` when it was for another address.
+ * What the first try under the same key answered, whatever has become of the user since. Raises
+ * `conflict` when the key was used for another registration. Its password is compared as long as it
+ * is still the user's; whoever tries passwords here needs the key, and meets the limits of
+ * registration.
  */
 async function replay(
-  services: Services,
+  { readers, subjectKeys, hasher }: Services,
   userId: string,
-  first: { readonly email: EmailAddress; readonly roles: readonly string[] },
+  wanted: Repeated,
+  turn: { readonly group: string },
 ) {
-  const existing = await findUser(services.readers, userId);
+  const existing = await findUser(readers, userId);
   if (existing === null) return null;
-  const personal = await PersonalData.of(services.subjectKeys, userId, existing.subjectKey);
-  const user = representUser(userId, existing.state, personal);
-  if (parseEmail(user.email)?.key !== first.email.key) {
-    throw new LatchkeyError('conflict', { detail: 'Idempotency-Key was used for another address' });
+  const first = await stateAfterCommand(readers, userId, null, userDecider);
+  if (first === null) throw new Error('a user without a beginning');
+  const personal = await PersonalData.of(subjectKeys, userId, existing.subjectKey);
+  const user = representUser(userId, first, personal);
+  const roles = [...new Set(wanted.roles)].sort();
+  const isSame =
+    parseEmail(user.email)?.key === wanted.email.key &&
+    JSON.stringify(roles) === JSON.stringify(first.roles) &&
+    first.hasPassword === (wanted.password !== null);
+  const isComparable = existing.state.passwordChangedAt === first.passwordChangedAt;
+  if (isSame && wanted.password !== null && isComparable) {
+    const { matches } = await hasher.verify(existing.passwordHash, wanted.password, turn);
+    if (matches) return user;
+  } else if (isSame) {
+    return user;
   }
-  const { id, email, email_verified, created_at } = user;
-  return { id, email, email_verified, roles: first.roles, created_at, disabled: false };
+  throw new LatchkeyError('conflict', { detail: 'Idempotency-Key was used for another user' });
 }

@@ -1,11 +1,12 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
-import { needsReplacement } from '../../domain/keyset/decide.ts';
+import { keysetDecider, needsReplacement } from '../../domain/keyset/decide.ts';
 import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { changeKeyset, mergeRows } from '../../projections/change.ts';
 import { findIssuerKeyset } from '../../projections/keyset.ts';
+import { stateAfterCommand } from '../first-answer.ts';
 import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../tokens/signing-keys.ts';
 import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
@@ -26,7 +27,11 @@ export async function revokeIssuerKey(
   return services.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
     const keyset = await findIssuerKeyset(readers);
     const unchanged = { command: null, answer: () => keyset.state };
-    if (await isRepeated(readers, issuerKeysetId, command)) return unchanged;
+    if (await isRepeated(readers, issuerKeysetId, command)) {
+      const { commandId } = command;
+      const first = await stateAfterCommand(readers, issuerKeysetId, commandId, keysetDecider);
+      return { command: null, answer: () => first ?? keyset.state };
+    }
     if (needsReplacement(keyset.state, kid))
       newKey ??= await generateSigningKey(config.keyAlgorithm);
     const change = changeKeyset(issuerKeysetId, keyset, {

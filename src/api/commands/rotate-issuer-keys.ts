@@ -1,7 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import type { RotateKeys } from '../../domain/keyset/decide.ts';
+import { keysetDecider, type RotateKeys } from '../../domain/keyset/decide.ts';
 import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
@@ -10,6 +10,7 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import type { Config } from '../../platform/config.ts';
 import { changeKeyset, mergeRows } from '../../projections/change.ts';
 import { findIssuerKeyset, type KeysetRecord } from '../../projections/keyset.ts';
+import { stateAfterCommand } from '../first-answer.ts';
 import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { toTime } from '../representations.ts';
 import { generateSigningKey } from '../tokens/signing-keys.ts';
@@ -17,7 +18,8 @@ import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
 
 /**
  * Promotes the older pending key now, whatever its age: verifiers hold it already. The active one
- * verifies until its tokens have expired. Answers the keyset after it; a retry rotates nothing.
+ * verifies until its tokens have expired. Answers the keyset after it; a retry rotates nothing and answers
+ * what the first try did.
  * Raises `conflict` (the JWKS is full of keys with live tokens, with the time of the first that may
  * go), `unavailable`.
  */
@@ -31,7 +33,13 @@ export async function rotateIssuerKeys(
   return services.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
     const keyset = await findIssuerKeyset(readers);
     if (await isRepeated(readers, issuerKeysetId, command)) {
-      return { command: null, answer: () => keyset.state };
+      const first = await stateAfterCommand(
+        readers,
+        issuerKeysetId,
+        command.commandId,
+        keysetDecider,
+      );
+      return { command: null, answer: () => first ?? keyset.state };
     }
     const change = decide(keyset, {
       type: 'RotateKeys',
