@@ -13,6 +13,7 @@ export function observe(
   Object.assign(metrics.sources, {
     tailAgeSeconds: age,
     revocationPollAgeSeconds: age,
+    unusableKeys: () => memory.privateKeys.unusable.length,
     leaseValid: () => memory.lease.isFresh(instant()),
     passwordQueueDepth: () => services.hasher.queued,
     pools: { writers: () => pools.writers.counts(), readers: () => pools.readers.counts() },

@@ -1,4 +1,5 @@
 import type { ClientState } from '../domain/client/state.ts';
+import { activeKey } from '../domain/keyset/published.ts';
 import { initialKeyset, type KeysetState } from '../domain/keyset/state.ts';
 import type { Config } from '../platform/config.ts';
 import type { ClientRecord } from '../projections/client.ts';
@@ -9,6 +10,7 @@ import { KeyRing } from '../verifier/key-ring.ts';
 import { Lease } from '../verifier/lease.ts';
 import { RevocationSet } from '../verifier/revocation-set.ts';
 import { createVerifier, type Verification, type Verifier } from '../verifier/verify.ts';
+import type { OpenedKeys } from './tokens/private-keys.ts';
 import { ActiveSigningKey, buildJwks, type JwksDocument } from './tokens/signing-keys.ts';
 import {
   refusalOfUse,
@@ -37,6 +39,7 @@ export class NodeMemory {
   readonly #keyRing = new KeyRing();
   readonly #realm: TokenRealm;
   #clients: ReadonlyMap<string, ClientState> = new Map();
+  #privateKeys: OpenedKeys = { usable: new Map(), unusable: [] };
   #keyset: KeysetState = initialKeyset;
   #jwks: JwksDocument = buildJwks(initialKeyset);
 
@@ -117,6 +120,17 @@ export class NodeMemory {
       case 'keyset':
         return;
     }
+  }
+
+  /** What this node can sign with. The active key among them signs, or none does. */
+  replacePrivateKeys(opened: OpenedKeys): void {
+    this.#privateKeys = opened;
+    const active = activeKey(this.#keyset);
+    this.signingKey.replace(active === undefined ? undefined : opened.usable.get(active.kid));
+  }
+
+  get privateKeys(): OpenedKeys {
+    return this.#privateKeys;
   }
 
   replaceKeyset(keyset: KeysetState): void {

@@ -52,7 +52,7 @@ export class ReadinessProbe {
     if (!memory.lease.isFresh({ now: Date.now(), monotonicNow: performance.now() })) {
       failing.push('revocation_lease');
     }
-    if (memory.keyset.keys.every(({ status }) => status !== 'active')) failing.push('signing_key');
+    failing.push(...unusableKeys(memory));
     const [append, database] = await Promise.all([
       this.#options.appendProbe.failing(),
       this.#database(),
@@ -88,6 +88,14 @@ export class ReadinessProbe {
     }
     return failing;
   }
+}
+
+/** A pending key counts too: a node that cannot open it would sign nothing after the next rotation. */
+function unusableKeys({ keyset, privateKeys }: NodeMemory): string[] {
+  const active = keyset.keys.find(({ status }) => status === 'active');
+  const failing = active !== undefined && privateKeys.usable.has(active.kid) ? [] : ['signing_key'];
+  const pending = privateKeys.unusable.some(({ key }) => key.status === 'pending');
+  return pending ? [...failing, 'pending_key'] : failing;
 }
 
 function readersAsText(readers: Queryable) {

@@ -1,6 +1,5 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { activeKey } from '../domain/keyset/published.ts';
-import type { KeysetState } from '../domain/keyset/state.ts';
+import type { KeysetKey, KeysetState } from '../domain/keyset/state.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import { LogIdentityError } from '../eventlog/log-identity.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
@@ -18,7 +17,7 @@ import {
 } from '../projections/revocation.ts';
 import type { Instant } from '../verifier/lease.ts';
 import type { NodeMemory } from './node-memory.ts';
-import { importSigningKey } from './tokens/signing-keys.ts';
+import { openPrivateKeys } from './tokens/private-keys.ts';
 
 export interface RevocationPollOptions {
   /** A direct connection of its own, so that no starved pool delays it. Reconnects by itself. */
@@ -212,18 +211,18 @@ export class RevocationPoll {
     const records = sealedReaders(client, seal);
     memory.replaceClients(await listClients(records));
     const state = await this.#trustedKeyset(records);
-    const active = activeKey(state);
-    if (active !== undefined) {
-      const { rows } = await client.query({
-        text: 'select wrapped from latchkey.key_secrets where kid = $1',
-        values: [active.kid],
-      });
-      const wrapped = rows[0]?.wrapped as string | undefined;
-      if (wrapped === undefined) throw new Error(`the private key of ${active.kid} is missing`);
-      const privateJwk = await keyWrap.unwrap(active.kid, wrapped);
-      memory.signingKey.replace(importSigningKey(active.kid, active.alg, privateJwk));
-    }
+    // First the public keys: what verifies never waits for what signs.
     memory.replaceKeyset(state);
+    const opened = await openPrivateKeys(client, keyWrap, state, memory.privateKeys.usable);
+    for (const { key, error } of opened.unusable) this.#reportUnusable(key, error);
+    memory.replacePrivateKeys(opened);
+  }
+
+  /** Once for each key: the next reload tries again. */
+  #reportUnusable({ kid, status }: KeysetKey, error: Error): void {
+    const { memory, log } = this.#options;
+    if (memory.privateKeys.unusable.some(({ key }) => key.kid === kid)) return;
+    log.error({ err: error, kid, status }, 'an issuer key cannot be used to sign by this node');
   }
 
   /** A keyset that somebody else wrote is refused: the last good one stays, and verifies on. */

@@ -77,6 +77,16 @@ const networks = z
     'must be a list of networks or addresses such as 10.0.0.0/8,::1',
   );
 
+/**
+ * Zeros, a repeated pattern, a count, typed text: 32 random bytes look like none of them, but for
+ * one key in more than 10^12 (fewer than 16 different bytes, or printable ASCII only).
+ */
+function isGuessable(key: Buffer): boolean {
+  const steps = key.subarray(1).map((byte, index) => byte - key[index]!);
+  const isPrintable = key.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return new Set(key).size < 16 || new Set(steps).size < 8 || isPrintable;
+}
+
 /** Never put the value into the message: it is a secret. */
 const keyRing = z.string().transform((text, context): readonly KeyEncryptionKey[] => {
   const keys: KeyEncryptionKey[] = [];
@@ -85,6 +95,10 @@ const keyRing = z.string().transform((text, context): readonly KeyEncryptionKey[
     const key = Buffer.from(encoded ?? '', 'base64url');
     if (id === undefined || key.length !== 32 || key.toString('base64url') !== encoded) {
       context.addIssue('must be a list of id:key, each key 32 bytes in base64url without padding');
+      return z.NEVER;
+    }
+    if (isGuessable(key)) {
+      context.addIssue(`holds a guessable key ${id}: take 32 random bytes (openssl rand 32)`);
       return z.NEVER;
     }
     if (keys.some((other) => other.id === id)) {

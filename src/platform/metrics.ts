@@ -14,6 +14,7 @@ export interface MetricSources {
   tailAgeSeconds: () => number;
   revocationPollAgeSeconds: () => number;
   leaseValid: () => boolean;
+  unusableKeys: () => number;
   passwordQueueDepth: () => number;
   pools: Record<string, () => { total: number; idle: number; waiting: number }>;
   verifications: Record<string, number>;
@@ -73,6 +74,7 @@ function unknownSources(): MetricSources {
     tailAgeSeconds: () => Number.NaN,
     revocationPollAgeSeconds: () => Number.NaN,
     leaseValid: () => false,
+    unusableKeys: () => 0,
     passwordQueueDepth: () => 0,
     pools: {},
     verifications: {},
@@ -167,6 +169,12 @@ function registerGauges(registers: Registry[], sources: MetricSources): void {
   );
   gauge(registers, 'lease_valid', 'Whether this node may verify tokens: 1 or 0', () =>
     sources.leaseValid() ? 1 : 0,
+  );
+  gauge(
+    registers,
+    'unusable_keys',
+    'Active and pending issuer keys that this node cannot open',
+    () => sources.unusableKeys(),
   );
   gauge(registers, 'password_queue_depth', 'Password hashes waiting for their turn', () =>
     sources.passwordQueueDepth(),

@@ -51,7 +51,8 @@ describe('latchkey users unlock', { timeout: 60_000 }, () => {
       text: `select user_id from latchkey.users where 'latchkey:admin' = any (roles)`,
     });
     const id = rows[0]!.user_id as string;
-    expect((await latchkey(['users', 'unlock', id], {})).code).toBe(0);
+    expect((await latchkey(['users', 'unlock', id], {})).text).toContain('KEK must be set');
+    expect((await latchkey(['users', 'unlock', id])).code).toBe(0);
     expect((await attempt()).status).toBe(200);
     expect((await api.eventsOf(id)).at(-1)).toMatchObject({
       type: 'UserUnlocked',

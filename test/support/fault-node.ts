@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const faultPassword = 'a long and ordinary sentence';
-export const faultKek = 'fault:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE';
+export const faultKek = 'fault:ti4O6eS1hh8kDGysf4iDb_otMbUyxqak_xZ9lYUnfLo';
 
 export interface Answer {
   readonly status: number;

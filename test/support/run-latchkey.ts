@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,7 +29,7 @@ const command = path.join(root, 'src/cli/latchkey.ts');
 const lifeMsMax = 30_000;
 
 /** A key for the tests that need one. */
-export const testKek = `test:${Buffer.alloc(32, 5).toString('base64url')}`;
+export const testKek = `test:${randomBytes(32).toString('base64url')}`;
 
 /** What `serve` and `worker` need besides a database, on ports that are free. */
 export const productionEnv: Env = {

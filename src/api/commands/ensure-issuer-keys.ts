@@ -8,6 +8,7 @@ import type { KeyWrap } from '../../platform/key-wrap.ts';
 import { newId } from '../../platform/new-id.ts';
 import { changeKeyset, mergeRows } from '../../projections/change.ts';
 import { findIssuerKeyset } from '../../projections/keyset.ts';
+import { openPrivateKeys } from '../tokens/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../tokens/signing-keys.ts';
 
 export interface KeysetServices {
@@ -20,14 +21,17 @@ export interface KeysetServices {
 
 /**
  * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:
- * after a change of that setting one rotation is enough. Of several nodes at once, one makes them.
+ * after a change of that setting one rotation is enough. A
+ * pending key whose private part does not open is replaced. Of several nodes at once, one makes them.
  */
 export async function ensureIssuerKeys(services: KeysetServices, meta: EventMeta): Promise<void> {
   let generated: GeneratedSigningKey[] = [];
   await services.handler.run(issuerKeysetId, async () => {
     const keyset = await findIssuerKeyset(services.readers);
     const alg = services.config.keyAlgorithm;
-    const demand = { alg, unusableKids: [] };
+    const { keyWrap, readers } = services;
+    const { unusable } = await openPrivateKeys(readers, keyWrap, keyset.state);
+    const demand = { alg, unusableKids: unusable.map(({ key }) => key.kid) };
     const missing = keysMissing(keyset.state, demand);
     while (generated.length < missing) generated = [...generated, await generateSigningKey(alg)];
     const change = changeKeyset(issuerKeysetId, keyset, {

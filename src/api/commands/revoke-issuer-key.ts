@@ -1,6 +1,5 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { keysetDecider, needsReplacement } from '../../domain/keyset/decide.ts';
-import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
@@ -8,6 +7,7 @@ import { changeKeyset, mergeRows } from '../../projections/change.ts';
 import { findIssuerKeyset } from '../../projections/keyset.ts';
 import { stateAfterCommand } from '../first-answer.ts';
 import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { usablePendingKids } from '../tokens/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../tokens/signing-keys.ts';
 import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
 
@@ -38,7 +38,7 @@ export async function revokeIssuerKey(
       type: 'RevokeKey',
       now: services.now(),
       kid,
-      usableKids: pendingKeys(keyset.state).map((key) => key.kid),
+      usableKids: await usablePendingKids(readers, keyWrap, keyset.state),
       ...(newKey === undefined ? {} : { newKey }),
     });
     if (change.events.length === 0) return unchanged;

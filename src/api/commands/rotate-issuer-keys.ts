@@ -2,7 +2,6 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { keysetDecider, type RotateKeys } from '../../domain/keyset/decide.ts';
-import { pendingKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
 import type { EventMeta } from '../../eventlog/command.ts';
@@ -13,6 +12,7 @@ import { findIssuerKeyset, type KeysetRecord } from '../../projections/keyset.ts
 import { stateAfterCommand } from '../first-answer.ts';
 import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { toTime } from '../representations.ts';
+import { usablePendingKids } from '../tokens/private-keys.ts';
 import { generateSigningKey } from '../tokens/signing-keys.ts';
 import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
 
@@ -45,7 +45,7 @@ export async function rotateIssuerKeys(
       type: 'RotateKeys',
       now: services.now(),
       newKey,
-      usableKids: pendingKeys(keyset.state).map(({ kid }) => kid),
+      usableKids: await usablePendingKids(readers, keyWrap, keyset.state),
       retireForSeconds: retireForSeconds(config),
       jwksMaxKeys: config.jwksMaxKeys,
     });

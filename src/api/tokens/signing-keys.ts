@@ -90,11 +90,12 @@ function publicPart({ kid, alg, jwk }: Pick<KeysetKey, 'kid' | 'alg' | 'jwk'>) {
 export class ActiveSigningKey {
   #key: SigningKey | undefined;
 
-  replace(key: SigningKey): void {
+  /** `undefined`: this process cannot sign now. */
+  replace(key: SigningKey | undefined): void {
     this.#key = key;
   }
 
-  /** Throws `unavailable` until the keyset has been loaded. */
+  /** Throws `unavailable` until the keyset has been loaded, and while its key does not open. */
   get(): SigningKey {
     if (this.#key !== undefined) return this.#key;
     throw new LatchkeyError('unavailable', {

@@ -28,7 +28,7 @@ export interface EnsureKeys extends KeyDemand {
 
 /**
  * `retireForSeconds`: at least the longest access life and the skew. `usableKids`: the pending keys
- * that may sign next, because every node has opened them.
+ * that may sign next, because their private part was opened and proven.
  */
 export interface RotateKeys {
   readonly type: 'RotateKeys';
@@ -133,7 +133,9 @@ function rotate(state: KeysetState, command: RotateKeys): Decision<KeysetEvent> 
   if (publishedKeys(state).length - finished.length + 1 > jwksMaxKeys) throw full(state, now);
   const next = pending.find(({ kid }) => usableKids.includes(kid));
   if (next === undefined) {
-    throw new LatchkeyError('conflict', { detail: 'no pending key was opened by every node' });
+    throw new LatchkeyError('conflict', {
+      detail: 'no pending key opens: restart a node, which replaces them, and rotate again',
+    });
   }
   return accept(
     ...finished.map((key) => removal(key, now)),
