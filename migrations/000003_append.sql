@@ -435,8 +435,8 @@ begin
       null;
     end;
   end if;
-  if current_setting('fsync') = 'off' then weak := weak || 'fsync'::text; end if;
-  if current_setting('full_page_writes') = 'off' then weak := weak || 'full_page_writes'::text; end if;
+  if current_setting('fsync') <> 'on' then weak := weak || 'fsync'::text; end if;
+  if current_setting('full_page_writes') <> 'on' then weak := weak || 'full_page_writes'::text; end if;
   if current_setting('synchronous_commit') in ('off', 'local') then
     weak := weak || 'synchronous_commit'::text;
     written := set_config('synchronous_commit', 'on', true);

@@ -2,6 +2,7 @@ import type { Queryable } from '../eventlog/queryable.ts';
 import type { Logger } from '../platform/logging.ts';
 
 const freshMs = 1_000;
+const probeMs = 1_200;
 
 /**
  * Whether an append would work now. One statement a second at most goes the same way, however many
@@ -45,11 +46,13 @@ export class AppendProbe {
   async #probe(thorough: boolean): Promise<readonly string[]> {
     const startedAt = performance.now();
     try {
-      const { rows } = await this.#appender!.query({
-        name: 'probe-append',
-        text: 'select latchkey.probe_append($1) as weak',
-        values: [thorough],
-      });
+      const { rows } = await inTime(
+        this.#appender!.query({
+          name: 'probe-append',
+          text: 'select latchkey.probe_append($1) as weak',
+          values: [thorough],
+        }),
+      );
       if (this.#failedAt < startedAt) this.#appendedAt = performance.now();
       const weak = rows[0]!.weak as string[];
       this.#say(weak.length === 0 ? '' : `${weak.join(', ')} would lose what was answered`);
@@ -64,6 +67,17 @@ export class AppendProbe {
     if (problem === this.#logged) return;
     this.#logged = problem;
     if (problem !== '') this.#log.warn({ err: error, problem }, 'an append would fail');
+  }
+}
+
+/** Connecting, checking and asking may each take a second; who asks for readiness waits no longer. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('no answer in time')), probeMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

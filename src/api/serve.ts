@@ -104,8 +104,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const keyWrap = localKeyWrap(loadKeyRing(config));
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
-  await requireSoundDatabase(pools, connection, options);
-  await guard.check(pools.readers);
+  await requireSoundDatabase({ pools, guard }, connection, options);
   const secrets = await loadServerSecrets(pools.readers, keyWrap);
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
   const { handler, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
@@ -155,7 +154,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 
 /** Refuses what the service could not work with, before anything is loaded from it. */
 async function requireSoundDatabase(
-  pools: Pools,
+  { pools, guard }: Pick<Parts, 'pools' | 'guard'>,
   direct: DedicatedConnection,
   { config, ownerAllowed = false }: ApiOptions,
 ): Promise<void> {
@@ -163,6 +162,7 @@ async function requireSoundDatabase(
   const connections = config.poolReaders + writerConnections + 1;
   await checkDatabase(pools.readers, { connections, ownerAllowed });
   await requireSameDatabase(pools.readers, direct);
+  await guard.check(pools.readers);
   await requirePreparedStatements(pools.writers);
 }
 

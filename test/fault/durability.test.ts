@@ -20,7 +20,11 @@ const weakened = new RegExp(
   'i',
 );
 /** Those that prove that a weakened database is refused, this file among them. */
-const provesRefusal = ['test/fault/durability.test.ts', 'test/platform/embedded-postgres.test.ts'];
+const provesRefusal = [
+  'test/api/readiness.test.ts',
+  'test/fault/durability.test.ts',
+  'test/platform/embedded-postgres.test.ts',
+];
 
 const config = {
   PORT: '0',
@@ -140,7 +144,7 @@ describe('start-up refuses', () => {
     await owner('update latchkey.log_meta set system_identifier = system_identifier + 1');
     const { name, message } = await refusal(database.appUrl);
     expect(name).toBe('LogIdentityError');
-    expect(message).toContain('restored copy');
+    expect(message).toContain('it is a copy');
   });
 
   it('every weakened setting of a cluster at once', async () => {
