@@ -76,7 +76,8 @@ describe('sessions.expire', () => {
           await world.owner.query('begin');
           await findExpiredSessions(world.sealed(world.owner), { now, after, limit: 100 });
           const { rows } = await world.owner.query(
-            `select pg_stat_get_xact_tuples_returned('latchkey.sessions_expiry'::regclass)::int as n`,
+            `select pg_stat_get_xact_tuples_returned(
+            'latchkey.sessions_expiry'::regclass)::int as n`,
           );
           await world.owner.query('rollback');
           return rows[0].n as number;

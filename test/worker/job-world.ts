@@ -25,7 +25,7 @@ export const testKeyWrap = localKeyWrap([{ id: 'test', key: randomBytes(32) }]);
 export const minuteMs = 60_000;
 export const dayMs = 86_400_000;
 
-/** A migrated database with the job tables, and connections as the application role and the owner. */
+/** A migrated database with the job tables, with connections as application role and owner. */
 export async function createJobWorld() {
   const database = await createTestDatabase();
   await withClient(database.ownerUrl, (client) => installJobSchema(client, 'latchkey_app'));

@@ -120,7 +120,7 @@ describe('the check of the log', () => {
   });
 
   // Fails when a check starts from the beginning each time, or calls its end of time a finding.
-  it('F5: of the whole log goes on next time where its time ended, to the end of the round', async () => {
+  it('F5: of the whole log goes on where its time ended, to the end of the round', async () => {
     await damage('delete from latchkey.streams where stream_id = $1');
     const calls = [];
     do {

@@ -170,7 +170,10 @@ describe('POST /oauth2/revoke', () => {
     const login = await logIn({ ...shop });
     expect((await revoke(shop, login[kind])).status).toBe(200);
     expect(await api.verify(login.access_token)).toBe(401);
-    expect((await api.refresh(login.refresh_token)).body.code).toBe('session_ended');
+    const { client_id, client_secret } = shop;
+    const refresh = { refresh_token: login.refresh_token, client_id, client_secret };
+    const { body } = await api.call('POST', '/auth/refresh', { body: refresh });
+    expect(body.code).toBe('session_ended');
     expect((await revoke(shop, login[kind])).status).toBe(200);
   });
 
