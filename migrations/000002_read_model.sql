@@ -140,5 +140,3 @@ create table latchkey.subject_keys (
   subject_id uuid primary key,
   wrapped text not null
 );
-
-create schema if not exists latchkey_scratch;

@@ -462,5 +462,4 @@ begin
     latchkey.key_secrets, latchkey.subject_keys to %I', role_name);
   execute format('grant execute on function latchkey.ensure_session_partitions(integer, bigint) to %I', role_name);
   execute format('grant execute on function latchkey.probe_append(boolean) to %I', role_name);
-  execute format('grant usage, create on schema latchkey_scratch to %I', role_name);
 end $$;

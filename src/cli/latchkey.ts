@@ -33,7 +33,7 @@ program
   .action(migrateDatabase);
 program
   .command('rebuild')
-  .description('fold the log into a scratch schema, as the owner')
+  .description('fold the log into temporary tables, as the owner')
   .option('--compare', 'name every difference between the fold and the live read models')
   .action(rebuild);
 

@@ -11,7 +11,7 @@ import { rebuildAndCompare } from '../projections/rebuild.ts';
 import { databaseUrls } from './database.ts';
 
 /**
- * Folds the log into a scratch schema. With `compare`, prints every difference to the live rows and
+ * Folds the log into temporary tables. With `compare`, prints every difference to the live rows and
  * ends with exit code 2 when there is one.
  */
 export async function rebuild({ compare = false }: { compare?: boolean }): Promise<void> {

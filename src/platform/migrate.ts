@@ -67,6 +67,8 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
   client.on('error', (error) => options.logger.warn({ err: error }, 'migration connection lost'));
   await client.connect();
   try {
+    // Nothing that another role put into a schema on the owner's path is ever found.
+    await client.query('set search_path to pg_catalog, pg_temp');
     await refuseTransactionPooler(client, options.ownerUrl);
     if (options.sameAs !== undefined) await requireSame(client, options.sameAs);
     const waitMs = options.turnWaitMs ?? migrationTurnWaitMs;

@@ -21,12 +21,8 @@ import { LogFaults } from './log-faults.ts';
 import { deletePrunedSql, prunings } from './prune.ts';
 
 export interface RebuildOptions {
-  /**
-   * Any role that may read the projections and create tables in `schema`. A direct connection, not
-   * a pooler.
-   */
+  /** Any role that may read the projections. A direct connection, not a pooler. */
   readonly databaseUrl: string;
-  readonly schema?: string;
   readonly keys: {
     readonly identifierKey: Uint8Array;
     readonly seal: RecordSeal;
@@ -34,6 +30,9 @@ export interface RebuildOptions {
   };
   readonly log?: { info(fields: object, message: string): void };
 }
+
+/** Temporary tables: no role needs a schema to create in, and none finds what another one made. */
+const scratchSchema = 'pg_temp';
 
 export interface Rebuilt {
   readonly events: number;
@@ -70,7 +69,7 @@ export function rebuildAndCompare(options: RebuildOptions): Promise<RebuiltAndCo
 }
 
 /**
- * Folds the log into tables of `schema` and lets `inspect` look, on a client whose snapshot holds
+ * Folds the log into temporary tables and lets `inspect` look, on a client whose snapshot holds
  * exactly the events that were folded. Everything is rolled back afterwards: a copy of personal
  * data that stayed would outlive an erasure.
  */
@@ -86,8 +85,7 @@ export async function rebuild<T>(
   try {
     await Promise.all([reader.connect(), scratch.connect()]);
     await shareSnapshot(reader, scratch);
-    const schema = scratch.escapeIdentifier(options.schema ?? 'latchkey_scratch');
-    const run = new Run(reader, scratch, schema, options.keys);
+    const run = new Run(reader, scratch, scratchSchema, options.keys);
     await run.prepare();
     for (const kind of Object.values(kindFolds)) {
       const events = await run.fold(kind);
@@ -95,7 +93,7 @@ export async function rebuild<T>(
     }
     await run.finish();
     const seconds = (performance.now() - startedAt) / 1000;
-    return await inspect(scratch, { ...run.result, seconds, schema });
+    return await inspect(scratch, { ...run.result, seconds, schema: scratchSchema });
   } finally {
     await Promise.allSettled([reader.end(), scratch.end()]);
   }
@@ -111,6 +109,8 @@ async function shareSnapshot(reader: pg.Client, scratch: pg.Client): Promise<voi
     await client.query(`set local statement_timeout = 0;
       set local idle_in_transaction_session_timeout = 0;
       set local jit = off;
+      set local search_path = pg_catalog, pg_temp;
+      set local temp_buffers = '64MB';
       set local work_mem = '64MB'`);
   }
   const { rows: lock } = await scratch.query(
@@ -173,8 +173,9 @@ class Run {
     const fillers: Partial<Record<ProjectedTable, TableFiller>> = {};
     for (const table of projectedTables) {
       const name = `${this.#schema}.${table}`;
-      await this.#scratch.query(`drop table if exists ${name};
-        create unlogged table ${name} (like latchkey.${table} including defaults)`);
+      await this.#scratch.query(
+        `create temporary table ${table} (like latchkey.${table} including defaults)`,
+      );
       const { rows: json } = await this.#scratch.query(
         `select attname from pg_attribute where attrelid = $1::regclass and atttypid = 'jsonb'::regtype`,
         [name],

@@ -16,6 +16,7 @@ const indexBuildMinutesMax = 30;
  * rows. Idempotent; for `migrate` to run under its lock, outside a transaction.
  */
 export async function installJobSchema(client: pg.Client, appRole: string): Promise<void> {
+  await refuseForeignRows(client, appRole);
   const statements = new Serial();
   const boss = new PgBoss({
     // Its background task shares this one connection with the statements below.
@@ -33,12 +34,79 @@ export async function installJobSchema(client: pg.Client, appRole: string): Prom
   } finally {
     await boss.stop({ graceful: false });
   }
-  const role = client.escapeIdentifier(appRole);
-  await client.query(`grant usage on schema ${jobSchemaName} to ${role}`);
-  await client.query(
-    `grant select, insert, update, delete on all tables in schema ${jobSchemaName} to ${role}`,
+  await grantJobTables(client, client.escapeIdentifier(appRole));
+}
+
+/** The tables whose rows the worker changes; a table that a new release brings is not among them. */
+export const jobTables = [
+  'job',
+  'job_common',
+  'job_dependency',
+  'queue',
+  'queue_stats',
+  'schedule',
+  'subscription',
+  'warning',
+] as const;
+
+/** When which worker did what last; the version itself decides what a migration runs. */
+const versionColumns = ['cron_on', 'flow_on', 'reindex_on', 'monitor_backoff_on'];
+
+/**
+ * By name: `bam` holds statements that a process with the owner's rights runs, and whoever lowers
+ * `version` has migrations run again.
+ */
+async function grantJobTables(client: pg.Client, role: string): Promise<void> {
+  const tables = jobTables.map((table) => `${jobSchemaName}.${table}`).join(', ');
+  await client.query(`begin;
+    revoke all on all tables in schema ${jobSchemaName} from ${role};
+    grant usage on schema ${jobSchemaName} to ${role};
+    grant select, insert, update, delete on ${tables} to ${role};
+    grant select, update (${versionColumns.join(', ')}) on ${jobSchemaName}.version to ${role};
+    grant usage, select on all sequences in schema ${jobSchemaName} to ${role};
+    commit`);
+}
+
+/** What the owner would run, or build a statement from, and the application role may have written. */
+export class ForeignRowsError extends Error {
+  override readonly name = 'ForeignRowsError';
+}
+
+/**
+ * The job library runs the statements in `bam` as the owner, and builds statements from
+ * `queue.table_name`. Rows there that may be the application role's are refused before it starts.
+ */
+async function refuseForeignRows(client: pg.Client, appRole: string): Promise<void> {
+  const { rows: installed } = await client.query(
+    `select to_regclass('${jobSchemaName}.bam') is not null as bam,
+      to_regclass('${jobSchemaName}.queue') is not null as queue,
+      (select count(*) from pg_roles where rolname = $1) > 0 as role`,
+    [appRole],
   );
-  await client.query(`grant usage, select on all sequences in schema ${jobSchemaName} to ${role}`);
+  const { bam, queue, role } = installed[0];
+  if (bam && role) {
+    const { rows } = await client.query(
+      `select count(*)::integer as count from ${jobSchemaName}.bam where status <> 'completed'
+        and has_table_privilege($1, '${jobSchemaName}.bam', 'insert, update')`,
+      [appRole],
+    );
+    if (rows[0].count > 0) throw foreignRows('bam', `status <> 'completed'`, rows[0].count);
+  }
+  if (queue) {
+    const foreign = `partition or table_name <> 'job_common'`;
+    const { rows } = await client.query(
+      `select count(*)::integer as count from ${jobSchemaName}.queue where ${foreign}`,
+    );
+    if (rows[0].count > 0) throw foreignRows('queue', foreign, rows[0].count);
+  }
+}
+
+function foreignRows(table: string, condition: string, count: number): ForeignRowsError {
+  return new ForeignRowsError(
+    `${jobSchemaName}.${table} holds ${count} rows that Latchkey did not write and that would be run as the owner. ` +
+      `Look at them, find out who knows the application role's password, then: ` +
+      `delete from ${jobSchemaName}.${table} where ${condition}`,
+  );
 }
 
 /**

@@ -78,7 +78,7 @@ describe('rebuild', () => {
     expect(await compareAs(database.appUrl)).toMatchObject({ count: 0 });
 
     const { rows } = await owner.query(
-      `select tablename from pg_tables where schemaname = 'latchkey_scratch'`,
+      `select tablename from pg_tables where schemaname like 'pg_temp%'`,
     );
     expect(rows).toEqual([]);
   });
