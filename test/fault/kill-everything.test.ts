@@ -9,6 +9,7 @@ import { loadServerSecrets } from '../../src/platform/server-secrets.ts';
 import { SubjectKeys } from '../../src/platform/subject-cipher.ts';
 import { rebuildAndCompare } from '../../src/projections/rebuild.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
+import { breaches } from '../support/acknowledged-breaches.ts';
 import { Acknowledgements, type SessionRecord } from '../support/acknowledgements.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { LoadClient } from '../support/fault-load.ts';
@@ -73,33 +74,6 @@ async function killEverything(): Promise<void> {
     if (Math.random() < 0.5) await new Promise((resolve) => setTimeout(resolve, Math.random() * 8));
   }
   await Promise.all(ended);
-}
-
-interface StoredSession {
-  readonly session_id: string;
-  readonly generation: number;
-  readonly status: string;
-}
-
-/** Each breach of "answered means durable", or of "nobody is logged out falsely", in words. */
-async function breaches(acknowledgements: Acknowledgements): Promise<string[]> {
-  const { rows } = await withClient(postgres.ownerUrl, (client) =>
-    client.query<StoredSession>('select session_id, generation, status from latchkey.sessions'),
-  );
-  const stored = new Map(rows.map((row) => [row.session_id, row]));
-  const found: string[] = [];
-  for (const record of acknowledgements.sessions.values()) {
-    const row = stored.get(record.sessionId);
-    if (row === undefined) found.push(`login of ${record.sessionId} is lost`);
-    else if (row.generation < record.generation) {
-      found.push(`${record.sessionId}: generation ${row.generation} < ${record.generation}`);
-    } else if (record.logoutAcknowledged && row.status === 'live') {
-      found.push(`logout of ${record.sessionId} is lost`);
-    } else if (row.status !== 'live' && !record.logoutSent && !record.maybeSuperseded) {
-      found.push(`${record.sessionId} ended without a cause: ${row.status}`);
-    }
-  }
-  return found;
 }
 
 /** Every acknowledged refresh token still works, or its session has ended; ended ones are refused on every node. */
@@ -203,12 +177,12 @@ it(`given ${kills} kill -9 of everything at random moments, all that was answere
     for (const client of people) client.stop();
     await running;
     await postgres.restart();
-    expect(await breaches(acknowledgements), `after kill ${kill}`).toEqual([]);
+    expect(await breaches(postgres.ownerUrl, acknowledgements), `after kill ${kill}`).toEqual([]);
     await startAll();
   }
   const { sessions, counts } = acknowledgements;
   expect(await tokenBreaches(sessions.values())).toEqual([]);
-  expect(await breaches(acknowledgements)).toEqual([]);
+  expect(await breaches(postgres.ownerUrl, acknowledgements)).toEqual([]);
   await Promise.all([...nodes, worker].map((each) => each.kill9()));
   await expectLogIntact();
   const { events, count, differences } = await rebuildEqualsLive();

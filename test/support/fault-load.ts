@@ -1,6 +1,8 @@
 import type { Acknowledgements, SessionRecord } from './acknowledgements.ts';
 import { type Answer, type FaultNode, faultPassword } from './fault-node.ts';
 
+type Callable = Pick<FaultNode, 'call'>;
+
 /** One person at a keyboard: logs in, refreshes and logs out, one thing at a time, on whichever node is there. */
 export class LoadClient {
   readonly #email: string;
@@ -15,7 +17,7 @@ export class LoadClient {
     this.#unexpected = unexpected;
   }
 
-  async run(nodes: readonly FaultNode[]): Promise<void> {
+  async run(nodes: readonly Callable[]): Promise<void> {
     this.#stopped = false;
     while (!this.#stopped) {
       const node = nodes[Math.floor(Math.random() * nodes.length)]!;
@@ -31,7 +33,7 @@ export class LoadClient {
     this.#stopped = true;
   }
 
-  async #logIn(node: FaultNode): Promise<void> {
+  async #logIn(node: Callable): Promise<void> {
     const deviceType = Math.random() < 0.5 ? 'web' : 'mobile';
     for (const record of this.#live) {
       if (deviceType === 'mobile' && record.deviceType === 'mobile') record.maybeSuperseded = true;
@@ -44,7 +46,7 @@ export class LoadClient {
     if (this.#live.length > 8) this.#live.shift();
   }
 
-  async #refresh(node: FaultNode, session: SessionRecord): Promise<void> {
+  async #refresh(node: Callable, session: SessionRecord): Promise<void> {
     const body = { refresh_token: session.refreshToken };
     const answer = await this.#send(
       200,
@@ -56,7 +58,7 @@ export class LoadClient {
     else this.#acknowledgements.refreshed(session, answer.body);
   }
 
-  async #logOut(node: FaultNode, session: SessionRecord): Promise<void> {
+  async #logOut(node: Callable, session: SessionRecord): Promise<void> {
     session.logoutSent = true;
     const body = { refresh_token: session.refreshToken };
     const answer = await this.#send(204, node.call('POST', '/auth/logout', { body }));

@@ -52,7 +52,7 @@ export async function startFaultNode(options: FaultOptions): Promise<FaultNode> 
   const { process: running, ready } = await start('serve', options);
   const { port, metrics_port: metricsPort } = ready as { port: number; metrics_port: number };
   const url = `http://127.0.0.1:${port}`;
-  return { ...running, port, metricsPort, url, call: (...args) => call(url, ...args) };
+  return { ...running, port, metricsPort, url, call: (...args) => callAt(url, ...args) };
 }
 
 /** `latchkey worker`. */
@@ -129,7 +129,8 @@ async function readyLine(
   }
 }
 
-async function call(
+/** Rejects only when there is no HTTP answer at all. */
+export async function callAt(
   url: string,
   method: string,
   target: string,
@@ -162,7 +163,7 @@ export async function expectStatus(status: number, answer: Promise<Answer>): Pro
   throw new Error(`${actual.status} instead of ${status}: ${JSON.stringify(actual.body)}`);
 }
 
-export async function registerUser(node: FaultNode, email: string): Promise<void> {
+export async function registerUser(node: Pick<FaultNode, 'call'>, email: string): Promise<void> {
   const body = { email, password: faultPassword };
   await expectStatus(201, node.call('POST', '/auth/register', { body }));
 }

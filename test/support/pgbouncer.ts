@@ -13,10 +13,10 @@ export interface PgBouncer {
 
 const nobody = 65_534;
 
-/** A real PgBouncer in transaction mode in front of `target`. It refuses to be root. */
+/** A real PgBouncer, in transaction mode unless told otherwise, in front of `target`. It refuses to be root. */
 export async function startPgBouncer(
   target: string,
-  { preparedStatements, program = '/usr/local/bin/pgbouncer' }: Options,
+  { preparedStatements, mode = 'transaction', program = '/usr/local/bin/pgbouncer' }: Options,
 ): Promise<PgBouncer> {
   const { hostname, port: serverPort, username, password } = new URL(target);
   const directory = mkdtempSync(path.join(tmpdir(), 'latchkey-pgbouncer-'));
@@ -31,7 +31,7 @@ export async function startPgBouncer(
     'pgbouncer.ini',
     `[databases]\n* = host=${hostname} port=${serverPort}\n[pgbouncer]
 listen_addr = 127.0.0.1\nlisten_port = ${port}\nunix_socket_dir =\nauth_type = trust
-auth_file = ${users}\npool_mode = transaction\ndefault_pool_size = 8
+auth_file = ${users}\npool_mode = ${mode}\ndefault_pool_size = 8
 ${preparedStatements === null ? '' : `max_prepared_statements = ${preparedStatements}`}\n`,
   );
   const asRoot = process.getuid?.() === 0;
@@ -56,6 +56,7 @@ ${preparedStatements === null ? '' : `max_prepared_statements = ${preparedStatem
 interface Options {
   /** `max_prepared_statements`; 0 is what releases before 1.21 do. Null: left out. */
   readonly preparedStatements: number | null;
+  readonly mode?: 'transaction' | 'session';
   readonly program?: string;
 }
 
