@@ -1,6 +1,6 @@
 import { type Api, startApi } from '../api/serve.ts';
 import { type Config, loadConfig } from '../platform/config.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { loadKeyRing } from '../platform/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/key-wrap.ts';
 import { createLogger, type Logger } from '../platform/logging.ts';
@@ -14,6 +14,7 @@ import {
   type AdministratorCredentials,
   administratorCredentials,
 } from './administrator-credentials.ts';
+import { keepRunning } from './keep-running.ts';
 import { untilStopped } from './shutdown.ts';
 
 /** Everything on loopback with one command: what `npm start` runs. */
@@ -69,36 +70,7 @@ async function startDatabase(config: Config, log: Logger): Promise<Database> {
   }
   return {
     appUrl: postgres.urlFor(config.databaseAppRole, postgres.appPassword),
-    stop: keepRunning(postgres, config, log),
-  };
-}
-
-/**
- * Starts Postgres again, on the same port, whenever it ends by itself; the service recovers as it
- * would from any other loss of its database. Answers the function that ends both.
- */
-function keepRunning(first: EmbeddedPostgres, config: Config, log: Logger): () => Promise<void> {
-  let current = first;
-  let stopping = false;
-  const restart = async () => {
-    await current.ended;
-    if (stopping) return;
-    log.error({}, 'embedded Postgres has ended: starting it again');
-    await current.stop();
-    current = await startEmbeddedPostgres({ dataDir: config.dataDir, logger: log });
-    watch();
-  };
-  const watch = () => {
-    restart().catch((error: unknown) => {
-      log.fatal({ err: error }, 'embedded Postgres does not start again: the service ends');
-      process.exitCode = 1;
-      process.kill(process.pid, 'SIGTERM');
-    });
-  };
-  watch();
-  return () => {
-    stopping = true;
-    return current.stop();
+    stop: keepRunning(postgres, { dataDir: config.dataDir, log }),
   };
 }
 

@@ -100,7 +100,7 @@ async function start(port: number): Promise<ChildProcess> {
 }
 
 // Fails when a zombie's pid file stays, or a server that was left behind is not stopped.
-it(`B5: given ${rounds} kill -9 of everything whose parent reaps nothing, each start is ready and nothing is lost`, async () => {
+it(`B5: given ${rounds} kill -9 with zombies kept, each start is ready and nothing is lost`, async () => {
   const port = await choosePort(path.join(dataDir, 'api-port'));
   const node = { call: callAt.bind(null, `http://127.0.0.1:${port}`) };
   const acknowledgements = new Acknowledgements();
@@ -128,7 +128,8 @@ it(`B5: given ${rounds} kill -9 of everything whose parent reaps nothing, each s
   }
   const { counts } = acknowledgements;
   console.log(
-    `${rounds} rounds, ${zombies} zombies kept; acknowledged: ${counts.logins} logins, ${counts.refreshes} refreshes, ${counts.logouts} logouts; ${counts.unanswered} unanswered`,
+    `${rounds} rounds, ${zombies} zombies kept; acknowledged: ${counts.logins} logins, ` +
+      `${counts.refreshes} refreshes, ${counts.logouts} logouts; ${counts.unanswered} unanswered`,
   );
   expect(zombies).toBeGreaterThan(rounds * 2);
   expect(unexpected).toEqual([]);

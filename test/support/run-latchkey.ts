@@ -46,7 +46,7 @@ export async function runLatchkey(
   env: Env,
   options: { readonly uid?: number; readonly cwd?: string } = {},
 ): Promise<Run> {
-  const child = start(args, env, options);
+  const child = start(args, env, { ...options, lifeMs: lifeMsMax });
   let stdout = '';
   let stderr = '';
   child.stdout!.on('data', (chunk) => (stdout += chunk));
@@ -83,14 +83,13 @@ export async function startLatchkey(args: readonly string[], env: Env): Promise<
 function start(
   args: readonly string[],
   env: Env,
-  { uid, cwd = root }: { readonly uid?: number; readonly cwd?: string },
+  { uid, cwd = root, lifeMs }: { uid?: number; cwd?: string; lifeMs?: number },
 ): ChildProcess {
   return spawn(process.execPath, [command, ...args], {
     cwd,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: lifeMsMax,
-    killSignal: 'SIGKILL',
+    ...(lifeMs === undefined ? {} : { timeout: lifeMs, killSignal: 'SIGKILL' }),
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
 }
