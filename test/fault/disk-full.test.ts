@@ -20,7 +20,7 @@ describe.skipIf(!mounted)('a disk of its own', () => {
   });
 
   // Fails when nobody looks at the disk, or at a Postgres that stays without answering.
-  it('B6: given a full disk that is freed, it says so, and is ready again or has ended', async () => {
+  it('B6: a full disk is said; when it is freed, the service is ready or has ended', async () => {
     const env = { DATA_DIR: path.join(disk, 'data'), PORT: '0', METRICS_PORT: '0' };
     service = await startLatchkey(['dev'], { ...env, RATE_LIMITS: 'off', KEY_ALGORITHM: 'ES256' });
     const { lines, child } = service;

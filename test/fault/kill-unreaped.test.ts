@@ -100,7 +100,7 @@ async function start(port: number): Promise<ChildProcess> {
 }
 
 // Fails when a zombie's pid file stays, or a server that was left behind is not stopped.
-it(`B5: given ${rounds} kill -9 with zombies kept, each start is ready and nothing is lost`, async () => {
+it(`B5: given ${rounds} kill -9 with zombies kept, each start is ready, nothing lost`, async () => {
   const port = await choosePort(path.join(dataDir, 'api-port'));
   const node = { call: callAt.bind(null, `http://127.0.0.1:${port}`) };
   const acknowledgements = new Acknowledgements();

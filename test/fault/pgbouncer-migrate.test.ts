@@ -16,6 +16,7 @@ describe('through a real PgBouncer', () => {
 
   // Fails when only the lock's own answer is looked at: it is taken in a session that nobody keeps.
   it('E11: in transaction mode migrate is refused each time and leaves no lock', async () => {
+    bouncer = await startPgBouncer(database.ownerUrl, { preparedStatements: 100 });
     for (const _ of [1, 2]) {
       const run = await runLatchkey(['migrate'], { ...productionEnv, DATABASE_URL: bouncer.url });
       expect(run.code).toBe(1);

@@ -13,7 +13,7 @@ export interface PgBouncer {
 
 const nobody = 65_534;
 
-/** A real PgBouncer, in transaction mode unless told otherwise, in front of `target`. It refuses to be root. */
+/** A real PgBouncer in front of `target`, which refuses to be root. Default: transaction mode. */
 export async function startPgBouncer(
   target: string,
   { preparedStatements, mode = 'transaction', program = '/usr/local/bin/pgbouncer' }: Options,
