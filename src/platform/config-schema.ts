@@ -28,10 +28,14 @@ const url = (protocols: readonly string[], example: string) =>
     return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
   }, `must be a URL such as ${example}`);
 
-const postgresUrl = url(
-  ['postgres:', 'postgresql:'],
-  'postgres://user:password@host:5432/latchkey',
-);
+const postgresUrl = z
+  .string()
+  .refine(
+    (text) => !/^[^/]+:\/\/[^/]*,/.test(text),
+    'names several hosts, and Latchkey follows one: give the address that always leads to the ' +
+      'primary, such as that of HAProxy, of Patroni or of a service name',
+  )
+  .pipe(url(['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/latchkey'));
 
 const issuer = url(['http:', 'https:'], 'https://auth.example.com')
   .refine((text) => {

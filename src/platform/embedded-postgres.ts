@@ -16,6 +16,7 @@ import {
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { requireSameMajor } from './cluster-version.ts';
 import { ensureDataDirectory } from './data-directory.ts';
 import { acquireDirectoryLock } from './directory-lock.ts';
 import { choosePort } from './free-port.ts';
@@ -85,8 +86,10 @@ export async function startEmbeddedPostgres(
     for (const left of readdirSync(dataDir).filter((name) => name.startsWith(stagingPrefix))) {
       rmSync(path.join(dataDir, left), { recursive: true });
     }
-    if (existsSync(cluster)) launcher.handOver(cluster);
-    else await initialise(launcher, cluster, password);
+    if (existsSync(cluster)) {
+      launcher.handOver(cluster);
+      requireSameMajor(cluster, await run(launcher, 'postgres', ['--version']));
+    } else await initialise(launcher, cluster, password);
     const server = await start(launcher, cluster, password, options);
     let stopping: Promise<void> | undefined;
     const stop = () => {
@@ -152,7 +155,7 @@ async function initialise(
   }
 }
 
-async function run(launcher: PostgresLauncher, program: string, args: string[]): Promise<void> {
+async function run(launcher: PostgresLauncher, program: string, args: string[]): Promise<string> {
   const command = launcher.command(program, args);
   const child = spawn(command.file, command.args, {
     ...launcher.spawnOptions,
@@ -165,6 +168,7 @@ async function run(launcher: PostgresLauncher, program: string, args: string[]):
   child.stderr.on('data', (chunk) => (output += chunk));
   const code = await exitOf(child);
   if (code !== 0) throw new Error(`${program} failed (${code}): ${output.trim()}`);
+  return output;
 }
 
 /** Nothing of ours is Postgres' business: no PG* variable, no secret. */

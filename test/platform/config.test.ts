@@ -192,6 +192,21 @@ describe('B10: names that are almost ours', () => {
   });
 });
 
+// Patroni's defaults: a leader is lost after `ttl`, seen within `loop_wait`, and 5 s go to the change.
+test('F3: the default lease outlives a failover under the defaults of Patroni', () => {
+  const [ttl, loopWait, change] = [30, 10, 5];
+  expect(loadConfig({}).leaseSeconds).toBeGreaterThan(ttl + loopWait + change);
+});
+
+describe('F19: a database URL with several hosts', () => {
+  test('is refused with what to give instead', () => {
+    expect(() => loadConfig({ DATABASE_URL: 'postgres://u:p@one:5432,two:5432/latchkey' })).toThrow(
+      /DATABASE_URL names several hosts.*always leads to the primary/,
+    );
+    expect(() => loadConfig({ DATABASE_URL: 'postgres://u:a%2Cb@one/latchkey' })).not.toThrow();
+  });
+});
+
 describe('E13: an IPv6 host', () => {
   test.each(['::1', '[::1]'])('E13: HOST=%s stands in brackets in URLs', (host) => {
     expect(loadConfig({ HOST: host })).toMatchObject({
