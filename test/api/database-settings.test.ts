@@ -94,15 +94,19 @@ describe('start-up refuses, with the statement that mends it', () => {
   };
 
   it.each([
-    ['F1', "set default_transaction_isolation = 'serializable'", 'default_transaction_isolation'],
-    ['F1', 'set default_transaction_read_only = on', 'default_transaction_read_only is on'],
-    ['F1', "set datestyle = 'SQL'", 'DateStyle is SQL'],
-    ['F1', 'set exit_on_error = on', 'exit_on_error is on'],
-    // What pg_restore leaves of the role's settings.
-    ['F16', 'reset all', 'statement_timeout is 0 ms'],
-  ])('%s: %s', async (_, setting, message) => {
+    ["set default_transaction_isolation = 'serializable'", 'default_transaction_isolation'],
+    ['set default_transaction_read_only = on', 'default_transaction_read_only is on'],
+    ["set datestyle = 'SQL'", 'DateStyle is SQL'],
+    ['set exit_on_error = on', 'exit_on_error is on'],
+  ])('F1: %s', async (setting, message) => {
     const said = await refusal(setting);
     expect(said).toContain(message);
+    expect(said).toContain('latchkey migrate');
+  });
+
+  it('F16: a role without its settings, as pg_restore leaves it', async () => {
+    const said = await refusal('reset all');
+    expect(said).toContain('statement_timeout is 0 ms');
     expect(said).toContain('latchkey migrate');
   });
 });
