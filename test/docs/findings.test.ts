@@ -38,7 +38,12 @@ describe('the page of findings', () => {
   it('names only files with a test of that row', () => {
     const wrong = findings().flatMap(({ row, tests: named }) =>
       named
-        .filter((path) => !new RegExp(`['"\`](?:[A-F]\\d+b?, )*${row}(?:, [A-F]\\d+b?)*: `).test(tests.get(path) ?? ''))
+        .filter(
+          (path) =>
+            !new RegExp(`['"\`](?:[A-F]\\d+b?, )*${row}(?:, [A-F]\\d+b?)*: `).test(
+              tests.get(path) ?? '',
+            ),
+        )
         .map((path) => `${row}: ${path}`),
     );
     expect(wrong).toEqual([]);
