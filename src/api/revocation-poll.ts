@@ -4,15 +4,18 @@ import type { LogGuard } from '../eventlog/log-guard.ts';
 import { LogIdentityError } from '../eventlog/log-identity.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { type RecordSeal, type SealedReaders, sealedReaders } from '../eventlog/record-seal.ts';
-import { emptySnapshot, type Moment, readMoment, type Snapshot } from '../eventlog/snapshot.ts';
+import { type Moment, readMoment } from '../eventlog/snapshot.ts';
 import type { KeyWrap } from '../platform/key-wrap.ts';
 import type { Logger } from '../platform/logging.ts';
 import { listClients } from '../projections/client.ts';
 import { findIssuerKeyset } from '../projections/keyset.ts';
 import {
   findRevocations,
-  placeAfter,
+  greatestXactRead,
+  nextPass,
+  nothingRead,
   type RevocationPlace,
+  type RevocationsRead,
   type RevocationTarget,
 } from '../projections/revocation.ts';
 import type { Instant } from '../verifier/lease.ts';
@@ -44,11 +47,12 @@ const pagingMs = 500;
 /** How often the newest events are looked at when none of them revokes anything. */
 const lookMs = 250;
 
-/** A pass over all revocations committed since `seen`; many of them take several polls. */
+/** A pass over all revocations committed since the last one; many of them take several polls. */
 interface Scan {
   after: RevocationPlace;
-  /** Transactions that were under way at `seen`, until they were looked at. */
+  /** Transactions that were under way at the end of the last pass, until they were looked at. */
   open: readonly string[];
+  greatestXact: string;
   /** What has been seen once this pass is through. */
   readonly moment: Moment;
   readonly start: Instant;
@@ -57,13 +61,13 @@ interface Scan {
 /**
  * Keeps a node's memory current. Each poll asks for the revocations of every transaction that was
  * committed since the snapshot of the last one, in whatever order they were: an append held open
- * delays nobody's logout, and nothing is read twice because of it.
+ * delays nobody's logout, and nothing is read twice because of it. `nextPass` says where it begins.
  */
 export class RevocationPoll {
   readonly #options: RevocationPollOptions;
   #generation: number | null = null;
-  /** The moment up to which every commit was applied. */
-  #seen: Snapshot = emptySnapshot;
+  /** Up to where every commit was applied. */
+  #seen: RevocationsRead = nothingRead;
   /** Its text, while nothing that was read since would have to be read again. */
   #seenText: string | null = null;
   #scan: Scan | null = null;
@@ -146,12 +150,13 @@ export class RevocationPoll {
       // A node whose clock is ahead must not forget what still counts by the database's.
       this.#options.memory.revocations.prune(Math.min(start.now, moment.at), 0.01);
       if (moment.text === this.#seenText) return start;
-      this.#scan = { after: placeAfter(this.#seen), open: this.#seen.open, moment, start };
+      const { greatestXact } = this.#seen;
+      this.#scan = { ...nextPass(this.#seen), greatestXact, moment, start };
     }
     const scan = this.#scan;
     if (!(await this.#apply(client, scan))) return null;
     this.#scan = null;
-    this.#seen = scan.moment.snapshot;
+    this.#seen = { snapshot: scan.moment.snapshot, greatestXact: scan.greatestXact };
     this.#seenText = scan.moment.text;
     return scan.start;
   }
@@ -167,7 +172,7 @@ export class RevocationPoll {
     });
     const server = rows[0]!.server as string;
     if (server !== this.#server) {
-      this.#seen = emptySnapshot;
+      this.#seen = nothingRead;
       this.#scan = null;
       this.#server = server;
     }
@@ -191,6 +196,8 @@ export class RevocationPoll {
       }
       for (const { pos } of page.revocations) seen.push(pos);
       next = page.next;
+      const { snapshot } = scan.moment;
+      scan.greatestXact = greatestXactRead(scan.greatestXact, snapshot, page.revocations);
       scan.open = [];
       scan.after = next ?? scan.after;
     } while (next !== null && performance.now() < pauseAt);

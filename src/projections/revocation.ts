@@ -7,7 +7,7 @@ import type { UserEvent } from '../domain/user/events.ts';
 import type { RevocationRow } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
-import type { Snapshot } from '../eventlog/snapshot.ts';
+import { emptySnapshot, type Snapshot } from '../eventlog/snapshot.ts';
 import { fromTimestamp, toTimestamp } from './columns.ts';
 
 /**
@@ -93,6 +93,7 @@ export function revocationRow(
 
 export interface PositionedRevocation extends Revocation {
   readonly pos: number;
+  readonly xact: string;
 }
 
 /** A place among the revocations in the order of their transactions. */
@@ -107,9 +108,44 @@ export interface RevocationPage {
   readonly next: RevocationPlace | null;
 }
 
-/** Where a reader that has seen `snapshot` begins. */
-export function placeAfter({ nextXact }: Snapshot): RevocationPlace {
-  return { xact: nextXact, pos: -1 };
+/** How far a reader has come. */
+export interface RevocationsRead {
+  /** All that was committed by then was read. */
+  readonly snapshot: Snapshot;
+  /** The greatest id before the end of the snapshot under which an entry was read. */
+  readonly greatestXact: string;
+}
+
+export const nothingRead: RevocationsRead = { snapshot: emptySnapshot, greatestXact: '0' };
+
+/** `greatest`, or a greater one of `page`, which was read in the pass up to `snapshot`. */
+export function greatestXactRead(
+  greatest: string,
+  snapshot: Snapshot,
+  page: readonly PositionedRevocation[],
+): string {
+  const end = BigInt(snapshot.nextXact);
+  const xacts = page.map(({ xact }) => BigInt(xact)).filter((xact) => xact < end);
+  return String(xacts.reduce((most, xact) => (xact > most ? xact : most), BigInt(greatest)));
+}
+
+/**
+ * Where the next pass begins. Not at the end of the snapshot: a server that crashes gives ids out
+ * again that it had given since its last write to disk, and a snapshot may have seen them as ended.
+ * An id under which something was committed, and each one below it, is never given out again, and
+ * between it and the end of the snapshot there is nothing that was read. Ids beyond that end are of
+ * another server (a restored dump): its own begin at the end.
+ */
+export function nextPass({ snapshot, greatestXact }: RevocationsRead): {
+  readonly after: RevocationPlace;
+  readonly open: readonly string[];
+} {
+  const [end, greatest] = [BigInt(snapshot.nextXact), BigInt(greatestXact)];
+  const first = greatest < end ? greatest + 1n : end;
+  return {
+    after: { xact: String(first), pos: -1 },
+    open: snapshot.open.filter((xact) => BigInt(xact) < first),
+  };
 }
 
 /**
@@ -134,6 +170,7 @@ export async function findRevocations(
   return {
     revocations: rows.map((row) => ({
       pos: safeInteger(row.pos),
+      xact: row.xact as string,
       targetKind: row.target_kind as RevocationTarget,
       target: row.target as string,
       epoch: row.epoch as number | null,

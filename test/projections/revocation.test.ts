@@ -1,9 +1,18 @@
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Queryable } from '../../src/eventlog/queryable.ts';
-import { emptySnapshot, readMoment } from '../../src/eventlog/snapshot.ts';
-import { findRevocations, placeAfter } from '../../src/projections/revocation.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { readMoment } from '../../src/eventlog/snapshot.ts';
+import {
+  findRevocations,
+  greatestXactRead,
+  nextPass,
+  nothingRead,
+} from '../../src/projections/revocation.ts';
+import {
+  createTestDatabase,
+  startPrivatePostgres,
+  type TestDatabase,
+} from '../support/postgres.ts';
 import { seededRandom } from './ingredients.ts';
 
 let database: TestDatabase;
@@ -18,8 +27,9 @@ afterEach(async () => {
   await database.drop();
 });
 
-async function connect(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: database.ownerUrl });
+async function connect(connectionString = database.ownerUrl): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => {});
   await client.connect();
   clients.push(client);
   return client;
@@ -37,10 +47,14 @@ async function revoke(client: pg.Client, target: string): Promise<void> {
 /** Follows the revocations as a node does, page by page from moment to moment. */
 class Follower {
   readonly found: string[] = [];
-  readonly #client: pg.Client;
-  #seen = emptySnapshot;
+  #client: pg.Client;
+  #seen = nothingRead;
 
   constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  reconnect(client: pg.Client): void {
     this.#client = client;
   }
 
@@ -49,14 +63,16 @@ class Follower {
     const client = this.#client as unknown as Queryable;
     const { snapshot } = await readMoment(client);
     const before = this.found.length;
-    let [after, open] = [placeAfter(this.#seen), this.#seen.open];
+    let { after, open } = nextPass(this.#seen);
+    let { greatestXact } = this.#seen;
     for (;;) {
       const page = await findRevocations(client, { after, open, limit });
       this.found.push(...page.revocations.map(({ target }) => target));
+      greatestXact = greatestXactRead(greatestXact, snapshot, page.revocations);
       if (page.next === null) break;
       [after, open] = [page.next, []];
     }
-    this.#seen = snapshot;
+    this.#seen = { snapshot, greatestXact };
     return this.found.length - before;
   }
 }
@@ -104,6 +120,42 @@ describe('following the revocations', () => {
     await bulk.query('commit');
     await follower.poll();
     expect(new Set(follower.found).size).toBe(11);
+  });
+
+  // Fails when the reader goes on from the first id that its last snapshot had not seen given out.
+  it('misses no commit under an id that was given out before a crash and is given out again', async () => {
+    const server = await startPrivatePostgres({ settings: { wal_writer_delay: '10s' } });
+    try {
+      const [appender, aborted] = [await connect(server.ownerUrl), await connect(server.ownerUrl)];
+      const follower = new Follower(await connect(server.ownerUrl));
+      await revoke(appender, 'before the crash');
+      const startOf = async (client: pg.Client) =>
+        (await client.query('select pg_postmaster_start_time()::text as at')).rows[0].at;
+      const started = await startOf(appender);
+      const idOf = async (client: pg.Client) =>
+        BigInt((await client.query('select pg_current_xact_id()::text as id')).rows[0].id);
+      await aborted.query('begin');
+      const abortedId = await idOf(aborted);
+      await aborted.query('rollback');
+      await follower.poll();
+
+      // One backend is killed, as the kernel does when memory is short; the postmaster lives on.
+      const { rows } = await aborted.query('select pg_backend_pid() as pid');
+      process.kill(rows[0].pid, 'SIGKILL');
+      const again = await vi.waitUntil(() => connect(server.ownerUrl).catch(() => null), 15_000);
+      follower.reconnect(again);
+      expect(await startOf(again)).toBe(started);
+      await again.query('begin');
+      expect(await idOf(again)).toBe(abortedId);
+      await revoke(again, 'after the crash');
+      await again.query('commit');
+
+      expect(await follower.poll()).toBe(1);
+      expect(follower.found).toEqual(['before the crash', 'after the crash']);
+    } finally {
+      await Promise.all(clients.splice(0).map((client) => client.end().catch(() => {})));
+      await server.remove();
+    }
   });
 
   it('misses no commit of many that overlap, where a reader of higher positions does', async () => {
