@@ -27,6 +27,8 @@ export interface RateLimits {
    * attempt that is refused is not counted.
    */
   take(budget: Budget, payers: Payers): Spent;
+  /** Raises `rate_limited` when there is no room for one attempt; counts nothing. */
+  requireRoom(budget: Budget, payers: Payers): void;
 }
 
 export interface RateLimitsOptions {
@@ -44,7 +46,7 @@ export interface RateLimitsOptions {
  */
 export function createRateLimits(options: RateLimitsOptions): RateLimits {
   const nothing: Spent = { giveBack: () => {} };
-  if (!options.enabled) return { take: () => nothing };
+  if (!options.enabled) return { take: () => nothing, requireRoom: () => {} };
   const table = options.budgets ?? budgets;
   const sketches = new Map<number, SlidingCounts>();
   for (const { windowSeconds } of Object.values(table).flat()) {
@@ -52,27 +54,31 @@ export function createRateLimits(options: RateLimitsOptions): RateLimits {
     const now = options.now === undefined ? {} : { now: options.now };
     sketches.set(windowSeconds, new SlidingCounts({ windowMs: windowSeconds * 1000, ...now }));
   }
+  const chargesOf = (budget: Budget, payers: Payers) =>
+    table[budget].flatMap(({ per, count, windowSeconds }) => {
+      const payer = payerOf(per, payers);
+      if (payer === null) return [];
+      const sketch = sketches.get(windowSeconds)!;
+      return [{ sketch, key: `${budget} ${per} ${payer}`, limit: count }];
+    });
+  const roomFor = (budget: Budget, payers: Payers) => {
+    const charges = chargesOf(budget, payers);
+    const waits = charges.map(({ sketch, key, limit }) => sketch.waitMs(key, limit));
+    const waitMs = Math.max(0, ...waits);
+    if (waitMs === 0) return charges;
+    options.onLimited?.(budget);
+    throw new LatchkeyError('rate_limited', {
+      retryAfterSeconds: Math.max(1, Math.ceil((waitMs - roundingMs) / 1000)),
+      detail: `budget ${budget}`,
+    });
+  };
   return {
     take(budget, payers) {
-      const charges = table[budget].flatMap(({ per, count, windowSeconds }) => {
-        const payer = payerOf(per, payers);
-        if (payer === null) return [];
-        const sketch = sketches.get(windowSeconds)!;
-        return [{ sketch, key: `${budget} ${per} ${payer}`, limit: count }];
-      });
-      const waitMs = Math.max(
-        0,
-        ...charges.map(({ sketch, key, limit }) => sketch.waitMs(key, limit)),
-      );
-      if (waitMs > 0) {
-        options.onLimited?.(budget);
-        throw new LatchkeyError('rate_limited', {
-          retryAfterSeconds: Math.max(1, Math.ceil((waitMs - roundingMs) / 1000)),
-          detail: `budget ${budget}`,
-        });
-      }
-      const counted = charges.map(({ sketch, key }) => [sketch, sketch.add(key)] as const);
-      return once(counted);
+      const charges = roomFor(budget, payers);
+      return once(charges.map(({ sketch, key }) => [sketch, sketch.add(key)] as const));
+    },
+    requireRoom(budget, payers) {
+      roomFor(budget, payers);
     },
   };
 }

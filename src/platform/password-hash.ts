@@ -19,6 +19,11 @@ export interface PasswordHasherOptions {
   readonly onShed?: (reason: ShedReason) => void;
 }
 
+export interface CheckTurn extends Turn {
+  /** Called when the turn has come, before the password is compared; what it throws ends the turn. */
+  readonly onBegin?: () => void;
+}
+
 export interface PasswordCheck {
   readonly matches: boolean;
   /**
@@ -37,7 +42,7 @@ export interface PasswordHasher {
   /** A PHC string. Throws `unavailable` when it is shed. */
   hash(password: string, turn: Turn): Promise<string>;
   /** Costs the same when there is no hash to compare with. Throws `unavailable` when it is shed. */
-  verify(hash: string | null, password: string, turn: Turn): Promise<PasswordCheck>;
+  verify(hash: string | null, password: string, turn: CheckTurn): Promise<PasswordCheck>;
   readonly running: number;
   readonly queued: number;
 }
@@ -66,7 +71,10 @@ export function createPasswordHasher({
     },
 
     async verify(hash, password, turn) {
-      const matches = await queue.run(turn, () => argon2Verify(hash ?? dummyHash, password));
+      const matches = await queue.run(turn, async () => {
+        turn.onBegin?.();
+        return argon2Verify(hash ?? dummyHash, password);
+      });
       if (!matches || hash === null) return { matches: false, needsRehash: false };
       return { matches, needsRehash: isOutdated(hash, memoryKib) };
     },

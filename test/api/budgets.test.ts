@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Budget, budgets } from '../../src/api/budgets.ts';
+import { type Budget, budgets, type Rule } from '../../src/api/budgets.ts';
 import { createRateLimits } from '../../src/api/rate-limits.ts';
 import type { ReadinessProbe } from '../../src/api/readiness.ts';
 import type { Route } from '../../src/api/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
-import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -16,8 +16,17 @@ afterAll(() => api.stop());
 
 /** The limits as shipped, at a clock that stands: no budget comes back on a slow machine. */
 function stopTheClock(): void {
-  const { take } = createRateLimits({ enabled: true, now: () => 0 });
-  vi.spyOn(api.services.rateLimits, 'take').mockImplementation(take);
+  limit(api, {});
+}
+/** As shipped, but for some. */
+function limit(node: TestApi, change: Partial<Record<Budget, readonly Rule[]>>): void {
+  const limits = createRateLimits({
+    enabled: true,
+    budgets: { ...budgets, ...change },
+    now: () => 0,
+  });
+  vi.spyOn(node.services.rateLimits, 'take').mockImplementation(limits.take);
+  vi.spyOn(node.services.rateLimits, 'requireRoom').mockImplementation(limits.requireRoom);
 }
 afterEach(() => vi.restoreAllMocks());
 
@@ -136,5 +145,49 @@ describe('C2: wrong passwords from one address', () => {
     }
     expect(statuses).toEqual([...Array(20).fill(401), ...Array(5).fill(429)]);
     expect(verify).toHaveBeenCalledTimes(20);
+  });
+});
+
+describe('C2: honest users of one address', () => {
+  const perAddress = (count: number): Rule => ({ per: 'address', count, windowSeconds: 60 });
+
+  // Fails when a login pays for a wrong password while it waits for its hash.
+  it('who log in or register at once do not refuse each other', async () => {
+    const node = await api.anotherNode({ PASSWORD_HASH_MEMORY_KIB: '47104' });
+    const { email } = await node.register();
+    limit(node, { login_failure: [perAddress(8)], register_taken: [perAddress(8)] });
+    const body = { email, password: testPassword, device: { type: 'service' } };
+    const logins = await Promise.all(
+      Array.from({ length: 20 }, () => node.call('POST', '/auth/login', { body })),
+    );
+    expect(logins.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    const registrations = await Promise.all(
+      Array.from({ length: 20 }, () => {
+        const newcomer = { email: anEmail(), password: testPassword };
+        return node.call('POST', '/auth/register', { body: newcomer });
+      }),
+    );
+    expect(registrations.map(({ status }) => status)).toEqual(Array(20).fill(201));
+  });
+
+  // Fails when the limit of strangers is asked before the device token is.
+  it('are let in on a known device when strangers beside them have spent the tries', async () => {
+    const [{ email }, other] = [await api.register(), await api.register()];
+    const { device_token: known } = await api.logIn({ email });
+    const { device_token: ofOther } = await api.logIn({ email: other.email });
+    limit(api, { login_failure: [perAddress(3)] });
+    const tryIt = async (fields: object) => {
+      const body = { email, password: testPassword, ...fields };
+      return (await api.call('POST', '/auth/login', { body })).status;
+    };
+    const verify = vi.spyOn(api.services.hasher, 'verify');
+    for (let n = 0; n < 3; n += 1)
+      expect(await tryIt({ password: 'wrong', email: 'a@b.c' })).toBe(401);
+
+    expect(await tryIt({})).toBe(429);
+    expect(verify).toHaveBeenCalledTimes(3);
+    for (const device_token of ['x', ofOther]) expect(await tryIt({ device_token })).toBe(429);
+    expect(await tryIt({ device_token: known, email: other.email })).toBe(429);
+    expect(await tryIt({ device_token: known })).toBe(200);
   });
 });

@@ -4,6 +4,7 @@ import { newId } from '../../platform/new-id.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
 import { findUser, passwordRows, type UserForCommand } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
+import type { PayTry } from '../failure-budget.ts';
 import { PersonalData } from '../personal-data.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Services } from '../services.ts';
@@ -32,6 +33,7 @@ export async function changePassword(
   services: Services,
   input: ChangePasswordInput,
   context: RequestContext,
+  payTry: PayTry,
 ): Promise<void> {
   const known = await existing(services, input.userId);
   const personal = await PersonalData.of(services.subjectKeys, known.userId, known.subjectKey);
@@ -41,7 +43,7 @@ export async function changePassword(
   const { matches } = await services.hasher.verify(
     known.passwordHash,
     input.currentPassword.normalize('NFC'),
-    turn,
+    { ...turn, onBegin: payTry },
   );
   const hash = matches ? await services.hasher.hash(accepted, turn) : null;
   await services.handler.run(known.userId, () =>

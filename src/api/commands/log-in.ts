@@ -13,6 +13,7 @@ import type { DeviceToken } from '../../projections/device-token.ts';
 import type { SessionRecord } from '../../projections/session.ts';
 import { passwordRows, type UserForCommand } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
+import type { PayTry } from '../failure-budget.ts';
 import { PersonalData } from '../personal-data.ts';
 import { findUserByEmail } from '../queries/user-by-email.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -39,13 +40,15 @@ export interface LogInInput {
 /**
  * Checks the password, then starts a session and ends those that the device policy supersedes, in
  * one transaction that is guarded by the user: of two logins at once, one sees the other.
- * Everything costs the same whether or not the identifier is known. Raises `invalid_credentials`,
+ * Everything costs the same whether or not the identifier is known. `payTry` is called before the
+ * password is compared, unless a known device asks. Raises `invalid_credentials`,
  * `invalid_client`, `forbidden` (a third party), `invalid_request` (audience), `unavailable`.
  */
 export async function logIn(
   services: Services,
   input: LogInInput,
   context: RequestContext,
+  payTry: PayTry,
 ): Promise<IssuedTokens> {
   const audience = grantedAudience(services, input);
   const password = input.password.normalize('NFC');
@@ -55,11 +58,13 @@ export async function logIn(
     const token = user && (await presentedDevice(services.readers, user, input.deviceToken));
     return { known: user, device: token };
   });
-  const turn = {
-    group,
-    preferred: known !== null && goesFirst(known.state, device, services.now()),
-  };
-  const check = await services.hasher.verify(known?.passwordHash ?? null, password, turn);
+  const preferred = known !== null && goesFirst(known.state, device, services.now());
+  const turn = { group, preferred };
+  const check = await services.hasher.verify(known?.passwordHash ?? null, password, {
+    ...turn,
+    // A known device has its own count of failures: what strangers beside it spent is not asked.
+    ...(preferred ? {} : { onBegin: payTry }),
+  });
   if (known === null) {
     // No event: a stranger must not be able to grow the log.
     services.metrics.logins.inc({ outcome: 'refused', reason: 'unknown_identifier' });

@@ -10,6 +10,7 @@ import { sealPersonalData } from '../../platform/subject-cipher.ts';
 import { changeUser, mergeRows } from '../../projections/change.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../projections/user.ts';
 import { networkOf } from '../client-address.ts';
+import type { PayTry } from '../failure-budget.ts';
 import { stateAfterCommand } from '../first-answer.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
@@ -27,6 +28,8 @@ export interface RegisterInput {
   readonly emailVerified: boolean;
   /** From `registrationId`. */
   readonly userId: string;
+  /** Called before the answer may tell of an account. */
+  readonly payTry?: PayTry;
   /** What pays for the registration, where one is needed. */
   readonly invite?: JudgedInvite;
 }
@@ -47,7 +50,7 @@ export function registrationId(
  */
 export async function registerUser(
   services: Services,
-  input: RegisterInput,
+  { userId, ...input }: RegisterInput,
   context: RequestContext,
 ) {
   const email = parseEmail(input.email);
@@ -58,7 +61,6 @@ export async function registerUser(
   }
   const password =
     input.password === null ? null : acceptedPassword(services, input.password, email.address);
-  const userId = input.userId;
   const mac = identifierMac(services.secrets.identifierKey, email.key);
   const turn = { group: networkOf(context.clientAddress) };
   const repeated = { email, password, roles: input.roles };
@@ -66,6 +68,7 @@ export async function registerUser(
   if (replayed !== null) return replayed;
   // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
   const hash = password === null ? null : await services.hasher.hash(password, turn);
+  input.payTry?.();
   if ((await findUserByIdentifier(services.readers, mac)) !== null) {
     await input.invite?.refuseTaken();
     throw new LatchkeyError('conflict', { detail: 'address is taken' });

@@ -77,7 +77,12 @@ export function loginRoutes(services: Services): Route[] {
           // Within the floor: who is over the budget has to wait for each answer.
           () => {
             rateLimits.take('login', payers);
-            return withFailureBudget(rateLimits, payers, () => logIn(services, input, context));
+            return withFailureBudget(
+              rateLimits,
+              payers,
+              (payTry) => logIn(services, input, context, payTry),
+              { isKnown: input.deviceToken !== null },
+            );
           },
           () => metrics.loginFloorOverruns.inc(),
         );

@@ -36,7 +36,9 @@ export function passwordRoutes(services: Services): Route[] {
           config.loginFloorMs,
           context.arrivedAt,
           () =>
-            withFailureBudget(rateLimits, payers, () => changePassword(services, input, context)),
+            withFailureBudget(rateLimits, payers, (payTry) =>
+              changePassword(services, input, context, payTry),
+            ),
           () => metrics.loginFloorOverruns.inc(),
         );
         return reply(204);

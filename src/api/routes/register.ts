@@ -49,8 +49,8 @@ export function registerRoutes(services: Services): Route[] {
           userId,
           ...(invite === undefined ? {} : { invite }),
         };
-        const user = await withTakenBudget(rateLimits, payers, () =>
-          registerUser(services, input, context),
+        const user = await withTakenBudget(rateLimits, payers, (payTry) =>
+          registerUser(services, { ...input, payTry }, context),
         );
         return reply(201, { user });
       },
