@@ -230,7 +230,13 @@ describe('a stream that another transaction holds', () => {
 describe('two lanes', () => {
   test('never carry one stream at once, and keep the order of its commands', async () => {
     const watched = watchedLanes(2);
-    const writer = new Writer({ lanes: watched.lanes, readers: log.pools.readers, seal: testSeal });
+    const { readers } = log.pools;
+    const writer = new Writer({
+      lanes: watched.lanes,
+      readers,
+      seal: testSeal,
+      deadlineMs: 15_000,
+    });
     const ids = Array.from({ length: 5 }, () => newId());
     const appends = Array.from({ length: 200 }, (_, n) =>
       writer.append(commandOf([touch(ids[n % 5]!, 'any'), touch(newId(), 'none')])),
