@@ -114,9 +114,13 @@ describe('the worker', () => {
       session,
     ]);
     const worker = await start();
-    await eventually(async () =>
-      (await jobs('sessions.expire')).some(({ state }) => state === 'active'),
-    );
+    await eventually(async () => {
+      const { rowCount } = await world.pools.readers.query(
+        `select from pg_stat_activity where datname = current_database()
+          and application_name = 'latchkey worker writer' and query like '%latchkey.append%'`,
+      );
+      return rowCount! > 0;
+    });
     const stopped = worker.stop();
     await world.owner.query('commit');
     await stopped;
