@@ -20,16 +20,16 @@ export async function startBenchPostgres(): Promise<BenchPostgres> {
   const postgres = await startEmbeddedPostgres({ dataDir, logger: silent });
   const appRole = 'latchkey_app';
   await migrate({
-    ownerUrl: postgres.url,
+    ownerUrl: postgres.superuserUrl,
     appRole,
     appPassword: postgres.appPassword,
     directory: path.resolve(import.meta.dirname, '../../migrations'),
     logger: silent,
   });
   return {
-    ownerUrl: postgres.url,
+    ownerUrl: postgres.superuserUrl,
     appUrl: postgres.urlFor(appRole, postgres.appPassword),
-    version: await assertDurable(postgres.url),
+    version: await assertDurable(postgres.superuserUrl),
     remove: async () => {
       await postgres.stop();
       rmSync(dataDir, { recursive: true, force: true });

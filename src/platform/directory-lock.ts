@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface DirectoryLock {
   release(): void;
@@ -23,4 +24,19 @@ export function acquireDirectoryLock(file: string): DirectoryLock | undefined {
     throw error;
   }
   return { release: () => database.close() };
+}
+
+const dyingMs = 1_000;
+
+/**
+ * The same, but waits for a holder that was killed: the last of its threads, and with it the lock,
+ * may go a moment after the process looks dead.
+ */
+export async function awaitDirectoryLock(file: string): Promise<DirectoryLock | undefined> {
+  const deadline = performance.now() + dyingMs;
+  for (;;) {
+    const lock = acquireDirectoryLock(file);
+    if (lock !== undefined || performance.now() > deadline) return lock;
+    await delay(20);
+  }
 }

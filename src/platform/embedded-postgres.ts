@@ -18,7 +18,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { requireSameMajor } from './cluster-version.ts';
 import { ensureDataDirectory } from './data-directory.ts';
-import { acquireDirectoryLock } from './directory-lock.ts';
+import { awaitDirectoryLock } from './directory-lock.ts';
 import { choosePort } from './free-port.ts';
 import { createLauncher, type LaunchMode, type PostgresLauncher } from './postgres-binaries.ts';
 import { sqlState } from './postgres-errors.ts';
@@ -36,12 +36,14 @@ export interface EmbeddedPostgresOptions {
 }
 
 export interface EmbeddedPostgres {
-  /** The owner's connection URL, with its password. */
+  /** The connection URL of the schema's owner, an ordinary role, with its password. */
   readonly url: string;
+  /** The same as the superuser of the cluster, for tests that arrange what nobody else may. */
+  readonly superuserUrl: string;
   /** The URL of another role and database of the cluster. */
   urlFor(role: string, password: string, database?: string): string;
   /**
-   * A password for the application role: derived from the owner's, so that a restart finds the
+   * A password for the application role: derived from the cluster's, so that a restart finds the
    * same.
    */
   readonly appPassword: string;
@@ -54,7 +56,9 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
+/** Both the role that owns the schema and its database. */
 const owner = 'latchkey';
+const superuser = 'postgres';
 const stagingPrefix = 'initdb-';
 const startTimeoutMs = 20_000;
 const durabilitySettings = ['fsync', 'full_page_writes', 'synchronous_commit'];
@@ -71,7 +75,7 @@ export async function startEmbeddedPostgres(
   if (refused !== undefined) throw new Error(`${refused} is not ours to change`);
   ensureDataDirectory(options.dataDir);
   const dataDir = realpathSync(options.dataDir);
-  const lock = acquireDirectoryLock(path.join(dataDir, 'postgres.lock'));
+  const lock = await awaitDirectoryLock(path.join(dataDir, 'postgres.lock'));
   if (lock === undefined) {
     throw new Error(
       `Another process runs the embedded Postgres in ${dataDir}: ` +
@@ -139,7 +143,7 @@ async function initialise(
     launcher.handOver(staging);
     await run(launcher, 'initdb', [
       `--pgdata=${fresh}`,
-      `--username=${owner}`,
+      `--username=${superuser}`,
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
@@ -257,7 +261,7 @@ async function waitUntilReady(child: ChildProcess, port: number, password: strin
     const client = new pg.Client({
       host: '127.0.0.1',
       port,
-      user: owner,
+      user: superuser,
       password,
       database: 'postgres',
       connectionTimeoutMillis: 2000,
@@ -265,18 +269,35 @@ async function waitUntilReady(child: ChildProcess, port: number, password: strin
     client.on('error', () => {});
     try {
       await client.connect();
-      const known = await client.query('select 1 from pg_database where datname = $1', [owner]);
-      if (known.rowCount === 0) await client.query(`create database ${owner}`);
+      await ensureOwner(client, ownerPassword(password));
       return;
     } catch (error) {
-      const wrongPassword = sqlState(error)?.startsWith('28') === true;
-      if (wrongPassword || Date.now() > deadline) throw error;
+      if (sqlState(error)?.startsWith('28') === true) {
+        throw new Error(
+          'The embedded Postgres does not know its own password: ' +
+            'its data is of an early development version, or was changed. Set another DATA_DIR',
+          { cause: error },
+        );
+      }
+      if (Date.now() > deadline) throw error;
       await delay(20);
     } finally {
       await client.end().catch(() => {});
     }
   }
   throw new Error(ended);
+}
+
+/** The owner may make the application's role and nothing else that a superuser may. */
+async function ensureOwner(client: pg.Client, password: string): Promise<void> {
+  const { rows } = await client.query(
+    `select exists (select from pg_roles where rolname = $1) as role,
+      exists (select from pg_database where datname = $1) as database`,
+    [owner],
+  );
+  const secret = client.escapeLiteral(password);
+  if (!rows[0].role) await client.query(`create role ${owner} login createrole password ${secret}`);
+  if (!rows[0].database) await client.query(`create database ${owner} owner ${owner}`);
 }
 
 /**
@@ -312,7 +333,7 @@ function tieToThisProcess(child: ChildProcess, cluster: string): () => Promise<v
  */
 export function runningEmbeddedPostgres(
   dataDir: string,
-): Pick<EmbeddedPostgres, 'url' | 'urlFor' | 'appPassword'> | null {
+): Pick<EmbeddedPostgres, 'url' | 'superuserUrl' | 'urlFor' | 'appPassword'> | null {
   const passwordFile = path.join(dataDir, 'postgres-password');
   const portFile = path.join(dataDir, 'postgres-port');
   if (!existsSync(passwordFile) || !existsSync(portFile)) return null;
@@ -320,11 +341,16 @@ export function runningEmbeddedPostgres(
   return connectionUrls(password, Number(readFileSync(portFile, 'utf8').trim()));
 }
 
+function ownerPassword(password: string): string {
+  return createHmac('sha256', password).update('owner').digest('hex');
+}
+
 function connectionUrls(password: string, port: number) {
   const urlFor = (role: string, secret: string, database = owner) =>
     `postgres://${role}:${encodeURIComponent(secret)}@127.0.0.1:${port}/${database}`;
   return {
-    url: urlFor(owner, password),
+    url: urlFor(owner, ownerPassword(password)),
+    superuserUrl: urlFor(superuser, password),
     urlFor,
     appPassword: createHmac('sha256', password).update('application role').digest('hex'),
   };

@@ -13,7 +13,8 @@ export interface Turn {
  * Why work was shed: its group has its share of waiting places, all places are taken, or it gave
  * its place to a turn of a group with fewer.
  */
-export type ShedReason = 'group_full' | 'queue_full' | 'displaced';
+export const shedReasons = ['group_full', 'queue_full', 'displaced'] as const;
+export type ShedReason = (typeof shedReasons)[number];
 
 export interface FairQueueOptions {
   /** Pieces of work done at the same time. */

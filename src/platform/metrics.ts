@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { shedReasons } from './fair-queue.ts';
 
 const prefix = 'latchkey_';
 const requestSeconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.6, 1, 2.5, 5];
@@ -64,7 +65,7 @@ export function createMetrics(registry = processRegistry()): Metrics {
     registry,
     sources,
     observeRequest: requestObserver(registers),
-    ...counters(registers),
+    ...withZeros(counters(registers)),
     ...appendMetrics(registers),
   };
 }
@@ -101,6 +102,12 @@ function requestObserver(registers: Registry[]): Metrics['observeRequest'] {
     requests.inc({ route, method: label, status: `${Math.floor(status / 100)}xx` });
     duration.observe({ route, method: label }, seconds);
   };
+}
+
+/** A rate needs a first value: what has not happened yet is 0, not absent. */
+function withZeros<T extends Pick<Metrics, 'passwordHashesShed'>>(made: T): T {
+  for (const reason of shedReasons) made.passwordHashesShed.inc({ reason }, 0);
+  return made;
 }
 
 function counters(registers: Registry[]) {

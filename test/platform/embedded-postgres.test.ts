@@ -99,9 +99,28 @@ function select(url: string, sql: string): Promise<unknown> {
 }
 
 describe('a new cluster', () => {
+  // Fails when the role that migrates is the one that initdb makes.
+  test('A2: is migrated and owned by an ordinary role, with one right more', async () => {
+    const postgres = await startEmbeddedPostgres({ dataDir, logger: silentLogger });
+    const rights = `select current_user, rolsuper, rolcreaterole, rolcreatedb, rolreplication,
+      rolbypassrls, current_database() from pg_roles where rolname = current_user`;
+    expect(await select(postgres.url, rights)).toEqual([
+      {
+        current_user: 'latchkey',
+        rolsuper: false,
+        rolcreaterole: true,
+        rolcreatedb: false,
+        rolreplication: false,
+        rolbypassrls: false,
+        current_database: 'latchkey',
+      },
+    ]);
+    await postgres.stop();
+  });
+
   test('is durable, checksummed, UTF-8 in C order, UTC, on loopback TCP only', async () => {
     const postgres = await startEmbeddedPostgres({ dataDir, logger: silentLogger });
-    const { rows } = await withClient(postgres.url, (client) =>
+    const { rows } = await withClient(postgres.superuserUrl, (client) =>
       client.query(
         `select name, setting from pg_settings where name = any($1)
          union select 'locale', datlocale from pg_database where datname = 'latchkey'

@@ -55,11 +55,11 @@ async function startCluster() {
   const appRole = 'latchkey_app';
   const appPassword = postgres.appPassword;
   try {
-    const client = new pg.Client({ connectionString: postgres.url });
+    const client = new pg.Client({ connectionString: postgres.superuserUrl });
     await client.connect();
     await client.query(`create database ${template}`);
     await client.end();
-    const templateUrl = new URL(postgres.url);
+    const templateUrl = new URL(postgres.superuserUrl);
     templateUrl.pathname = `/${template}`;
     await migrate({
       ownerUrl: templateUrl.href,
@@ -73,6 +73,7 @@ async function startCluster() {
     await stop();
     throw error;
   }
-  const cluster = { ownerUrl: postgres.url, appRole, appPassword, template, pid: postgres.pid };
+  const { superuserUrl: ownerUrl, pid } = postgres;
+  const cluster = { ownerUrl, appRole, appPassword, template, pid };
   return { cluster, stop };
 }

@@ -71,7 +71,7 @@ export async function startPrivatePostgres(
   let postgres: EmbeddedPostgres = await start();
   const appRole = 'latchkey_app';
   await migrate({
-    ownerUrl: postgres.url,
+    ownerUrl: postgres.superuserUrl,
     appRole,
     appPassword: postgres.appPassword,
     directory: migrationsDirectory,
@@ -81,7 +81,7 @@ export async function startPrivatePostgres(
   return {
     dataDir,
     get ownerUrl() {
-      return postgres.url;
+      return postgres.superuserUrl;
     },
     get appUrl() {
       return postgres.urlFor(appRole, postgres.appPassword);

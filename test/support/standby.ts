@@ -37,9 +37,9 @@ export async function startStandby(primary: PrivatePostgres): Promise<Standby> {
   const source = `host=127.0.0.1 port=${port} ${as}`;
   writeFileSync(path.join(cluster, 'postgresql.auto.conf'), `primary_conninfo = '${source}'\n`);
   const postgres = await startEmbeddedPostgres({ dataDir, logger: silentLogger });
-  const owner = (sql: string) => withClient(postgres.url, (client) => client.query(sql));
+  const owner = (sql: string) => withClient(postgres.superuserUrl, (client) => client.query(sql));
   return {
-    ownerUrl: postgres.url,
+    ownerUrl: postgres.superuserUrl,
     appUrl: postgres.urlFor('latchkey_app', postgres.appPassword),
     caughtUp: async () => {
       const { rows } = await withClient(primary.ownerUrl, (client) =>
