@@ -17,12 +17,22 @@ export function logIdentity(): Promise<void> {
 
 /** Adopts the log where it stands now, if it is the one of the proof in `file`. */
 export function logAdopt(file: string): Promise<void> {
-  const given = JSON.parse(readFileSync(file, 'utf8')) as LogProof;
-  if (given.format !== 1) throw new Error(`${file} is no output of \`latchkey log identity\``);
+  const given = readProof(file);
   return withOwner(async (client) => {
     await adoptLog(client, given);
     console.log(`adopted: ${given.tables.events?.rows ?? 0} events, head ${given.head}`);
   });
+}
+
+function readProof(file: string): LogProof {
+  const text = readFileSync(file, 'utf8');
+  try {
+    const given = JSON.parse(text) as LogProof | null;
+    if (given?.format === 1) return given;
+  } catch {
+    // Text that is no JSON is no proof either.
+  }
+  throw new Error(`${file} is no output of \`latchkey log identity\``);
 }
 
 async function withOwner(work: (client: Queryable) => Promise<void>): Promise<void> {
