@@ -131,7 +131,7 @@ async function pendingMigrations(
   const newestKnown = files.at(-1)?.version ?? 0;
   for (const { version, name, checksum } of applied) {
     if (version > newestKnown) {
-      logger.warn({ version, name }, 'the schema is newer than this release');
+      logger.warn({ version, migration: name }, 'the schema is newer than this release');
       continue;
     }
     const file = known.get(version);
@@ -207,7 +207,7 @@ async function apply(
     });
   }
   const durationMs = Math.round(performance.now() - startedAt);
-  logger.info({ version: file.version, name: file.name, durationMs }, 'migration applied');
+  logger.info({ version: file.version, migration: file.name, durationMs }, 'migration applied');
   return 'applied';
 }
 

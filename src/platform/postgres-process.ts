@@ -40,7 +40,7 @@ export async function stopOrphanedPostgres(
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
   if (Number.isInteger(pid) && pid > 0 && isAlive(pid) && isServerOf(pid, cluster)) {
-    logger.info({ pid }, 'stopping the Postgres that a killed process left behind');
+    logger.info({ postgres_pid: pid }, 'stopping the Postgres that a killed process left behind');
     await stopPostgres(pid, cluster);
   } else {
     await stopBackends(cluster);

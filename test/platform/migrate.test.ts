@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/platform/logging.ts';
 import { expectedSchemaVersion, migrate, schemaVersion } from '../../src/platform/migrate.ts';
 import { migrationsDirectory, silentLogger } from '../support/cluster.ts';
 import { createEmptyDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
@@ -124,6 +125,23 @@ describe('refuses', () => {
       await expect(run()).rejects.toThrow(`Migration ${fileName} `);
     },
   );
+});
+
+// Fails when a field is called as one that stands in every line: readers keep the last one.
+test('log lines say no key twice', async () => {
+  const lines: string[] = [];
+  const logger = createLogger(
+    { level: 'info', name: 'latchkey' },
+    { write: (line) => void lines.push(line) },
+  );
+  write('000002_second.sql', 'create table latchkey.second (n int)');
+  await run({ logger });
+  rmSync(path.join(directory, '000002_second.sql'));
+  await run({ logger });
+
+  expect(lines.join('')).toContain('migration applied');
+  expect(lines.join('')).toContain('the schema is newer');
+  for (const line of lines) expect(line.match(/"name":/g), line).toHaveLength(1);
 });
 
 test('a schema newer than the files is left alone', async () => {
