@@ -146,6 +146,21 @@ const sessions: Row = {
       ],
     },
     {
+      title: 'Issuer keys that a node cannot open',
+      description: 'Active and pending ones. More than 0: the node has another KEK.',
+      unit: 'short',
+      threshold: 1,
+      queries: [{ expr: `latchkey_unusable_keys${on()}`, legend: '{{instance}}' }],
+    },
+    {
+      title: 'Notable events',
+      description: 'Rotations and revocations of issuer keys, reuse of refresh tokens, lockouts.',
+      unit: 'ops',
+      queries: [
+        { expr: `sum by (event) (${rate('notable_events_total')})`, legend: '{{event}}' },
+      ],
+    },
+    {
       title: 'Password hashes shed',
       description: 'group_full and displaced: a network floods. queue_full: many do.',
       unit: 'ops',

@@ -48,7 +48,7 @@ describe('an address that is taken', () => {
   it('C11: leaves no MAC in the error, and so none in the log of the server', async () => {
     const store = (userId: string) =>
       log.pools.writers.query('select latchkey.project_credentials($1, $2)', [
-        JSON.stringify([{ c: 1, identifier_mac: '\\xabcdef', user_id: userId }]),
+        JSON.stringify([{ c: 1, identifier_mac: '\\xabcdef', user_id: userId, mac: 'm' }]),
         [],
       ]);
     await store(newId());
@@ -62,7 +62,7 @@ describe('an address that is taken', () => {
     const userId = newId();
     const store = (user: string, mac: string) =>
       log.pools.writers.query('select latchkey.project_credentials($1, $2)', [
-        JSON.stringify([{ c: 1, identifier_mac: `\\x${mac}`, user_id: user }]),
+        JSON.stringify([{ c: 1, identifier_mac: `\\x${mac}`, user_id: user, mac: 'm' }]),
         [],
       ]);
     await store(userId, 'aa');
