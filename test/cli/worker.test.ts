@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createTestDatabase } from '../support/postgres.ts';
 import { productionEnv, startLatchkey } from '../support/run-latchkey.ts';
 
-it('B7: a worker has an address of its own, with health, readiness and only its own metrics', async () => {
+it('B7: a worker has its own address, with health, readiness and only its own metrics', async () => {
   const database = await createTestDatabase();
   const worker = await startLatchkey(['worker'], {
     ...productionEnv,

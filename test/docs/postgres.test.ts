@@ -3,7 +3,7 @@ import { createEmptyDatabase, withClient } from '../support/postgres.ts';
 import { readText } from '../support/source-files.ts';
 
 // Fails when the page advises a setting that Postgres does not have.
-it('F7: docs/postgres.md names settings of Postgres only, those of the log among them', async () => {
+it('F7: docs/postgres.md names settings of Postgres, those of the log among them', async () => {
   const page = readText('docs/postgres.md');
   const rows = [...page.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, names]) => names!.split(', '));
   const named = rows.map((name) => name.replaceAll('`', ''));

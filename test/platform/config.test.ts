@@ -192,7 +192,7 @@ describe('B10: names that are almost ours', () => {
   });
 });
 
-// Patroni's defaults: a leader is lost after `ttl`, seen within `loop_wait`, and 5 s go to the change.
+// By Patroni's defaults a leader is lost after `ttl`, seen within `loop_wait`; 5 s go to the change.
 test('F3: the default lease outlives a failover under the defaults of Patroni', () => {
   const [ttl, loopWait, change] = [30, 10, 5];
   expect(loadConfig({}).leaseSeconds).toBeGreaterThan(ttl + loopWait + change);

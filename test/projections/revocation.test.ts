@@ -123,7 +123,7 @@ describe('following the revocations', () => {
   });
 
   // Fails when the reader goes on from the first id that its last snapshot had not seen given out.
-  it('misses no commit under an id that was given out before a crash and is given out again', async () => {
+  it('misses no commit under an id that is given out again after a crash', async () => {
     const server = await startPrivatePostgres({ settings: { wal_writer_delay: '10s' } });
     try {
       const [appender, aborted] = [await connect(server.ownerUrl), await connect(server.ownerUrl)];
