@@ -72,15 +72,20 @@ describe('sessions.expire', () => {
         await snapshot.query('select count(*) from latchkey.sessions');
         await expireSessions().run(world.context(now));
         await world.startSession(startedAt - dayMs);
-        const entriesRead = async (after: { expiresAt: number; sessionId: string }) => {
-          await world.owner.query('begin');
-          await findExpiredSessions(world.sealed(world.owner), { now, after, limit: 100 });
+        const entriesSoFar = async () => {
           const { rows } = await world.owner.query(
             `select pg_stat_get_xact_tuples_returned(
-            'latchkey.sessions_expiry'::regclass)::int as n`,
+              'latchkey.sessions_expiry'::regclass)::int as n`,
           );
-          await world.owner.query('rollback');
           return rows[0].n as number;
+        };
+        const entriesRead = async (after: { expiresAt: number; sessionId: string }) => {
+          await world.owner.query('begin');
+          const before = await entriesSoFar();
+          await findExpiredSessions(world.sealed(world.owner), { now, after, limit: 100 });
+          const read = (await entriesSoFar()) - before;
+          await world.owner.query('rollback');
+          return read;
         };
         const last = { expiresAt: now, sessionId: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
         const first = { expiresAt: 0, sessionId: '00000000-0000-0000-0000-000000000000' };
