@@ -89,7 +89,11 @@ describe('an e-mail address', () => {
   // Fails when code points are counted, or A-labels are not.
   it('E2: has at most 254 octets in UTF-8: 64 before the @, 253 after it, 63 in a label', () => {
     const domain = (length: number) =>
-      `${'d'.repeat(63)}.${'e'.repeat(63)}.`.padEnd(length - 1, 'f').replace(/f{64}/, '$&.') + 'g';
+      ['d'.repeat(63), 'e'.repeat(63), '']
+        .join('.')
+        .padEnd(length - 1, 'f')
+        .replace(/f{64}/, '$&.')
+        .concat('g');
     expect(parseEmail(`${'l'.repeat(64)}@b.c`)).not.toBeNull();
     expect(parseEmail(`${'l'.repeat(65)}@b.c`)).toBeNull();
     expect(parseEmail(`${'é'.repeat(32)}@b.c`)).not.toBeNull();
