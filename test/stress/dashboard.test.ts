@@ -51,6 +51,7 @@ describe.skipIf(!prometheusIsThere && !mustRun)(
         log: pino({ level: 'silent' }),
       });
       prometheus = await startPrometheus(scratch, api.metricsPort);
+      await firstScrape(prometheus.url);
       await loadUntilScraped(`http://${api.host}:${api.port}`, prometheus.url);
     }, 120_000);
 
@@ -141,18 +142,33 @@ async function startPrometheus(directory: string, metricsPort: number): Promise<
   return { url: `http://127.0.0.1:${port}`, process };
 }
 
-/** Works the service until it was scraped often enough for rates, with all that a panel tells apart going on. */
+async function scrapes(prometheus: string): Promise<number> {
+  const query = 'count_over_time(latchkey_lease_valid[1m])';
+  const [count = 0] = await ask(prometheus, query).catch(() => []);
+  return count;
+}
+
+/** Before the first scrape nothing that happens can be seen to rise. */
+async function firstScrape(prometheus: string): Promise<void> {
+  const deadline = performance.now() + loadSecondsMax * 1000;
+  while ((await scrapes(prometheus)) === 0) {
+    if (performance.now() > deadline) throw new Error('never scraped');
+    await delay(50);
+  }
+}
+
+/**
+ * Works the service, with all that a panel tells apart going on, until it was scraped often enough
+ * for rates. Slowly: the budget of registrations must last, or nothing is appended in the end.
+ */
 async function loadUntilScraped(api: string, prometheus: string): Promise<void> {
   const deadline = performance.now() + loadSecondsMax * 1000;
   for (let turn = 0; ; turn++) {
     await oneTurn(api, turn);
-    const [scrapes = 0] = await ask(
-      prometheus,
-      'count_over_time(latchkey_rate_limited_total[1m])',
-    ).catch(() => []);
-    if (scrapes >= scrapesMin) return;
-    if (performance.now() > deadline) throw new Error(`scraped only ${scrapes} times`);
-    await delay(50);
+    const count = await scrapes(prometheus);
+    if (count >= scrapesMin) return;
+    if (performance.now() > deadline) throw new Error(`scraped only ${count} times`);
+    await delay(200);
   }
 }
 
