@@ -2,10 +2,13 @@ import type { Appended, Command } from './command.ts';
 import type { Queryable } from './queryable.ts';
 import { safeInteger } from './read.ts';
 
-/** An event that this process has seen committed: its position and the command that wrote it. */
+/**
+ * An event that this process has seen committed: its position and the command that wrote it, null
+ * for one that no command of ours wrote.
+ */
 export interface Sighting {
   readonly pos: number;
-  readonly commandId: string;
+  readonly commandId: string | null;
 }
 
 const keptMax = 512;
@@ -48,7 +51,7 @@ export class Sightings {
     this.note(
       rows.map(({ pos, command_id }) => ({
         pos: safeInteger(pos),
-        commandId: command_id as string,
+        commandId: command_id as string | null,
       })),
     );
   }
@@ -63,7 +66,7 @@ export class Sightings {
         where pos = any ($1)`,
       values: [asked.map(({ pos }) => pos)],
     });
-    const present = new Map(rows.map((row) => [safeInteger(row.pos), row.command_id as string]));
+    const present = new Map(rows.map((row) => [safeInteger(row.pos), row.command_id as string | null]));
     return asked.find(({ pos, commandId }) => present.get(pos) !== commandId) ?? null;
   }
 }

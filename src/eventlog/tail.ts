@@ -108,7 +108,10 @@ export class Tail {
         await this.#options.handle(events);
         this.#cursor = events[events.length - 1]!.pos;
         this.#sightings.note(
-          events.map(({ pos, meta }) => ({ pos, commandId: meta.command_id as string })),
+          events.map(({ pos, meta }) => ({
+            pos,
+            commandId: (meta.command_id as string | undefined) ?? null,
+          })),
         );
       }
       if (events.length < limit && !this.#signalled) await this.#pause();
