@@ -66,7 +66,9 @@ export class Sightings {
         where pos = any ($1)`,
       values: [asked.map(({ pos }) => pos)],
     });
-    const present = new Map(rows.map((row) => [safeInteger(row.pos), row.command_id as string | null]));
+    const present = new Map(
+      rows.map((row) => [safeInteger(row.pos), row.command_id as string | null]),
+    );
     return asked.find(({ pos, commandId }) => present.get(pos) !== commandId) ?? null;
   }
 }
