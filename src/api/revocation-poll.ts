@@ -147,6 +147,7 @@ export class RevocationPoll {
     if (this.#generation !== generation) await this.#begin(client, generation);
     if (this.#scan === null) {
       const moment = await readMoment(client);
+      if (moment.server !== this.#server) throw new Error('another server answers than before');
       // A node whose clock is ahead must not forget what still counts by the database's.
       this.#options.memory.revocations.prune(Math.min(start.now, moment.at), 0.01);
       if (moment.text === this.#seenText) return start;

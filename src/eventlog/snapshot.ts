@@ -1,3 +1,4 @@
+import { doubtMessage, LogIdentityError } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
 
 /** Which transactions a moment of the database saw as ended; ids as Postgres prints them. */
@@ -24,19 +25,33 @@ export interface Moment {
   readonly text: string;
   /** The database's clock, epoch ms. */
   readonly at: number;
+  /** Which server, since which start: a proxy between may hide that it has changed. */
+  readonly server: string;
 }
 
-/** Throws when the server is a standby or read-only: commits may reach it late or never. */
+/**
+ * Throws when the server is a standby or read-only: commits may reach it late or never. Throws
+ * LogIdentityError once any process has found the log incomplete.
+ */
 export async function readMoment(client: Queryable): Promise<Moment> {
   const { rows } = await client.query({
     name: 'read-moment',
     text: `select pg_current_snapshot()::text as snapshot, clock_timestamp() as at,
-      pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only`,
+      pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only,
+      (select d.detail from latchkey.log_doubts d, latchkey.log_meta m
+        where d.log_epoch = m.log_epoch limit 1) as doubt,
+      pg_postmaster_start_time()::text as server`,
   });
-  const { snapshot, at, standby, read_only: readOnly } = rows[0]!;
+  const { snapshot, at, standby, read_only: readOnly, doubt, server } = rows[0]!;
   if (standby === true || readOnly === 'on') {
     throw new Error('the server is not a writable primary: what it shows could be old');
   }
+  if (doubt !== null) throw new LogIdentityError(doubtMessage(doubt as string));
   const text = snapshot as string;
-  return { text, snapshot: parseSnapshot(text), at: (at as Date).getTime() };
+  return {
+    text,
+    snapshot: parseSnapshot(text),
+    at: (at as Date).getTime(),
+    server: server as string,
+  };
 }
