@@ -11,9 +11,11 @@ const root = path.resolve(import.meta.dirname, '../..');
 const dataDir = mkdtempSync(path.join(tmpdir(), 'latchkey-dev-'));
 let service: ChildProcess;
 afterEach(async () => {
-  const exited = new Promise((resolve) => service.once('exit', resolve));
-  service.kill('SIGTERM');
-  await exited;
+  if (service.exitCode === null) {
+    const exited = new Promise((resolve) => service.once('exit', resolve));
+    service.kill('SIGTERM');
+    await exited;
+  }
   rmSync(dataDir, { recursive: true, force: true });
 });
 
@@ -26,15 +28,18 @@ it('given a kill -9 of the embedded Postgres, the service that `npm start` runs 
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const pids: number[] = [];
+  let started = false;
   createInterface({ input: service.stdout! }).on('line', (line) => {
     const pid = /"postgres_pid":(\d+)/.exec(line)?.[1];
     if (pid !== undefined) pids.push(Number(pid));
+    // Until then a lost Postgres ends the start.
+    if (line.startsWith('Latchkey is ready')) started = true;
   });
   const isReady = async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
     return answer?.status === 200;
   };
-  await eventually(isReady, 30_000);
+  await eventually(async () => started && (await isReady()), 30_000);
   process.kill(pids[0]!, 'SIGKILL');
   await eventually(async () => pids.length === 2 && (await isReady()), 30_000);
   expect(service.exitCode).toBeNull();
