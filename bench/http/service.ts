@@ -66,7 +66,7 @@ export async function startService(env: Record<string, string> = {}): Promise<Me
     cpu: () => ({ api: cpuOf(api.pid), postgres: cpuOfTree(postgres.pid) }),
     logLines: () => lines(logFile).length,
     countStatements: (work) =>
-      countStatements(postgres.url, path.join(dataDir, 'postgres-server.log'), work),
+      countStatements(postgres.superuserUrl, path.join(dataDir, 'postgres-server.log'), work),
     stop: async () => {
       await api.stop();
       await postgres.stop();
@@ -191,16 +191,16 @@ function pin(pid: number, core: number): void {
  * not in it. Only this phase is logged; no duration is taken from it.
  */
 async function countStatements(
-  ownerUrl: string,
+  superuserUrl: string,
   logFile: string,
   work: () => Promise<unknown>,
 ): Promise<Record<string, number>> {
-  const owner = new pg.Client({ connectionString: ownerUrl, application_name: 'bench' });
-  await owner.connect();
+  const superuser = new pg.Client({ connectionString: superuserUrl, application_name: 'bench' });
+  await superuser.connect();
   const set = async (statements: string, prefix: string) => {
-    await owner.query(`alter system set log_statement = '${statements}'`);
-    await owner.query(`alter system set log_line_prefix = '${prefix}'`);
-    await owner.query('select pg_reload_conf()');
+    await superuser.query(`alter system set log_statement = '${statements}'`);
+    await superuser.query(`alter system set log_line_prefix = '${prefix}'`);
+    await superuser.query('select pg_reload_conf()');
     await sleep(500);
   };
   const before = lines(logFile).length;
@@ -209,7 +209,7 @@ async function countStatements(
     await work();
     await set('none', '');
   } finally {
-    await owner.end();
+    await superuser.end();
   }
   const counts: Record<string, number> = {};
   for (const line of lines(logFile).slice(before)) {

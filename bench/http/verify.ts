@@ -24,7 +24,7 @@ const rounds = Number(process.env.ROUNDS ?? 7);
 const roundSeconds = 2;
 const connections = 32;
 const sessions = 64;
-const target = 0.7;
+const target = 0.85;
 
 const fail = (message: string): never => {
   throw new Error(message);
