@@ -8,6 +8,8 @@ const shared = {
   environment: 'node' as const,
   globalSetup: ['test/support/cluster.ts'],
   pool: 'forks' as const,
+  // Tests wait for Postgres and for hashes as much as they compute: one worker a core.
+  maxWorkers: '100%' as const,
   // How long a test waits for a condition is no claim about the product: a loaded machine is slow.
   expect: { poll: { timeout: 15_000 } },
 };

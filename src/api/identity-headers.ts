@@ -11,13 +11,18 @@ const nothing = '-';
 const headerSafe = /^[\x21-\x7e]+$/;
 const roleSafe = /^[\x21-\x2b\x2d-\x7e]+$/;
 
+/** A cached token hands out the same frozen claims each time. */
+const headersOf = new WeakMap<AccessTokenClaims, string[]>();
+
 /**
  * Who it is, for a gateway to copy: name and value in turn, the form that `writeHead` passes on
  * without copying. Raises `internal_error` for a claim that no header can hold, which only we can
  * have signed.
  */
 export function identityHeaders(claims: AccessTokenClaims): string[] {
-  return [
+  const known = headersOf.get(claims);
+  if (known !== undefined) return known;
+  const headers = [
     'X-Auth-Subject',
     safe('sub', claims.sub),
     'X-Auth-Session',
@@ -29,6 +34,8 @@ export function identityHeaders(claims: AccessTokenClaims): string[] {
     'Cache-Control',
     'no-store',
   ];
+  headersOf.set(claims, headers);
+  return headers;
 }
 
 function roleList(roles: readonly string[]): string {

@@ -3,7 +3,6 @@ import { Server as NetServer, type Socket } from 'node:net';
 import { limits } from '../domain/kernel/limits.ts';
 import { listen } from '../platform/listen.ts';
 import { newId } from '../platform/new-id.ts';
-import { CutOffRequest, CutOffResponse } from './cut-connection.ts';
 import type { InFlight } from './in-flight.ts';
 import { type ErrorAnswer, transportProblem } from './problem.ts';
 import { hasLastAnswer, sendReply } from './reply.ts';
@@ -55,9 +54,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       ...serverLimits,
       ...options.timeouts,
       maxHeaderSize: limits.headerBytesMax,
-      // A flood that is cut costs no more memory than its first requests.
-      IncomingMessage: CutOffRequest,
-      ServerResponse: CutOffResponse,
       // Node would answer a missing Host without a body, and takes the first of two.
       requireHostHeader: false,
       // Nothing of ours waits for the end of a body that a request does not announce.

@@ -8,8 +8,11 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 const honestAddresses = 30;
 const attackingAddresses = 5;
 const connectionsOfEach = 20;
-/** Logins of each phase, one a second: each address twice. */
-const logins = 60;
+/**
+ * Logins of each phase, one a second: each address four times. Of 60 the 99th percentile would be
+ * the worst one, which meets the first 100 requests of the attack at once.
+ */
+const logins = 120;
 
 let database: TestDatabase;
 let node: FaultNode;
@@ -102,11 +105,12 @@ async function shedByReason(): Promise<string[]> {
     .filter((line) => /^latchkey_(password_hashes_shed|rate_limited)/.test(line));
 }
 
-const p99 = (sent: readonly Sent[]) =>
+const latency = (sent: readonly Sent[], share: number) =>
   percentile(
     sent.map(({ ms }) => ms),
-    0.99,
+    share,
   );
+const p99 = (sent: readonly Sent[]) => latency(sent, 0.99);
 
 // Fails when hashes queue in one line, when wrong passwords are limited after the hash, or when a
 // refusal for a budget leaves at once: the attackers then ask as fast as they can.
@@ -123,7 +127,8 @@ it('C2: beside 5 attacking addresses no honest login is refused, and p99 at most
   const attacked = await logInOneASecond();
   const answers = await stop();
   console.log(
-    `p99 of a login: idle ${p99(idle).toFixed(0)} ms, attacked ${p99(attacked).toFixed(0)} ms ` +
+    `median of a login: idle ${latency(idle, 0.5).toFixed(0)} ms, attacked ` +
+      `${latency(attacked, 0.5).toFixed(0)} ms; p99: idle ${p99(idle).toFixed(0)} ms, attacked ${p99(attacked).toFixed(0)} ms ` +
       `(${(p99(attacked) / p99(idle)).toFixed(2)} times); the attackers were answered ` +
       [...answers].map(([status, count]) => `${status} ${count} times`).join(', '),
   );
