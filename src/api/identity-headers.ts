@@ -34,7 +34,7 @@ export function identityHeaders(claims: AccessTokenClaims): string[] {
     'Cache-Control',
     'no-store',
   ];
-  headersOf.set(claims, headers);
+  headersOf.set(claims, Object.freeze(headers) as string[]);
   return headers;
 }
 

@@ -81,11 +81,14 @@ export class Turns {
 }
 
 interface Parser {
-  onIncoming: (() => number) | null;
+  onIncoming: ((request: { upgrade: boolean }) => number) | null;
 }
 
-/** What an `Upgrade` is answered with inside Node: what follows is not parsed. */
-const parsesNoFurther = () => 2;
+/** As Node answers an `Upgrade` inside: what follows is not parsed. And this is none. */
+const parsesNoFurther = (request: { upgrade: boolean }) => {
+  request.upgrade = false;
+  return 2;
+};
 
 /**
  * Node parses what it has read of a connection to its end, also when the connection was cut in the

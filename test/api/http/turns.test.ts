@@ -90,9 +90,15 @@ describe('pipelined requests of one connection', () => {
       expect((await most.connection.answer())?.status).toBe(200);
     }
     const flood = await startGated();
+    let parsed = 0;
+    flood.app.server.on('request', () => {
+      parsed += 1;
+    });
     flood.connection.send(get('/slow/x').repeat(1_000));
     expect(await flood.connection.answer()).toBeNull();
     expect(flood.begun).toEqual(['x']);
+    // One under way, 32 that wait, and the one that was too many.
+    expect(parsed).toBe(34);
   });
 
   it('C1: with bodies, and with an Expect, wait just so', async () => {
