@@ -6,6 +6,8 @@ import { createTestDatabase, withClient } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';
 import { refreshSession, startSession } from '../support/session-commands.ts';
 
+// Alone on its server: while any transaction of any database stays open, a session does not find out
+// anew what it may prune, and an update then finds no room on its page.
 test('at least 95 % of the updates of a refresh are HOT, on streams and on sessions', async () => {
   const database = await createTestDatabase();
   const pools = createPools({
