@@ -71,11 +71,6 @@ $$;
 insert into latchkey.log_meta (system_identifier, database_oid, events_oid)
   select system_identifier, database_oid, events_oid from latchkey.log_place();
 
-create table latchkey.events_user partition of latchkey.events for values in (1);
-create table latchkey.events_session partition of latchkey.events for values in (2) partition by range (pos);
-create table latchkey.events_client partition of latchkey.events for values in (3);
-create table latchkey.events_keyset partition of latchkey.events for values in (4);
-
 -- The ranges of the session partitions, so that nobody has to parse partition bounds.
 create table latchkey.session_partitions (
   from_pos bigint primary key,
@@ -123,17 +118,18 @@ begin
     execute function latchkey.refuse_change()', partition);
 end $$;
 
-select latchkey.guard_partition(t) from unnest(array[
-  'latchkey.events', 'latchkey.events_user', 'latchkey.events_session', 'latchkey.events_client',
-  'latchkey.events_keyset']::regclass[]) t;
+select latchkey.guard_partition('latchkey.events');
 
 -- Gives a stream kind its partition while readers and appends go on: standalone first, then ATTACH, which takes only SHARE
--- UPDATE EXCLUSIVE on the parent. A later migration adds its kind with this call.
-create function latchkey.add_stream_kind(kind smallint, name text) returns void language plpgsql as $$
+-- UPDATE EXCLUSIVE on the parent. A later migration adds its kind with this call. `ranged` is for a kind whose partition is
+-- itself partitioned, by position.
+create function latchkey.add_stream_kind(kind integer, name text, ranged boolean default false) returns void
+language plpgsql as $$
 declare
   partition text := 'events_' || name;
 begin
-  execute format('create table latchkey.%I (like latchkey.events including defaults including constraints)', partition);
+  execute format('create table latchkey.%I (like latchkey.events including defaults including constraints)%s',
+    partition, case when ranged then ' partition by range (pos)' end);
   execute format('alter table latchkey.%I add primary key (pos, kind)', partition);
   execute format('create index on latchkey.%I (stream_id, version)', partition);
   execute format('alter table latchkey.%I add constraint %I check (kind = %s)', partition, partition || '_kind', kind);
@@ -141,7 +137,13 @@ begin
   execute format('alter table latchkey.events attach partition latchkey.%I for values in (%s)', partition, kind);
   execute format('alter table latchkey.%I drop constraint %I', partition, partition || '_kind');
 end $$;
-revoke execute on function latchkey.add_stream_kind(smallint, text) from public;
+revoke execute on function latchkey.add_stream_kind(integer, text, boolean) from public;
+
+select latchkey.add_stream_kind(1, 'user');
+select latchkey.add_stream_kind(2, 'session', ranged => true);
+select latchkey.add_stream_kind(3, 'client');
+select latchkey.add_stream_kind(4, 'keyset');
+select latchkey.add_stream_kind(5, 'invite');
 
 -- Creates session partitions until `ahead` whole ones lie beyond the head of the log; returns how many there are.
 -- Standalone first, then ATTACH, which takes only SHARE UPDATE EXCLUSIVE on the parent: appends go on meanwhile.

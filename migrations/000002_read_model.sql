@@ -79,6 +79,20 @@ create table latchkey.keysets (
   mac text not null
 ) with (fillfactor = 50);
 
+create table latchkey.invites (
+  invite_id uuid primary key,
+  version integer not null,
+  status text not null,
+  secret_hash text not null,
+  created_by text not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  tries integer not null,
+  used_at timestamptz,
+  used_by uuid,
+  mac text not null
+) with (fillfactor = 80);
+
 -- Lookup by e-mail: a keyed HMAC that exists only here, never in the log (it would confirm an erased address for ever).
 create table latchkey.credentials (
   identifier_mac bytea primary key,
@@ -130,6 +144,24 @@ create table latchkey.device_tokens (
   used_at timestamptz,
   primary key (user_id, device_id)
 ) with (fillfactor = 90);
+-- A user keeps the newest ten device tokens that were shown at least once and the newest ten that never were, so that a
+-- client which forgets its tokens does not push the others out.
+create function latchkey.trim_device_tokens(input jsonb, refused integer[]) returns void language plpgsql as $$
+begin
+  delete from latchkey.device_tokens d
+  using (
+    select t.user_id, t.device_id,
+      row_number() over (
+        partition by t.user_id, t.used_at is null order by coalesce(t.used_at, t.created_at) desc, t.device_id
+      ) as place,
+      t.epoch < max(t.epoch) over (partition by t.user_id) as outdated
+    from latchkey.device_tokens t
+    where t.user_id in (
+      select r.user_id from jsonb_to_recordset(input) as r(c integer, user_id uuid) where r.c <> all (refused))
+  ) as ranked
+  where d.user_id = ranked.user_id and d.device_id = ranked.device_id and (ranked.place > 10 or ranked.outdated);
+end $$;
+
 create table latchkey.key_secrets (
   kid text primary key,
   purpose text not null,
@@ -140,3 +172,33 @@ create table latchkey.subject_keys (
   subject_id uuid primary key,
   wrapped text not null
 );
+
+-- Every table that `append` writes from the list of its name in `rows`. compile_projections() makes the statements from this
+-- and from the catalogue: a list is written to all columns of its table but the local ones, by primary key. A later
+-- migration adds a row here. `place`: the order in which a batch writes its tables.
+create table latchkey.projected_tables (
+  place integer generated always as identity,
+  name text primary key,
+  -- Before the event log: what may break a unique key, so that a batch that fails has cost little.
+  early boolean not null default false,
+  -- A row that is there already raises the unique violation, instead of taking the new values.
+  write_once boolean not null default false,
+  -- A row replaces those with the same values here. One that is in the way of another raises a unique violation that
+  -- names no value, since Postgres' own would show it in its DETAIL, and so in the server's log.
+  replaces text[] not null default '{}',
+  -- Columns that the rows of the service do not carry: their default stands. Any other would be set to null.
+  local text[] not null default '{}',
+  -- A function that is called with the list and the refused commands once the rows are written.
+  followed_by text,
+  check (not (write_once and replaces <> '{}'))
+);
+
+insert into latchkey.projected_tables (name, early, write_once, replaces, local, followed_by) values
+  -- A second user with the same address is refused; a user's own new address replaces the old one.
+  ('credentials', true, false, '{user_id}', '{}', null),
+  ('password_hashes', true, false, '{}', '{}', null),
+  ('device_tokens', true, false, '{}', '{}', 'trim_device_tokens'),
+  ('subject_keys', true, true, '{}', '{}', null),
+  ('key_secrets', true, true, '{}', '{created_at}', null);
+insert into latchkey.projected_tables (name) values
+  ('sessions'), ('users'), ('clients'), ('keysets'), ('invites');

@@ -55,8 +55,8 @@ const bookkeeping = `
  * Brings the database to the newest version in `directory` and returns what was applied. Forward
  * only; each file is one transaction together with its bookkeeping row. Any number of processes may
  * call it at once: one works, the others wait and find nothing to do. Throws MigrationError when an
- * applied file was edited, removed or overtaken, MigrationLockError, and ConfigError for a
- * connection that no migration can use.
+ * applied file was edited, removed or overtaken, or a projected table differs from its compiled
+ * projection; MigrationLockError; and ConfigError for a connection that no migration can use.
  */
 export async function migrate(options: MigrateOptions): Promise<AppliedMigration[]> {
   const files = readMigrations(options.directory);
@@ -76,6 +76,7 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
     await client.query(bookkeeping);
     const pending = await pendingMigrations(client, files, options.logger);
     for (const file of pending) await applyWhenFree(client, file, options);
+    await requireCompiledProjections(client);
     await ensureApplicationRole(client, options);
     for (const hook of options.afterMigrations ?? []) await hook(client);
     return pending.map(({ version, name }) => ({ version, name }));
@@ -198,6 +199,7 @@ async function apply(
       [file.version, file.name, file.checksum],
     );
     await client.query(file.sql);
+    await requireCompiledProjections(client);
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => {});
@@ -209,6 +211,25 @@ async function apply(
   const durationMs = Math.round(performance.now() - startedAt);
   logger.info({ version: file.version, migration: file.name, durationMs }, 'migration applied');
   return 'applied';
+}
+
+/**
+ * A column that no projection writes would stay null without any error. Asked in the transaction of
+ * each file, so that the file which forgot to compile can still be mended.
+ */
+async function requireCompiledProjections(client: pg.Client): Promise<void> {
+  const { rows: check } = await client.query<{ exists: boolean }>(
+    `select to_regproc('latchkey.uncompiled_projections') is not null as exists`,
+  );
+  if (!check[0]!.exists) return;
+  const { rows } = await client.query<{ stale: string }>(
+    'select latchkey.uncompiled_projections() as stale',
+  );
+  if (rows.length === 0) return;
+  throw new MigrationError(
+    `These projections are not compiled: ${rows.map(({ stale }) => stale).join('; ')}. ` +
+      'End the migration that changes them with `select latchkey.compile_projections();`',
+  );
 }
 
 async function oldestTransactions(client: pg.Client): Promise<string[]> {

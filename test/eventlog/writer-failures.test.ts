@@ -47,8 +47,10 @@ describe('an address that is taken', () => {
   // Fails with Postgres' own unique violation, whose DETAIL its log keeps.
   it('C11: leaves no MAC in the error, and so none in the log of the server', async () => {
     const store = (userId: string) =>
-      log.pools.writers.query('select latchkey.project_credentials($1, $2)', [
-        JSON.stringify([{ c: 1, identifier_mac: '\\xabcdef', user_id: userId, mac: 'm' }]),
+      log.pools.writers.query('select latchkey.project_early($1, $2)', [
+        JSON.stringify({
+          credentials: [{ c: 1, identifier_mac: '\\xabcdef', user_id: userId, mac: 'm' }],
+        }),
         [],
       ]);
     await store(newId());
@@ -61,8 +63,10 @@ describe('an address that is taken', () => {
   it('C11: may be changed by its user, whose old one is free again', async () => {
     const userId = newId();
     const store = (user: string, mac: string) =>
-      log.pools.writers.query('select latchkey.project_credentials($1, $2)', [
-        JSON.stringify([{ c: 1, identifier_mac: `\\x${mac}`, user_id: user, mac: 'm' }]),
+      log.pools.writers.query('select latchkey.project_early($1, $2)', [
+        JSON.stringify({
+          credentials: [{ c: 1, identifier_mac: `\\x${mac}`, user_id: user, mac: 'm' }],
+        }),
         [],
       ]);
     await store(userId, 'aa');

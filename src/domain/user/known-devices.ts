@@ -21,7 +21,7 @@ export interface KnownDevice {
   readonly epoch: number;
 }
 
-/** Tokens of one user: half of them shown at least once, half never (migration 000003). */
+/** Tokens of one user: half of them shown at least once, half never (migration 000002). */
 export const deviceTokensPerUserMax = 20;
 
 /** Above the longest lock: who waits that long gains nothing over waiting for the lock to end. */
