@@ -152,6 +152,46 @@ test('a schema newer than the files is left alone', async () => {
   expect(await version()).toBe(2);
 });
 
+describe('a column of a projected table', () => {
+  beforeEach(async () => {
+    rmSync(directory, { recursive: true });
+    cpSync(migrationsDirectory, directory, { recursive: true });
+    await run();
+  });
+  const addColumn = 'alter table latchkey.users add column email_verified_at timestamptz';
+
+  function writeNext(sql: string): void {
+    const next = String(expectedSchemaVersion(directory) + 1).padStart(6, '0');
+    write(`${next}_next.sql`, sql);
+  }
+
+  // Fails when the check runs after the commit: the file could then not be mended any more.
+  test('is not added by a file that does not compile its projection', async () => {
+    const before = await version();
+    writeNext(addColumn);
+
+    await expect(run()).rejects.toThrow('not compiled: latchkey.users: email_verified_at');
+
+    expect(await version()).toBe(before);
+  });
+
+  test('is added by a file that compiles its projection', async () => {
+    const before = await version();
+    writeNext(`${addColumn}; select latchkey.compile_projections();`);
+
+    await run();
+
+    expect(await version()).toBe(before + 1);
+  });
+
+  // Fails when only new files are checked: nothing would tell of a column that was added by hand.
+  test('is refused when it was added by hand, with nothing to migrate', async () => {
+    await withClient(database.ownerUrl, (client) => client.query(addColumn));
+
+    await expect(run()).rejects.toThrow('not compiled: latchkey.users: email_verified_at');
+  });
+});
+
 describe('the application role', () => {
   test('is created with its password, and keeps it when none is given', async () => {
     const role = `app_${database.name}`;

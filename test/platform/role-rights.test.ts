@@ -115,6 +115,13 @@ describe('A2: the application role', () => {
     }
   });
 
+  // Fails without the `revoke` in the migration: execution is everybody's by default.
+  it('A2: may not compile projections, whose text the owner runs', async () => {
+    await expect(asApplication('select latchkey.compile_projections()')).rejects.toMatchObject({
+      code: '42501',
+    });
+  });
+
   it('A2: leaves no statement for the owner to run, and no version to migrate from', async () => {
     await expect(asApplication(command)).rejects.toMatchObject({ code: '42501' });
     await expect(asApplication(`select from ${jobSchemaName}.bam`)).rejects.toMatchObject({
