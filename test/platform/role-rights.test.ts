@@ -116,10 +116,15 @@ describe('A2: the application role', () => {
   });
 
   // Fails without the `revoke` in the migration: execution is everybody's by default.
-  it('A2: may not compile projections, whose text the owner runs', async () => {
-    await expect(asApplication('select latchkey.compile_projections()')).rejects.toMatchObject({
-      code: '42501',
-    });
+  it('A2: may not compile projections, nor register a table', async () => {
+    const { rows } = await asOwner((client) =>
+      client.query(
+        `select has_function_privilege($1, 'latchkey.compile_projections()', 'execute') as compiles,
+          has_any_column_privilege($1, 'latchkey.projected_tables', 'insert, update') as registers`,
+        [appRole],
+      ),
+    );
+    expect(rows).toEqual([{ compiles: false, registers: false }]);
   });
 
   it('A2: leaves no statement for the owner to run, and no version to migrate from', async () => {
