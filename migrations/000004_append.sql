@@ -252,9 +252,9 @@ begin
 end $$;
 
 -- Goes the way of an append without appending: the fence, the locks on every table that an append writes to (of the session
--- partitions the one that is written now), a record in the write-ahead log, a commit that waits for the standby. `thorough` inserts an event too, large enough to need new
--- pages, and takes it back: for when appends have failed, since a full disk shows only there. Answers what of the
--- settings weakens durability.
+-- partitions the one that is written now), a record in the write-ahead log, a commit that waits for the standby.
+-- `thorough` inserts an event too, large enough to need new pages, and takes it back: for when appends have failed, since a
+-- full disk shows only there. Answers what of the settings weakens durability.
 create function latchkey.probe_append(thorough boolean) returns text[] language plpgsql security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '500ms' as $$
 declare
