@@ -11,8 +11,6 @@ export interface TouchOutcome {
   readonly lastPos: number | null;
 }
 
-const schemaVersion = 1;
-
 const appendSql = {
   name: 'append',
   text: `select outcomes, versions, guards, last_positions
@@ -65,6 +63,7 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
     .sort((a, b) => (a.stream.streamId < b.stream.streamId ? -1 : 1));
   const eventTouched: number[] = [];
   const types: string[] = [];
+  const schemaVersions: number[] = [];
   const data: string[] = [];
   const pii: (string | null)[] = [];
   const meta: string[] = [];
@@ -75,6 +74,7 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
     stream.events.forEach((event, n) => {
       eventTouched.push(index + 1);
       types.push(event.type);
+      schemaVersions.push(schemaVersionOf(stream, n));
       data.push(JSON.stringify(event.data));
       pii.push(event.pii === undefined ? null : bytea(event.pii));
       meta.push(
@@ -94,7 +94,7 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
     order.map(({ stream }) => stream.bumpGuard ?? false),
     eventTouched,
     types,
-    types.map(() => schemaVersion),
+    schemaVersions,
     data,
     pii,
     meta,
@@ -103,12 +103,17 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
   return { parameters, order };
 }
 
+function schemaVersionOf({ schemaVersions }: StreamTouch, n: number): number {
+  return schemaVersions?.[n] ?? 1;
+}
+
 /** An event whose version only the database will know, as none of ours is, stays unsealed. */
 function sealedMeta(
   seal: RecordSeal,
-  { kind, streamId, subjectId, expected }: StreamTouch,
+  stream: StreamTouch,
   { event, n, meta }: { event: DomainEvent; n: number; meta: Readonly<Record<string, unknown>> },
 ) {
+  const { kind, streamId, subjectId, expected } = stream;
   if (expected === 'exists' || expected === 'any') return meta;
   const mac = seal.event({
     kind: streamKinds[kind],
@@ -116,7 +121,7 @@ function sealedMeta(
     subjectId,
     version: (expected === 'none' ? 0 : expected) + n + 1,
     type: event.type,
-    schemaV: schemaVersion,
+    schemaV: schemaVersionOf(stream, n),
     data: event.data,
     pii: event.pii ?? null,
     meta,

@@ -30,6 +30,8 @@ export interface StreamTouch {
   readonly guard?: number;
   readonly bumpGuard?: boolean;
   readonly events: readonly DomainEvent[];
+  /** Of each event; 1 where nothing is said. */
+  readonly schemaVersions?: readonly number[];
 }
 
 export type RowValue = EventValue | undefined;

@@ -1,7 +1,7 @@
 import type { ClientState } from '../domain/client/state.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
-import { fromTimestamp, toTimestamp } from './columns.ts';
-import { SealedTable } from './sealed-table.ts';
+import { confidential, plain, time } from './columns.ts';
+import { StateTable } from './state-table.ts';
 
 export interface ClientRecord {
   readonly clientId: string;
@@ -9,56 +9,24 @@ export interface ClientRecord {
   readonly state: ClientState;
 }
 
-/** The row is the folded state; `clientRecord` reads it back. */
-export function clientRow(clientId: string, version: number, state: ClientState) {
-  return {
-    client_id: clientId,
-    version,
-    status: state.status,
-    name: state.name,
-    kind: state.kind,
-    audiences: state.audiences,
-    scopes: state.scopes,
-    first_party: state.firstParty,
-    secret_hashes: state.secretHashes,
-    epoch: state.epoch,
-    registered_at: toTimestamp(state.registeredAt),
-  };
-}
+export const clients = new StateTable<ClientState>('clients', 'client_id', {
+  status: plain('status'),
+  name: plain('name'),
+  kind: plain('kind'),
+  audiences: plain('audiences'),
+  scopes: plain('scopes'),
+  firstParty: plain('first_party'),
+  secretHashes: confidential(plain('secret_hashes')),
+  epoch: plain('epoch'),
+  registeredAt: time('registered_at'),
+});
 
-const table = new SealedTable('clients', [
-  'client_id',
-  'version',
-  'status',
-  'name',
-  'kind',
-  'audiences',
-  'scopes',
-  'first_party',
-  'secret_hashes',
-  'epoch',
-  'registered_at',
-]);
-
-const selected = `select ${table.select('c', 'st')} from latchkey.clients c
+const selected = `select ${clients.select('c', 'st')} from latchkey.clients c
   join latchkey.streams st on st.stream_id = c.client_id`;
 
 function clientRecord(row: Record<string, unknown>): ClientRecord {
-  return {
-    clientId: row.client_id as string,
-    version: row.version as number,
-    state: {
-      status: row.status as ClientState['status'],
-      name: row.name as string,
-      kind: row.kind as ClientState['kind'],
-      audiences: row.audiences as string[],
-      scopes: row.scopes as string[],
-      firstParty: row.first_party as boolean,
-      secretHashes: row.secret_hashes as string[],
-      epoch: row.epoch as number,
-      registeredAt: fromTimestamp(row.registered_at),
-    },
-  };
+  const { id, ...record } = clients.record(row);
+  return { clientId: id, ...record };
 }
 
 export async function findClient(
@@ -71,7 +39,7 @@ export async function findClient(
     values: [clientId],
   });
   if (rows[0] === undefined) return null;
-  table.require(client.seal, rows[0]);
+  clients.require(client.seal, rows[0]);
   return clientRecord(rows[0]);
 }
 
@@ -84,5 +52,5 @@ export async function listClients(client: SealedReaders): Promise<ClientRecord[]
     name: 'list-clients',
     text: `${selected} order by c.registered_at, c.client_id`,
   });
-  return rows.filter((row) => table.accepts(client.seal, row)).map(clientRecord);
+  return rows.filter((row) => clients.accepts(client.seal, row)).map(clientRecord);
 }

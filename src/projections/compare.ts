@@ -1,6 +1,8 @@
 import type pg from 'pg';
+import type { CommandRows } from '../eventlog/command.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import { keptRowsSql } from './prune.ts';
+import { streams } from './streams.ts';
 
 export const differencesMax = 100;
 
@@ -31,25 +33,27 @@ interface ComparedTable {
   readonly confidential: readonly string[];
 }
 
-/** Every projection that can be made again from the log. */
-const projections = {
-  users: { key: ['user_id'], confidential: ['pii'] },
-  sessions: {
-    key: ['session_id'],
-    confidential: ['pii', 'end_pii', 'secret_hash', 'parent_hash', 'salt', 'idempotency_key_hash'],
-  },
-  clients: { key: ['client_id'], confidential: ['secret_hashes'] },
-  keysets: { key: ['keyset_id'], confidential: [] },
-  invites: { key: ['invite_id'], confidential: ['secret_hash'] },
-  credentials: { key: ['user_id'], confidential: ['identifier_mac'] },
-  revocations: { key: ['pos', 'target_kind', 'target'], confidential: [], local: ['xact'] },
-} satisfies Record<string, ComparedTable>;
+export type ProjectedTable = keyof CommandRows;
 
-export type ProjectedTable = keyof typeof projections;
-export const projectedTables = Object.keys(projections) as ProjectedTable[];
+/** Every projection that can be made again from the log. */
+const projections: ReadonlyMap<ProjectedTable, ComparedTable> = new Map<
+  ProjectedTable,
+  ComparedTable
+>([
+  ...Object.values(streams).map(
+    ({ table: { name, key, confidential } }): [ProjectedTable, ComparedTable] => [
+      name,
+      { key: [key], confidential },
+    ],
+  ),
+  ['credentials', { key: ['user_id'], confidential: ['identifier_mac'] }],
+  ['revocations', { key: ['pos', 'target_kind', 'target'], confidential: [], local: ['xact'] }],
+]);
+
+export const projectedTables = [...projections.keys()];
 
 /** A stream of version 0 exists only to be guarded: it has no events. */
-const streams = {
+const comparedStreams = {
   table: 'streams',
   key: ['stream_id'],
   confidential: [],
@@ -69,7 +73,7 @@ const streams = {
 export async function compare(client: pg.ClientBase, schema: string): Promise<Comparison> {
   const parts: Comparison[] = [];
   for (const table of projectedTables) {
-    const { key, confidential, local = [] }: ComparedTable = projections[table];
+    const { key, confidential, local = [] }: ComparedTable = projections.get(table)!;
     parts.push(
       await compareRelations(client, {
         table,
@@ -81,7 +85,7 @@ export async function compare(client: pg.ClientBase, schema: string): Promise<Co
       }),
     );
   }
-  parts.push(await compareRelations(client, streams));
+  parts.push(await compareRelations(client, comparedStreams));
   return {
     count: parts.reduce((sum, { count }) => sum + count, 0),
     differences: parts.flatMap(({ differences }) => differences).slice(0, differencesMax),

@@ -1,29 +1,11 @@
-import type { ClientEvent } from '../domain/client/events.ts';
-import { evolveClient, initialClient } from '../domain/client/state.ts';
-import type { InviteEvent } from '../domain/invite/events.ts';
-import { evolveInvite, initialInvite } from '../domain/invite/state.ts';
-import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event.ts';
-import type { KeysetEvent } from '../domain/keyset/events.ts';
-import { evolveKeyset, initialKeyset } from '../domain/keyset/state.ts';
-import type { SessionEvent } from '../domain/session/events.ts';
-import { evolveSession, initialSession } from '../domain/session/state.ts';
-import type { UserEvent } from '../domain/user/events.ts';
-import { evolveUser, initialUser } from '../domain/user/state.ts';
+import type { DomainEvent, StreamKind } from '../domain/kernel/event.ts';
 import type { Row } from '../eventlog/command.ts';
-import { clientRow } from './client.ts';
 import type { ProjectedTable } from './compare.ts';
-import { inviteRow } from './invite.ts';
-import { keysetRow } from './keyset.ts';
-import {
-  type Revocation,
-  revocationOfClient,
-  revocationOfKeyset,
-  revocationOfSession,
-  revocationOfUser,
-  revocationRow,
-} from './revocation.ts';
-import { sessionRow } from './session.ts';
-import { userRow } from './user.ts';
+import { type Revocation, revocationRow } from './revocation.ts';
+import { type EventData, type Stream, schemaVersion, type Upcaster } from './stream.ts';
+import { streams } from './streams.ts';
+
+type Upcasters = readonly Upcaster[];
 
 /** What a fold needs of an event in the log. */
 export interface LoggedEvent {
@@ -31,22 +13,13 @@ export interface LoggedEvent {
   readonly version: number;
   readonly type: string;
   readonly schemaV: number;
-  readonly data: { readonly [key: string]: EventValue };
+  readonly data: EventData;
   readonly pii: Uint8Array | null;
 }
 
 /** The log holds an event that this release cannot read: folding on would make rows up. */
 export class UnreadableEventError extends Error {
   override readonly name = 'UnreadableEventError';
-}
-
-interface Projection<S, E extends DomainEvent> {
-  /** The newest schema version of every event type that can be read; older ones have upcasters. */
-  readonly schemaVersions: Readonly<Record<E['type'], number>>;
-  readonly initial: S;
-  readonly evolve: (state: S, event: E) => S;
-  readonly revoke: (streamId: string, state: S, event: E) => Revocation | null;
-  readonly row: (streamId: string, version: number, state: S) => Row;
 }
 
 /** One stream under way: events in version order in, its row and its revocations out. */
@@ -63,41 +36,41 @@ export interface KindFold {
   begin(streamId: string): StreamFold;
 }
 
-function kindFold<S, E extends DomainEvent>(
-  kind: StreamKind,
-  table: KindFold['table'],
-  projection: Projection<S, E>,
-): KindFold {
-  const known = new Map<string, number>(Object.entries(projection.schemaVersions));
+function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): KindFold {
+  const { kind, table, decider, revocation } = stream;
   const begin = (streamId: string): StreamFold => {
-    let state = projection.initial;
+    let state = decider.initialState;
     let version = 0;
     return {
       streamId,
       apply(logged) {
-        requireReadable(kind, known, logged);
-        const { type, data, pii } = logged;
+        const { type, pii } = logged;
+        const data = readable(stream, logged);
         const event = (pii === null ? { type, data } : { type, data, pii }) as unknown as E;
-        state = projection.evolve(state, event);
+        state = decider.evolve(state, event);
         version = logged.version;
-        const revocation = projection.revoke(streamId, state, event);
-        return revocation === null ? null : rowOfRevocation(logged.pos, revocation);
+        const revoked = revocation(streamId, state, event);
+        return revoked === null ? null : rowOfRevocation(logged.pos, revoked);
       },
-      row: () => projection.row(streamId, version, state),
+      row: () => table.row({ id: streamId, version, state }),
     };
   };
-  return { kind, table, begin };
+  return { kind, table: table.name as ProjectedTable, begin };
 }
 
-function requireReadable(
-  kind: StreamKind,
-  known: ReadonlyMap<string, number>,
-  { pos, type, schemaV }: LoggedEvent,
-): void {
-  const newest = known.get(type);
-  if (newest !== undefined && schemaV >= 1 && schemaV <= newest) return;
-  const why = newest === undefined ? 'unknown type' : `schema version ${schemaV}, known: ${newest}`;
-  throw new UnreadableEventError(`event ${pos} of a ${kind} stream, ${type}: ${why}`);
+/** The data of an event as this release writes it. */
+function readable(
+  stream: { readonly kind: StreamKind; readonly upcasters: Readonly<Record<string, Upcasters>> },
+  { pos, type, schemaV, data }: LoggedEvent,
+): EventData {
+  const newest = schemaVersion(stream, type);
+  if (newest === undefined || schemaV < 1 || schemaV > newest) {
+    const why =
+      newest === undefined ? 'unknown type' : `schema version ${schemaV}, known: ${newest}`;
+    throw new UnreadableEventError(`event ${pos} of a ${stream.kind} stream, ${type}: ${why}`);
+  }
+  if (schemaV === newest) return data;
+  return stream.upcasters[type]!.slice(schemaV - 1).reduce((older, next) => next(older), data);
 }
 
 function rowOfRevocation(pos: number, revocation: Revocation): Row {
@@ -105,67 +78,8 @@ function rowOfRevocation(pos: number, revocation: Revocation): Row {
   return { pos, ...columns };
 }
 
-/** The same evolve and row functions as the commands' path, one entry per stream kind. */
-export const kindFolds: Readonly<Record<StreamKind, KindFold>> = {
-  user: kindFold('user', 'users', {
-    schemaVersions: {
-      UserRegistered: 1,
-      ProfileChanged: 1,
-      PasswordChanged: 1,
-      PasswordCheckFailed: 1,
-      UserLocked: 1,
-      DeviceLocked: 1,
-      FailedChecksCleared: 1,
-      UserUnlocked: 1,
-      RoleGranted: 1,
-      RoleRevoked: 1,
-      UserDisabled: 1,
-      UserEnabled: 1,
-      UserEpochRaised: 1,
-    },
-    initial: initialUser,
-    evolve: evolveUser,
-    revoke: (userId, _state, event: UserEvent) => revocationOfUser(userId, event),
-    row: userRow,
-  }),
-  session: kindFold('session', 'sessions', {
-    schemaVersions: {
-      SessionStarted: 1,
-      SessionRefreshed: 1,
-      RefreshTokenReuseDetected: 1,
-      SessionRevoked: 1,
-      SessionExpired: 1,
-    },
-    initial: initialSession,
-    evolve: evolveSession,
-    revoke: (sessionId, state, event: SessionEvent) => revocationOfSession(sessionId, state, event),
-    row: sessionRow,
-  }),
-  client: kindFold('client', 'clients', {
-    schemaVersions: { ClientRegistered: 1, ClientSecretRotated: 1, ClientDisabled: 1 },
-    initial: initialClient,
-    evolve: evolveClient,
-    revoke: (clientId, _state, event: ClientEvent) => revocationOfClient(clientId, event),
-    row: clientRow,
-  }),
-  keyset: kindFold('keyset', 'keysets', {
-    schemaVersions: {
-      KeyGenerated: 1,
-      KeyActivated: 1,
-      KeyRetired: 1,
-      KeyRemoved: 1,
-      KeyRevoked: 1,
-    },
-    initial: initialKeyset,
-    evolve: evolveKeyset,
-    revoke: (keysetId, _state, event: KeysetEvent) => revocationOfKeyset(keysetId, event),
-    row: keysetRow,
-  }),
-  invite: kindFold('invite', 'invites', {
-    schemaVersions: { InviteCreated: 1, InviteTried: 1, InviteUsed: 1 },
-    initial: initialInvite,
-    evolve: (state, event: InviteEvent) => evolveInvite(state, event),
-    revoke: () => null,
-    row: inviteRow,
-  }),
-};
+/** The same evolve and row functions as on the commands' way, one for each kind of stream. */
+export const kindFolds: readonly KindFold[] = Object.values(streams).map((stream) =>
+  // Its state and events are of one kind, whichever that is.
+  kindFold(stream as unknown as Stream<unknown, DomainEvent, unknown>),
+);

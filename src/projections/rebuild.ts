@@ -87,7 +87,7 @@ export async function rebuild<T>(
     await shareSnapshot(reader, scratch);
     const run = new Run(reader, scratch, scratchSchema, options.keys);
     await run.prepare();
-    for (const kind of Object.values(kindFolds)) {
+    for (const kind of kindFolds) {
       const events = await run.fold(kind);
       options.log?.info({ kind: kind.kind, events }, 'folded');
     }

@@ -1,17 +1,18 @@
-import type { EventValue } from '../domain/kernel/event.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { CommandRows } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import {
-  fromTimestamp,
-  fromTimestampOrNull,
-  toHex,
+  ciphertext,
+  json,
+  plain,
+  time,
+  timeOrNull,
   toTimestamp,
   toTimestampOrNull,
 } from './columns.ts';
-import { SealedTable, untrusted } from './sealed-table.ts';
+import { StateTable, untrusted } from './state-table.ts';
 
 export interface UserRecord {
   readonly userId: string;
@@ -29,73 +30,28 @@ export interface UserForCommand extends UserRecord {
   readonly passwordHash: string | null;
 }
 
-/** The row is the folded state; `userRecord` reads it back. */
-export function userRow(userId: string, version: number, state: UserState) {
-  return {
-    user_id: userId,
-    version,
-    status: state.status,
-    registered_at: toTimestamp(state.registeredAt),
-    email_verified: state.emailVerified,
-    has_password: state.hasPassword,
-    roles: state.roles,
-    epoch: state.epoch,
-    failed_checks: state.failedChecks,
-    lock_count: state.lockCount,
-    locked_until: toTimestampOrNull(state.lockedUntil),
-    last_failure_at: toTimestampOrNull(state.lastFailureAt),
-    devices: state.devices as unknown as EventValue,
-    password_changed_at: toTimestampOrNull(state.passwordChangedAt),
-    pii: toHex(state.pii),
-  };
-}
+export const users = new StateTable<UserState>('users', 'user_id', {
+  status: plain('status'),
+  registeredAt: time('registered_at'),
+  emailVerified: plain('email_verified'),
+  hasPassword: plain('has_password'),
+  roles: plain('roles'),
+  epoch: plain('epoch'),
+  failedChecks: plain('failed_checks'),
+  lockCount: plain('lock_count'),
+  lockedUntil: timeOrNull('locked_until'),
+  lastFailureAt: timeOrNull('last_failure_at'),
+  devices: json('devices'),
+  passwordChangedAt: timeOrNull('password_changed_at'),
+  pii: ciphertext('pii'),
+});
 
-const table = new SealedTable('users', [
-  'user_id',
-  'version',
-  'status',
-  'registered_at',
-  'email_verified',
-  'has_password',
-  'roles',
-  'epoch',
-  'failed_checks',
-  'lock_count',
-  'locked_until',
-  'last_failure_at',
-  'devices',
-  'password_changed_at',
-  'pii',
-]);
-
-const commandColumns = `${table.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,
+const commandColumns = `${users.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,
   p.hash as password_hash, p.mac as password_mac`;
 
 const commandJoins = `join latchkey.streams st on st.stream_id = u.user_id
   left join latchkey.subject_keys k on k.subject_id = u.user_id
   left join latchkey.password_hashes p on p.user_id = u.user_id`;
-
-function userRecord(row: Record<string, unknown>): UserRecord {
-  return {
-    userId: row.user_id as string,
-    version: row.version as number,
-    state: {
-      status: row.status as UserState['status'],
-      registeredAt: fromTimestamp(row.registered_at),
-      emailVerified: row.email_verified as boolean,
-      hasPassword: row.has_password as boolean,
-      roles: row.roles as string[],
-      epoch: row.epoch as number,
-      failedChecks: row.failed_checks as number,
-      lockCount: row.lock_count as number,
-      lockedUntil: fromTimestampOrNull(row.locked_until),
-      lastFailureAt: fromTimestampOrNull(row.last_failure_at),
-      devices: row.devices as UserState['devices'],
-      passwordChangedAt: fromTimestampOrNull(row.password_changed_at),
-      pii: row.pii as Uint8Array | null,
-    },
-  };
-}
 
 /**
  * The row of a password hash, if there is one, sealed together with the time of the password:
@@ -113,7 +69,7 @@ export function passwordRows(
 
 function trusted({ seal }: SealedReaders, row: Record<string, unknown>): boolean {
   const { user_id, password_changed_at, password_hash: hash, password_mac: mac } = row;
-  if (!table.accepts(seal, row)) return false;
+  if (!users.accepts(seal, row)) return false;
   if (hash === null) return true;
   const sealed = { user_id, hash, password_changed_at };
   return seal.accepts('password_hashes', sealed, mac, String(user_id));
@@ -127,8 +83,10 @@ function oneUser(client: SealedReaders, [row]: Record<string, unknown>[]): UserF
 }
 
 function userForCommand(row: Record<string, unknown>): UserForCommand {
+  const { id, ...record } = users.record(row);
   return {
-    ...userRecord(row),
+    userId: id,
+    ...record,
     guard: safeInteger(row.guard_v),
     subjectKey: row.subject_key as string | null,
     passwordHash: row.password_hash as string | null,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { GeneratedKey } from '../../src/domain/keyset/decide.ts';
+import type { GeneratedKey, KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import type { RefreshSession } from '../../src/domain/session/decide.ts';
 import { hashSecret } from '../../src/domain/session/refresh-token.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
@@ -10,24 +10,50 @@ interface Presentable {
   readonly secretHash: string;
 }
 
+/** For each type of a union of commands what to draw from: one that is missing does not compile. */
+type CommandsByType<C extends { readonly type: string }> = {
+  readonly [T in C['type']]: readonly Extract<C, { readonly type: T }>[];
+};
+
 /** What can happen to a registered user; `profile` is sealed. */
-export function userCommands(now: number, profile: Uint8Array): readonly UserCommand[] {
+export function userCommands(
+  now: number,
+  profile: Uint8Array,
+): Omit<CommandsByType<UserCommand>, 'RegisterUser'> {
   const check = { type: 'CheckPassword', now, device: null, pii: profile } as const;
-  return [
-    { type: 'ChangeProfile', now, pii: profile },
-    { type: 'ChangePassword', now },
-    { ...check, matches: false },
-    { ...check, matches: false },
-    { ...check, matches: false, device: { id: 'a device', epoch: 0 } },
-    { ...check, matches: true, device: { id: 'a device', epoch: 0 } },
-    { ...check, matches: true },
-    { type: 'UnlockUser', now },
-    { type: 'RaiseEpoch', now },
-    { type: 'GrantRole', now, role: 'reader' },
-    { type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 },
-    { type: 'DisableUser', now, otherActiveAdmins: 1 },
-    { type: 'EnableUser', now },
-  ];
+  const device = { id: 'a device', epoch: 0 };
+  return {
+    ChangeProfile: [{ type: 'ChangeProfile', now, pii: profile }],
+    ChangePassword: [{ type: 'ChangePassword', now }],
+    CheckPassword: [
+      { ...check, matches: false },
+      { ...check, matches: false, device },
+      { ...check, matches: true, device },
+      { ...check, matches: true },
+    ],
+    UnlockUser: [{ type: 'UnlockUser', now }],
+    RaiseEpoch: [{ type: 'RaiseEpoch', now }],
+    GrantRole: [{ type: 'GrantRole', now, role: 'reader' }],
+    RevokeRole: [{ type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 }],
+    DisableUser: [{ type: 'DisableUser', now, otherActiveAdmins: 1 }],
+    EnableUser: [{ type: 'EnableUser', now }],
+  };
+}
+
+/** What can happen to the issuer's keyset; `kid` and `usableKids` are its keys. */
+export function keysetCommands(
+  now: number,
+  { kid, usableKids }: { readonly kid: string; readonly usableKids: readonly string[] },
+): CommandsByType<KeysetCommand> {
+  const generated = [key(), key(), key()];
+  return {
+    EnsureKeys: [{ type: 'EnsureKeys', now, generated, alg: 'ES256', unusableKids: [] }],
+    RotateKeys: [
+      { type: 'RotateKeys', now, newKey: key(), retireForSeconds: 1, jwksMaxKeys: 10, usableKids },
+    ],
+    RevokeKey: [{ type: 'RevokeKey', now, kid, newKey: key(), usableKids }],
+    RemoveRetired: [{ type: 'RemoveRetired', now, keepRevokedForSeconds: 60 }],
+  };
 }
 
 /** Presents the current token, or what the caller puts in its place. */
@@ -42,7 +68,7 @@ export function refreshCommand(
     presented: { generation: session.state.generation, secretHash: session.secretHash },
     successor,
     newSalt: randomBytes(16).toString('base64url'),
-    idempotencyKeyHash: null,
+    idempotencyKeyHash: session.state.generation % 3 === 1 ? newSecretHash() : null,
     accessTokenTtlSeconds: 900,
     graceSeconds: 30,
     idleSeconds: 0,

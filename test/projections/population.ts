@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
+import type { InviteCommand } from '../../src/domain/invite/decide.ts';
 import type { InviteState } from '../../src/domain/invite/state.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
+import type { StreamKind } from '../../src/domain/kernel/event.ts';
 import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
 import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import { initialKeyset, type KeysetState } from '../../src/domain/keyset/state.ts';
 import type { SessionCommand } from '../../src/domain/session/decide.ts';
 import type { SessionState } from '../../src/domain/session/state.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
+import { failuresBeforeLock } from '../../src/domain/user/lockout.ts';
 import type { UserState } from '../../src/domain/user/state.ts';
 import type { CommandRows } from '../../src/eventlog/command.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
@@ -29,7 +32,9 @@ import {
 import { toHex } from '../../src/projections/columns.ts';
 import type { RebuildOptions } from '../../src/projections/rebuild.ts';
 import { testSeal } from '../support/seal.ts';
-import { key, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
+import { key, keysetCommands, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
+
+type AnyCommand = UserCommand | SessionCommand | ClientCommand | KeysetCommand | InviteCommand;
 
 interface Stream<S> {
   readonly id: string;
@@ -64,8 +69,10 @@ export class Population {
   readonly users: Stream<UserState>[] = [];
   readonly sessions: SeededSession[] = [];
   readonly clients: Stream<ClientState>[] = [];
-  readonly #invites: Stream<InviteState>[] = [];
+  readonly invites: Stream<InviteState>[] = [];
   readonly keyset: Stream<KeysetState> = { id: issuerKeysetId, version: 0, state: initialKeyset };
+  /** Each that a stream has ever had. */
+  readonly states: { readonly kind: StreamKind; readonly state: unknown }[] = [];
   clock = populationStartedAt;
 
   constructor(lanes: readonly pg.Client[], random: () => number) {
@@ -84,28 +91,50 @@ export class Population {
       await this.#invite();
       await this.start();
     }
+    const [unlucky] = this.users;
+    for (let count = 0; count < 2 * failuresBeforeLock; count++) {
+      const [stranger, device] = this.#userCommands(unlucky!).CheckPassword;
+      await this.changeUser(unlucky!, count % 2 === 0 ? stranger! : device!);
+    }
+    for (const session of [...this.sessions]) await this.reuse(session);
     for (let step = 0; step < steps; step++) await this.step();
   }
 
+  /** One for each command of each union: a new command that nobody draws does not compile. */
+  readonly #steps: Readonly<Record<AnyCommand['type'], () => Promise<unknown>>> = {
+    RegisterUser: () => this.register(),
+    ChangeProfile: () => this.#changeUserAtRandom('ChangeProfile'),
+    ChangePassword: () => this.#changeUserAtRandom('ChangePassword'),
+    CheckPassword: () => this.#changeUserAtRandom('CheckPassword'),
+    UnlockUser: () => this.#changeUserAtRandom('UnlockUser'),
+    RaiseEpoch: () => this.#changeUserAtRandom('RaiseEpoch'),
+    GrantRole: () => this.#changeUserAtRandom('GrantRole'),
+    RevokeRole: () => this.#changeUserAtRandom('RevokeRole'),
+    DisableUser: () => this.#changeUserAtRandom('DisableUser'),
+    EnableUser: () => this.#changeUserAtRandom('EnableUser'),
+    StartSession: () => this.start(),
+    RefreshSession: () =>
+      this.#random() < 0.8
+        ? this.refresh(this.#pick(this.sessions))
+        : this.reuse(this.#pick(this.sessions)),
+    RevokeSession: () => this.end(this.#pick(this.sessions)),
+    ExpireSession: () => this.expire(this.#pick(this.sessions)),
+    RegisterClient: () => this.registerClient(),
+    RotateClientSecret: () => this.#changeClientAtRandom('RotateClientSecret'),
+    DisableClient: () => this.#changeClientAtRandom('DisableClient'),
+    EnsureKeys: () => this.#changeKeysAtRandom('EnsureKeys'),
+    RotateKeys: () => this.#changeKeysAtRandom('RotateKeys'),
+    RevokeKey: () => this.#changeKeysAtRandom('RevokeKey'),
+    RemoveRetired: () => this.#changeKeysAtRandom('RemoveRetired'),
+    CreateInvite: () => this.#invite(),
+    TryInvite: () => this.#tryInvite(this.#pick(this.invites)),
+    UseInvite: () => this.#useInvite(this.#pick(this.invites)),
+  };
+
+  /** Refreshes are the most of a real log, too. */
   async step(): Promise<void> {
-    const steps = [
-      () => this.start(),
-      () => this.refresh(this.#pick(this.sessions)),
-      () => this.refresh(this.#pick(this.sessions)),
-      () => this.refresh(this.#pick(this.sessions)),
-      () => this.reuse(this.#pick(this.sessions)),
-      () => this.end(this.#pick(this.sessions)),
-      () => this.expire(this.#pick(this.sessions)),
-      () => this.register(),
-      () => this.#changeUserAtRandom(this.#pick(this.users)),
-      () => this.#changeUserAtRandom(this.#pick(this.users)),
-      () => this.registerClient(),
-      () => this.#changeClientAtRandom(this.#pick(this.clients)),
-      () => this.#changeKeysAtRandom(),
-      () => this.#useInvite(this.#pick(this.#invites)),
-      () => this.#tryInvite(this.#pick(this.#invites)),
-    ];
-    await this.#pick(steps)();
+    const { RefreshSession: refresh } = this.#steps;
+    await this.#pick([...Object.values(this.#steps), refresh, refresh, refresh])();
   }
 
   tick(): number {
@@ -125,7 +154,7 @@ export class Population {
         type: 'RegisterUser',
         now: this.tick(),
         pii: this.#profile(id, email),
-        emailVerified: false,
+        emailVerified: this.#random() < 0.5,
         hasPassword: true,
         roles: this.#random() < 0.5 ? [] : ['editor', 'ops:on-call'],
       },
@@ -179,12 +208,13 @@ export class Population {
     if (session.state.generation > generation) session.secretHash = secretHash;
   }
 
+  /** A token of two generations ago: every one of them is a reuse. */
   async reuse(session: SeededSession): Promise<void> {
-    const used = { generation: session.state.generation, secretHash: newSecretHash() };
-    if (session.state.generation > 1) used.generation -= 1;
+    for (let count = 0; count < 2; count++) await this.refresh(session);
+    const { generation } = session.state;
     await this.changeSession(session, {
       ...refreshCommand(session, this.tick(), { secretHash: newSecretHash() }),
-      presented: used,
+      presented: { generation: Math.max(1, generation - 2), secretHash: newSecretHash() },
     });
   }
 
@@ -223,20 +253,18 @@ export class Population {
       name: 'Orders, "quoted" \\ {braces} — ünïcode',
       kind: confidential ? 'confidential' : 'public',
       audiences: ['orders', 'NULL'],
-      scopes: [],
+      scopes: ['orders.read'],
       firstParty: this.#random() < 0.5,
       secretHash: confidential ? newSecretHash() : null,
     });
     this.clients.push(client);
   }
 
-  async #changeClientAtRandom(client: Stream<ClientState>): Promise<void> {
+  async #changeClientAtRandom(type: 'RotateClientSecret' | 'DisableClient'): Promise<void> {
     const now = this.tick();
     await this.#changeClient(
-      client,
-      this.#random() < 0.8
-        ? { type: 'RotateClientSecret', now, secretHash: newSecretHash() }
-        : { type: 'DisableClient', now },
+      this.#pick(this.clients),
+      type === 'DisableClient' ? { type, now } : { type, now, secretHash: newSecretHash() },
     );
   }
 
@@ -244,10 +272,14 @@ export class Population {
     await this.#append(client, () => changeClient(client.id, client, command));
   }
 
-  async #changeUserAtRandom(user: Stream<UserState>): Promise<void> {
-    const now = this.tick();
+  async #changeUserAtRandom(type: keyof ReturnType<typeof userCommands>): Promise<void> {
+    const user = this.#pick(this.users);
+    await this.changeUser(user, this.#pick<UserCommand>(this.#userCommands(user)[type]));
+  }
+
+  #userCommands(user: Stream<UserState>): ReturnType<typeof userCommands> {
     const email = `person-${this.users.indexOf(user)}@example.test`;
-    await this.changeUser(user, this.#pick(userCommands(now, this.#profile(user.id, email))));
+    return userCommands(this.tick(), this.#profile(user.id, email));
   }
 
   async #invite(): Promise<void> {
@@ -257,7 +289,7 @@ export class Population {
     await this.#append(invite, () =>
       changeInvite(invite.id, null, { type: 'CreateInvite', ...command }),
     );
-    this.#invites.push(invite);
+    this.invites.push(invite);
   }
 
   async #tryInvite(invite: Stream<InviteState>): Promise<void> {
@@ -275,17 +307,10 @@ export class Population {
     );
   }
 
-  async #changeKeysAtRandom(): Promise<void> {
-    const now = this.tick();
-    const { kid } = this.#pick(this.keyset.state.keys);
+  async #changeKeysAtRandom(type: KeysetCommand['type']): Promise<void> {
     const usableKids = this.keyset.state.keys.map((each) => each.kid);
-    const rotation = { retireForSeconds: 1, jwksMaxKeys: 10, usableKids };
-    const commands: readonly KeysetCommand[] = [
-      { type: 'RotateKeys', now, newKey: key(), ...rotation },
-      { type: 'RevokeKey', now, kid, newKey: key(), usableKids },
-      { type: 'RemoveRetired', now, keepRevokedForSeconds: 60 },
-    ];
-    await this.changeKeyset(this.#pick(commands));
+    const commands = keysetCommands(this.tick(), { kid: this.#pick(usableKids), usableKids });
+    await this.changeKeyset(this.#pick<KeysetCommand>(commands[type]));
   }
 
   async changeKeyset(command: KeysetCommand): Promise<void> {
@@ -314,6 +339,7 @@ export class Population {
     });
     stream.version = change.version;
     stream.state = change.state;
+    this.states.push({ kind: change.touch.kind, state: change.state });
   }
 
   #pick<T>(list: readonly T[]): T {

@@ -8,7 +8,7 @@ import {
 } from '../../src/domain/session/state.ts';
 import type { Command, CommandRows, EventMeta, StreamTouch } from '../../src/eventlog/command.ts';
 import { newId } from '../../src/platform/new-id.ts';
-import { sessionRow } from '../../src/projections/session.ts';
+import { sessions } from '../../src/projections/session.ts';
 
 const meta: EventMeta = {
   request_id: '0199f5a0-0000-7000-8000-000000000001',
@@ -103,7 +103,7 @@ function step(
         events: [event],
       },
     ],
-    { sessions: [sessionRow(sessionId, version, state)] },
+    { sessions: [sessions.row({ id: sessionId, version, state })] },
   );
   return { sessionId, version, state, command };
 }

@@ -1,4 +1,4 @@
-const failuresBeforeLock = 10;
+export const failuresBeforeLock = 10;
 const firstLockMs = 60_000;
 const longestLockMs = 3_600_000;
 const lockedFailureIntervalMs = 3_600_000;

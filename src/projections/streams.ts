@@ -1,0 +1,91 @@
+import { clientDecider } from '../domain/client/decide.ts';
+import { inviteDecider } from '../domain/invite/decide.ts';
+import type { DomainEvent, StreamKind } from '../domain/kernel/event.ts';
+import { keysetDecider } from '../domain/keyset/decide.ts';
+import { sessionDecider } from '../domain/session/decide.ts';
+import { userDecider } from '../domain/user/decide.ts';
+import { clients } from './client.ts';
+import { invites } from './invite.ts';
+import { keysets } from './keyset.ts';
+import {
+  revocationOfClient,
+  revocationOfKeyset,
+  revocationOfSession,
+  revocationOfUser,
+} from './revocation.ts';
+import { sessions } from './session.ts';
+import type { Stream } from './stream.ts';
+import { users } from './user.ts';
+
+/** Infers the types from the decider. */
+const stream = <S, E extends DomainEvent, C>(of: Stream<S, E, C>): Stream<S, E, C> => of;
+
+/** The one list of nouns: a kind of `streamKinds` that is missing here does not compile. */
+export const streams = {
+  user: stream({
+    kind: 'user',
+    table: users,
+    decider: userDecider,
+    subjectId: (userId) => userId,
+    revocation: (userId, _, event) => revocationOfUser(userId, event),
+    upcasters: {
+      UserRegistered: [],
+      ProfileChanged: [],
+      PasswordChanged: [],
+      PasswordCheckFailed: [],
+      UserLocked: [],
+      DeviceLocked: [],
+      FailedChecksCleared: [],
+      UserUnlocked: [],
+      RoleGranted: [],
+      RoleRevoked: [],
+      UserDisabled: [],
+      UserEnabled: [],
+      UserEpochRaised: [],
+    },
+  }),
+  session: stream({
+    kind: 'session',
+    table: sessions,
+    decider: sessionDecider,
+    subjectId: (_, { userId }) => userId,
+    revocation: revocationOfSession,
+    upcasters: {
+      SessionStarted: [],
+      SessionRefreshed: [],
+      RefreshTokenReuseDetected: [],
+      SessionRevoked: [],
+      SessionExpired: [],
+    },
+  }),
+  client: stream({
+    kind: 'client',
+    table: clients,
+    decider: clientDecider,
+    subjectId: () => null,
+    revocation: (clientId, _, event) => revocationOfClient(clientId, event),
+    upcasters: { ClientRegistered: [], ClientSecretRotated: [], ClientDisabled: [] },
+  }),
+  keyset: stream({
+    kind: 'keyset',
+    table: keysets,
+    decider: keysetDecider,
+    subjectId: () => null,
+    revocation: (keysetId, _, event) => revocationOfKeyset(keysetId, event),
+    upcasters: {
+      KeyGenerated: [],
+      KeyActivated: [],
+      KeyRetired: [],
+      KeyRemoved: [],
+      KeyRevoked: [],
+    },
+  }),
+  invite: stream({
+    kind: 'invite',
+    table: invites,
+    decider: inviteDecider,
+    subjectId: () => null,
+    revocation: () => null,
+    upcasters: { InviteCreated: [], InviteTried: [], InviteUsed: [] },
+  }),
+} satisfies Readonly<Record<StreamKind, unknown>>;
