@@ -5,11 +5,15 @@ const unavailableStates = new Set([
   '28000', // invalid_authorization_specification
   '28P01', // invalid_password: it was changed, and this process has the old one
   '3D000', // invalid_catalog_name: the database is gone
+  '53100', // disk_full
+  '53200', // out_of_memory
   '53300', // too_many_connections
+  '53400', // configuration_limit_exceeded
   '57014', // query_canceled: statement_timeout
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
+  '57P04', // database_dropped
   '57P05', // idle_session_timeout
 ]);
 
@@ -24,6 +28,8 @@ const socketErrors = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
 ]);
 
 // What pg says, without a code, when a connection ends under a query or does not come about in
@@ -47,11 +53,13 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * Whether the server could not be reached or went away: what was in flight may or may not have
- * happened.
+ * Whether the server could not be reached, went away or lacks what it needs: what was in flight may
+ * or may not have happened, and may succeed later. The one place that decides it. An error that
+ * stands behind another decides for it.
  */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (isConnectionError(error.cause)) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string') {
     if (code.startsWith('08') || unavailableStates.has(code) || socketErrors.has(code)) return true;

@@ -3,7 +3,7 @@ import { importsOf, nodesOf, resolved, type SourceFile } from './source-files.ts
 /** What each folder of src may import, besides itself. `types`: only types of it. */
 const directions: Record<string, { values: readonly string[]; types: readonly string[] }> = {
   domain: { values: [], types: [] },
-  eventlog: { values: ['domain'], types: [] },
+  eventlog: { values: ['domain', 'platform'], types: [] },
   projections: { values: ['domain', 'eventlog'], types: [] },
   verifier: { values: [], types: ['domain'] },
   platform: { values: ['domain/kernel'], types: [] },
