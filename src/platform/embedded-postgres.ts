@@ -23,6 +23,7 @@ import { choosePort } from './free-port.ts';
 import { createLauncher, type LaunchMode, type PostgresLauncher } from './postgres-binaries.ts';
 import { sqlState } from './postgres-errors.ts';
 import { stopOrphanedPostgres, stopPostgres } from './postgres-process.ts';
+import { outputOf } from './run-program.ts';
 
 export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
@@ -159,20 +160,12 @@ async function initialise(
   }
 }
 
-async function run(launcher: PostgresLauncher, program: string, args: string[]): Promise<string> {
+function run(launcher: PostgresLauncher, program: string, args: string[]): Promise<string> {
   const command = launcher.command(program, args);
-  const child = spawn(command.file, command.args, {
+  return outputOf(command.file, command.args, {
     ...launcher.spawnOptions,
-    cwd: '/',
     env: serverEnvironment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (output += chunk));
-  const code = await exitOf(child);
-  if (code !== 0) throw new Error(`${program} failed (${code}): ${output.trim()}`);
-  return output;
 }
 
 /** Nothing of ours is Postgres' business: no PG* variable, no secret. */
