@@ -6,6 +6,7 @@ import {
   type TestApi,
   testPassword,
 } from '../../support/api.ts';
+import { heldUpAt, untilWaiting } from '../../support/held-streams.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
@@ -37,22 +38,7 @@ function decidedTogether(streamIds: string[], requests: () => Promise<Answer>[])
       streamIds,
     ]);
     const answers = Promise.all(requests());
-    const waiting = new Set<number>();
-    await withClient(api.database.ownerUrl, (observer) =>
-      expect
-        .poll(
-          async () => {
-            const { rows } = await observer.query(
-              `select pid from pg_stat_activity
-              where datname = current_database() and wait_event_type = 'Lock'`,
-            );
-            for (const { pid } of rows) waiting.add(pid);
-            return waiting.size;
-          },
-          { interval: 2 },
-        )
-        .toBeGreaterThanOrEqual(2),
-    );
+    await untilWaiting(api.database, `query like '%append%'`, 2);
     await holder.query('commit');
     return answers;
   });
@@ -172,6 +158,24 @@ describe('POST /admin/users/{id}/disable and enable', () => {
     expect((await post(`/admin/users/${id}/enable`)).status).toBe(204);
     expect((await api.logIn({ email })).user.disabled).toBe(false);
     expect(await api.verify(web.access_token)).toBe(401);
+  });
+
+  // Fails when disabling does not guard the user: it has read the sessions before the login.
+  it('ends a session that began between its read and its append, too', async () => {
+    const { email, id } = await api.register();
+    const phone = await api.logIn({ email, device: 'mobile' });
+    // One node does one thing at a time for a user.
+    const other = await api.anotherNode();
+    const { status } = await heldUpAt(api.database, phone.session.id, {
+      work: () => post(`/admin/users/${id}/disable`),
+      meanwhile: () => other.logIn({ email, device: 'web' }),
+    });
+    expect(status).toBe(204);
+    const sessions = await withClient(api.database.ownerUrl, (owner) =>
+      owner.query('select device_type, end_reason from latchkey.sessions where user_id = $1', [id]),
+    );
+    expect(sessions.rows).toHaveLength(2);
+    expect(sessions.rows).toContainEqual({ device_type: 'web', end_reason: 'user_disabled' });
   });
 
   it('is idempotent and 404 for nobody', async () => {

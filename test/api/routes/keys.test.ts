@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { limits } from '../../../src/domain/kernel/limits.ts';
+import { longestAccessTokenTtlSeconds } from '../../../src/domain/session/lifetimes.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 
 let api: TestApi;
@@ -70,6 +72,21 @@ describe('POST /admin/keys/rotate', () => {
     expect(await other.verify(fresh.access_token)).toBe(204);
     const newest = (await keys()).at(-1)!.kid;
     await expect.poll(() => published(other)).toContain(newest);
+  });
+
+  // Fails when the skew of other nodes' clocks, or the margin, is left out: a good token would be
+  // refused after the key was removed.
+  it('keeps the old key until its last token has expired by the clock of every node', async () => {
+    const { clockSkewSeconds, lifetimeProfile } = api.services.config;
+    const longest = longestAccessTokenTtlSeconds(lifetimeProfile, api.services.config);
+    const keptSeconds = longest + clockSkewSeconds + limits.revocationMarginSeconds;
+    const active = kidOf(await keys(), 'active');
+    const before = Date.now();
+    await post('/admin/keys/rotate');
+    const after = Date.now();
+    const removeAfter = (await keys()).find(({ kid }) => kid === active)!.remove_after!;
+    expect(Date.parse(removeAfter) - keptSeconds * 1000).toBeGreaterThanOrEqual(before);
+    expect(Date.parse(removeAfter) - keptSeconds * 1000).toBeLessThanOrEqual(after);
   });
 
   it('rotates once for retries under one Idempotency-Key', async () => {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { heldUpAt } from '../../support/held-streams.ts';
+import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -41,6 +43,25 @@ describe('POST /auth/password', () => {
     expect([refused.status, refused.body.code]).toEqual([401, 'session_ended']);
     const ended = (await api.eventsOf(phone.session.id)).at(-1)!;
     expect([ended.type, ended.data.reason]).toEqual(['SessionRevoked', 'password_changed']);
+  });
+
+  // Fails when the change does not guard its user: it has read the sessions before the login.
+  it('ends a session that began between its read and its append, too', async () => {
+    const { email, id, token } = await someone();
+    const phone = await api.logIn({ email, device: 'mobile' });
+    // One node does one thing at a time for a user.
+    const other = await api.anotherNode();
+    const { status } = await heldUpAt(api.database, phone.session.id, {
+      work: () => change(token, testPassword),
+      meanwhile: () => other.logIn({ email, device: 'web' }),
+    });
+    expect(status).toBe(204);
+    const sessions = await withClient(api.database.ownerUrl, (owner) =>
+      owner.query(`select device_type, end_reason from latchkey.sessions where user_id = $1`, [id]),
+    );
+    expect(sessions.rows).toHaveLength(3);
+    expect(sessions.rows).toContainEqual({ device_type: 'desktop', end_reason: null });
+    expect(sessions.rows).toContainEqual({ device_type: 'web', end_reason: 'password_changed' });
   });
 
   it('leaves this session alive: its token is stale, a refresh gives a good one', async () => {

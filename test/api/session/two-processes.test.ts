@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readStream } from '../../../src/eventlog/read.ts';
 import { anEmail, testPassword } from '../../support/api.ts';
 import { type ApiProcess, post, startApiProcess, verifyAt } from '../../support/api-process.ts';
+import { untilWaiting } from '../../support/held-streams.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../../support/postgres.ts';
 
 let database: TestDatabase;
@@ -70,7 +71,7 @@ describe('two API processes on one database', () => {
       await owner.query('begin');
       await owner.query('select 1 from latchkey.streams where stream_id = $1 for update', [id]);
       const logins = times(50, (index) => logIn(index, email));
-      await untilHeldUp(owner);
+      await untilWaiting(database, `query like '%append%'`, 2);
       await owner.query('commit');
       return logins;
     });
@@ -175,13 +176,4 @@ const verifyBoth = (token: string) =>
 async function verifyEverywhere(token: string): Promise<number> {
   await expect.poll(() => verifyBoth(token)).toEqual([401, 401]);
   return 401;
-}
-
-/** Resolves when appends of both processes wait for the lock that the test holds. */
-async function untilHeldUp(owner: { query(sql: string): Promise<{ rows: unknown[] }> }) {
-  const waiting = `select pid from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and query like '%append%'`;
-  // No longer than a login may wait: one that is held up longer is answered 503.
-  const deadline = performance.now() + 500;
-  while ((await owner.query(waiting)).rows.length < 2 && performance.now() < deadline);
 }
