@@ -12,7 +12,10 @@ const remedies: Readonly<Record<string, string>> = {
   '42501':
     'give DATABASE_URL the role that this command needs: the owner for migrate and rebuild, else the application role',
   '53100': 'the disk of Postgres is full: free some space',
+  '53200': 'give Postgres more memory, or lower its settings',
   '53300': 'raise max_connections, or lower POOL_READERS',
+  '53400': 'raise the limit of Postgres that it names',
+  '57P04': 'restore the database, or correct its name in DATABASE_URL',
 };
 
 /**
@@ -28,7 +31,7 @@ export function describeFailure(error: unknown): string {
   const state = sqlState(error);
   const remedy = state === undefined ? undefined : remedies[state];
   if (remedy !== undefined) return sentence(`Postgres says: ${rootOf(error).message}; ${remedy}`);
-  if (isConnectionError(error) || isConnectionError(rootOf(error))) return unreachable(error);
+  if (isConnectionError(error)) return unreachable(error);
   if (error instanceof LatchkeyError) return describeRefusal(error);
   if (!(error instanceof Error)) return sentence(String(error));
   if (error.name === 'KeyWrapError') {

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { describeFailure } from '../../src/cli/describe-failure.ts';
+
+const refused = (code: string) => Object.assign(new Error('what Postgres says'), { code });
+
+// Fails when a server that answers, but lacks something, is said to be out of reach.
+it.each(['53100', '53200', '53300', '53400', '57P04'])('%s is told with what to do', (code) => {
+  for (const error of [refused(code), new Error('outside', { cause: refused(code) })]) {
+    expect(describeFailure(error)).toMatch(/^Postgres says: what Postgres says; \w+/);
+  }
+});
+
+it('a server that does not answer is out of reach, also behind another error', () => {
+  const lost = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  for (const error of [lost, new Error('outside', { cause: lost })]) {
+    expect(describeFailure(error)).toMatch(/^Postgres cannot be reached \(ECONNREFUSED\)/);
+  }
+});
