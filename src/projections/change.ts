@@ -26,7 +26,8 @@ interface Current<S> {
 /** Decides a command on a stream; `current` is null for one that does not exist yet. */
 type Decide<S, C> = (id: string, current: Current<S> | null, command: C) => Change<S>;
 
-function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): Decide<S, C> {
+/** How commands change the streams of one kind. */
+export function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): Decide<S, C> {
   const { kind, table, decider } = stream;
   return (id, current, command) => {
     let { version, state } = current ?? { version: 0, state: decider.initialState };

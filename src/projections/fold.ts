@@ -36,7 +36,8 @@ export interface KindFold {
   begin(streamId: string): StreamFold;
 }
 
-function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): KindFold {
+/** The rebuild's way through the streams of one kind. */
+export function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): KindFold {
   const { kind, table, decider, revocation } = stream;
   const begin = (streamId: string): StreamFold => {
     let state = decider.initialState;
@@ -55,7 +56,7 @@ function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): KindFol
       row: () => table.row({ id: streamId, version, state }),
     };
   };
-  return { kind, table: table.name as ProjectedTable, begin };
+  return { kind, table: table.name, begin };
 }
 
 /** The data of an event as this release writes it. */
