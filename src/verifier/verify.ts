@@ -83,8 +83,8 @@ interface VerifiedToken extends ParsedClaims {
 }
 
 /**
- * The end of its signature, which no two tokens share: to hash 43 characters instead of all 700 is
- * most of what a repeated check costs. Whether it is that token is compared in full.
+ * The end of its signature, which no two tokens share: each check hashes it, so it is short. Whether
+ * it is that token is compared in full.
  */
 const cacheKey = (token: string) => token.slice(-43);
 
