@@ -9,13 +9,13 @@ import type { SessionState } from '../src/domain/session/state.ts';
 import { appendBatch } from '../src/eventlog/append.ts';
 import type { Command } from '../src/eventlog/command.ts';
 import { RecordSeal } from '../src/eventlog/record-seal.ts';
-import { identifierMac } from '../src/platform/identifier-index.ts';
-import { localKeyWrap } from '../src/platform/key-wrap.ts';
-import { newId } from '../src/platform/new-id.ts';
-import { SubjectKeys, sealPersonalData } from '../src/platform/subject-cipher.ts';
-import { type Change, changeSession, changeUser } from '../src/projections/change.ts';
-import { toHex } from '../src/projections/columns.ts';
-import { rebuildAndCompare } from '../src/projections/rebuild.ts';
+import { identifierMac } from '../src/platform/crypto/identifier-index.ts';
+import { localKeyWrap } from '../src/platform/crypto/key-wrap.ts';
+import { newId } from '../src/platform/crypto/new-id.ts';
+import { SubjectKeys, sealPersonalData } from '../src/platform/crypto/subject-cipher.ts';
+import { rebuildAndCompare } from '../src/rebuild/rebuild.ts';
+import { type Change, changeSession, changeUser } from '../src/tables/change.ts';
+import { toHex } from '../src/tables/columns.ts';
 import { startPrivatePostgres } from '../test/support/postgres.ts';
 
 // How fast the log is folded again, and whether the result is what stands there. Every event and

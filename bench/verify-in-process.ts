@@ -1,12 +1,12 @@
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
-import { signAccessToken } from '../src/api/tokens/access-token.ts';
-import { generateSigningKey, importSigningKey } from '../src/api/tokens/signing-keys.ts';
-import { newId } from '../src/platform/new-id.ts';
-import { KeyRing } from '../src/verifier/key-ring.ts';
-import { Lease } from '../src/verifier/lease.ts';
-import { RevocationSet } from '../src/verifier/revocation-set.ts';
-import { signatureAlgorithms } from '../src/verifier/signature-algorithms.ts';
-import { createVerifier } from '../src/verifier/verify.ts';
+import { KeyRing } from '@latchkey/verifier/key-ring';
+import { Lease } from '@latchkey/verifier/lease';
+import { RevocationSet } from '@latchkey/verifier/revocation-set';
+import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
+import { createVerifier } from '@latchkey/verifier/verify';
+import { signAccessToken } from '../src/app/session/sign-access-token.ts';
+import { generateSigningKey, importSigningKey } from '../src/node/signing-keys.ts';
+import { newId } from '../src/platform/crypto/new-id.ts';
 
 // What one verification costs in process, hit and miss, beside a bare crypto.verify of the same
 // bytes. The variants take turns in short rounds, so a slow moment of the machine meets all of

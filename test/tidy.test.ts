@@ -1,12 +1,13 @@
+import { errorCodes } from '@latchkey/contract/error-code';
 import { describe, expect, it } from 'vitest';
-import { problemKinds } from '../src/api/problem.ts';
-import { errorCodes } from '../src/domain/kernel/errors.ts';
-import { cycles, impurities, layerOf, setsTimers, wrongDirections } from './support/house-rules.ts';
+import { problemKinds } from '../src/api/http/problem.ts';
+import { cycles, impurities, roomOf, setsTimers, wrongDirections } from './support/house-rules.ts';
 import {
   filesBelow,
   functionsOf,
   importsOf,
   readText,
+  resolved,
   type SourceFile,
   sourceFiles,
 } from './support/source-files.ts';
@@ -23,7 +24,7 @@ interface Rule {
   readonly known?: readonly string[];
 }
 
-const src = sourceFiles('src');
+const src = [...sourceFiles('src'), ...sourceFiles('packages')];
 const tests = sourceFiles('test');
 const benches = sourceFiles('bench');
 const everything = [...src, ...tests, ...benches];
@@ -31,8 +32,10 @@ const slowTiers = ['model', 'fault', 'gateways', 'security-timing', 'stress'];
 
 const packagesOf: Record<string, readonly string[]> = {
   // Of node:url only the tables of UTS 46: pure, no host is asked.
-  domain: ['node:crypto', 'node:url'],
-  verifier: ['node:crypto', 'lru-cache'],
+  'src/domain/kernel': ['node:crypto', 'node:url'],
+  'src/domain': ['node:crypto', 'node:url'],
+  'packages/contract/src': [],
+  'packages/verifier/src': ['node:crypto', 'lru-cache'],
 };
 
 const rules: Rule[] = [
@@ -42,18 +45,18 @@ const rules: Rule[] = [
     find: wrongDirections,
     planted: { path: 'src/eventlog/x.ts', text: "import { a } from '../api/app.ts';" },
     known: [
-      'src/projections/rebuild.ts imports src/platform/identifier-index.ts',
-      'src/projections/rebuild.ts imports src/platform/subject-cipher.ts',
+      'src/rebuild/rebuild.ts imports src/platform/crypto/identifier-index.ts',
+      'src/rebuild/rebuild.ts imports src/platform/crypto/subject-cipher.ts',
     ],
   },
   {
     name: 'domain and verifier use only the packages that they are allowed',
     over: src,
     find: (file) => {
-      const allowed = packagesOf[layerOf(file.path)];
+      const allowed = packagesOf[roomOf(file.path) ?? ''];
       if (allowed === undefined) return [];
       return importsOf(file)
-        .filter(({ from }) => !from.startsWith('.') && !allowed.includes(from))
+        .filter(({ from }) => resolved(file.path, from) === null && !allowed.includes(from))
         .map(({ from }) => `${file.path} imports ${from}`);
     },
     planted: { path: 'src/domain/x.ts', text: "import { z } from 'zod';" },
@@ -72,15 +75,17 @@ const rules: Rule[] = [
         .filter(({ from, typeOnly }) => from === 'pg' && !typeOnly)
         .map(({ from }) => `${file.path} imports ${from}`),
     planted: { path: 'src/api/x.ts', text: "import pg from 'pg';" },
-    known: ['src/projections/rebuild.ts imports pg'],
+    known: ['src/rebuild/rebuild.ts imports pg'],
   },
   {
     name: 'the environment is read by the configuration and the command line only',
-    over: src.filter(({ path }) => path !== 'src/platform/config.ts' && layerOf(path) !== 'cli'),
+    over: src.filter(
+      ({ path }) => path !== 'src/platform/config/config.ts' && roomOf(path) !== 'src/cli',
+    ),
     find: (file) => (/\bprocess\.env\b/.test(file.text) ? [`${file.path} reads process.env`] : []),
     planted: { path: 'src/api/x.ts', text: 'export const path = process.env.PATH;' },
     // What a child process inherits, nothing that configures us.
-    known: ['src/platform/embedded-postgres.ts reads process.env'],
+    known: ['src/platform/embedded-postgres/start.ts reads process.env'],
   },
   {
     name: 'there are no barrels',
@@ -103,7 +108,7 @@ const rules: Rule[] = [
     },
     planted: { path: 'src/api/x.ts', text: 'export {};\n'.repeat(301) },
     known: [
-      'src/platform/embedded-postgres.ts has more than 300 lines',
+      'src/platform/embedded-postgres/start.ts has more than 300 lines',
       'test/platform/embedded-postgres.test.ts has more than 300 lines',
       'test/projections/population.ts has more than 300 lines',
     ],
@@ -207,9 +212,20 @@ describe('the rules of the house', () => {
   it('nothing names a path of one machine or where its packages came from', () => {
     const machinePath = /(?:^|[\s"'`(=])\/(?:home|Users|root|work)\/[\w.-]/m;
     expect(`cd ${['', 'home', 'ada'].join('/')}`).toMatch(machinePath);
-    const files = filesBelow('src', 'test', 'bench', 'docs', 'migrations', 'README.md', '.ci');
+    const files = filesBelow(
+      'src',
+      'packages',
+      'test',
+      'bench',
+      'docs',
+      'migrations',
+      'README.md',
+      '.ci',
+    );
     expect(files.filter((file) => machinePath.test(readText(file)))).toEqual([]);
-    expect(readText('package-lock.json')).not.toContain('"resolved"');
+    const lock = JSON.parse(readText('package-lock.json')) as { packages: Record<string, Locked> };
+    const fetched = Object.values(lock.packages).filter(({ link }) => link !== true);
+    expect(fetched.filter(({ resolved: from }) => from !== undefined)).toEqual([]);
   });
 });
 
@@ -217,7 +233,13 @@ describe('the rules of the house', () => {
 const longLinesKnown = { src: 240, tests: 140 };
 
 /** Only types go round here: `config.ts` calls the rules, which take its type. */
-const knownCycles = [['src/platform/config-rules.ts', 'src/platform/config.ts']];
+const knownCycles = [['src/platform/config/config-rules.ts', 'src/platform/config/config.ts']];
+
+/** An entry of the lock file: ours are links to their folders. */
+interface Locked {
+  readonly resolved?: string;
+  readonly link?: boolean;
+}
 
 function planted(name: string, imported: string): SourceFile {
   return { path: `src/api/${name}.ts`, text: `import type { X } from './${imported}.ts';` };

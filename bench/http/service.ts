@@ -4,8 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
-import { migrate } from '../../src/platform/migrate.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const logger = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };

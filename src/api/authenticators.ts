@@ -1,8 +1,8 @@
-import { firstPartyClientId } from '../verifier/access-token-claims.ts';
-import { authenticateClient } from './commands/authenticate-client.ts';
-import { acceptedClaims } from './fast-lane.ts';
-import type { NodeMemory } from './node-memory.ts';
-import type { Authenticators } from './run-route.ts';
+import { firstPartyClientId } from '@latchkey/contract/access-token-claims';
+import { authenticateClient } from '../app/client/authenticate-client.ts';
+import type { NodeMemory } from '../node/node-memory.ts';
+import type { Authenticators } from './http/run-route.ts';
+import { acceptedClaims } from './lanes/fast-lane.ts';
 
 export function createAuthenticators(memory: NodeMemory): Authenticators {
   return {

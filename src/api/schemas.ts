@@ -1,7 +1,7 @@
+import { deviceTypes } from '@latchkey/contract/device-type';
+import { errorCodes } from '@latchkey/contract/error-code';
 import { z } from 'zod';
-import { errorCodes } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
-import { deviceTypes } from '../domain/session/events.ts';
 
 /** A string of `min` to `max` code points: what people count, unlike UTF-16 units. */
 export function text(min: number, max: number) {

@@ -1,6 +1,6 @@
-import type { Config } from '../platform/config.ts';
-import { ConfigError } from '../platform/config-error.ts';
-import { runningEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import type { Config } from '../platform/config/config.ts';
+import { ConfigError } from '../platform/config/config-error.ts';
+import { runningEmbeddedPostgres } from '../platform/embedded-postgres/start.ts';
 
 export interface DatabaseUrls {
   /** As the role that DATABASE_URL names; in dev, the owner of the embedded Postgres. */

@@ -1,6 +1,6 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { ConfigError } from '../platform/config-error.ts';
-import { isConnectionError, sqlState } from '../platform/postgres-errors.ts';
+import { ConfigError } from '../platform/config/config-error.ts';
+import { isConnectionError, sqlState } from '../platform/postgres/errors.ts';
 
 /** What an operator does about a refusal of Postgres, by its SQLSTATE. */
 const remedies: Readonly<Record<string, string>> = {

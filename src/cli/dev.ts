@@ -1,13 +1,13 @@
 import { type Api, startApi } from '../api/serve.ts';
-import { type Config, loadConfig } from '../platform/config.ts';
-import { startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
-import { loadKeyRing } from '../platform/key-encryption-key.ts';
-import { localKeyWrap } from '../platform/key-wrap.ts';
-import { createLogger, type Logger } from '../platform/logging.ts';
-import { processRegistry } from '../platform/metrics.ts';
-import { migrate } from '../platform/migrate.ts';
-import { migrationsDirectory } from '../platform/migration-files.ts';
-import { authority } from '../platform/url-authority.ts';
+import { type Config, loadConfig } from '../platform/config/config.ts';
+import { authority } from '../platform/config/url-authority.ts';
+import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
+import { startEmbeddedPostgres } from '../platform/embedded-postgres/start.ts';
+import { createLogger, type Logger } from '../platform/logging/logging.ts';
+import { processRegistry } from '../platform/metrics/metrics.ts';
+import { migrate } from '../platform/postgres/migrate.ts';
+import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { startWorker } from '../worker/worker.ts';
 import {

@@ -1,8 +1,11 @@
 import { statfsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/embedded-postgres.ts';
-import type { Logger } from '../platform/logging.ts';
-import { postgresAnswers } from '../platform/postgres-answers.ts';
+import {
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../platform/embedded-postgres/start.ts';
+import type { Logger } from '../platform/logging/logging.ts';
+import { postgresAnswers } from '../platform/postgres/answers.ts';
 
 const lookMs = 2_000;
 const answerMs = 5_000;

@@ -1,12 +1,12 @@
-import type { KeysetServices } from '../api/commands/ensure-issuer-keys.ts';
-import { revokeIssuerKey } from '../api/commands/revoke-issuer-key.ts';
-import { rotateIssuerKeys } from '../api/commands/rotate-issuer-keys.ts';
-import { representKeyset } from '../api/queries/keyset.ts';
+import type { KeysetServices } from '../app/keyset/ensure-issuer-keys.ts';
+import { revokeIssuerKey } from '../app/keyset/revoke-issuer-key.ts';
+import { rotateIssuerKeys } from '../app/keyset/rotate-issuer-keys.ts';
+import { representKeyset } from '../app/keyset/show-keyset.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { EventMeta } from '../eventlog/command.ts';
-import { loadConfig } from '../platform/config.ts';
-import { newId } from '../platform/new-id.ts';
-import { findIssuerKeyset } from '../projections/keyset.ts';
+import { loadConfig } from '../platform/config/config.ts';
+import { newId } from '../platform/crypto/new-id.ts';
+import { findIssuerKeyset } from '../tables/keyset.ts';
 import { withOpenLog } from './open-log.ts';
 
 /** Prints the issuer keyset; never a private part. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { adoptLog, type LogProof, proveLog } from '../eventlog/log-proof.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { loadConfig } from '../platform/config.ts';
-import { createLogger } from '../platform/logging.ts';
-import { createPools } from '../platform/postgres-pool.ts';
+import { loadConfig } from '../platform/config/config.ts';
+import { createLogger } from '../platform/logging/logging.ts';
+import { createPools } from '../platform/postgres/pool.ts';
 import { databaseUrls } from './database.ts';
 
 const oneDayMs = 86_400_000;

@@ -1,7 +1,7 @@
-import { loadConfig } from '../platform/config.ts';
-import { createLogger } from '../platform/logging.ts';
-import { migrate } from '../platform/migrate.ts';
-import { migrationsDirectory } from '../platform/migration-files.ts';
+import { loadConfig } from '../platform/config/config.ts';
+import { createLogger } from '../platform/logging/logging.ts';
+import { migrate } from '../platform/postgres/migrate.ts';
+import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { required } from './required.ts';
 

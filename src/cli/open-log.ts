@@ -2,13 +2,13 @@ import type { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, type SealedReaders, sealedReaders } from '../eventlog/record-seal.ts';
-import type { Config } from '../platform/config.ts';
-import { existingKeyRing } from '../platform/key-encryption-key.ts';
-import { type KeyWrap, localKeyWrap } from '../platform/key-wrap.ts';
-import { createLogger, type Logger } from '../platform/logging.ts';
-import { createPools } from '../platform/postgres-pool.ts';
-import { requireSchema } from '../platform/required-schema.ts';
-import { loadServerSecrets, type ServerSecrets } from '../platform/server-secrets.ts';
+import { loadServerSecrets, type ServerSecrets } from '../node/server-secrets.ts';
+import type { Config } from '../platform/config/config.ts';
+import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
+import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
+import { createLogger, type Logger } from '../platform/logging/logging.ts';
+import { createPools } from '../platform/postgres/pool.ts';
+import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { databaseUrls } from './database.ts';
 
 /** The log and its keys, as a command of an operator works with them. */

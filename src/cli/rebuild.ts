@@ -1,13 +1,13 @@
 import { RecordSeal } from '../eventlog/record-seal.ts';
-import { loadConfig } from '../platform/config.ts';
-import { existingKeyRing } from '../platform/key-encryption-key.ts';
-import { localKeyWrap } from '../platform/key-wrap.ts';
-import { createLogger } from '../platform/logging.ts';
-import { createPools } from '../platform/postgres-pool.ts';
-import { requireSchema } from '../platform/required-schema.ts';
-import { loadServerSecrets } from '../platform/server-secrets.ts';
-import { SubjectKeys } from '../platform/subject-cipher.ts';
-import { rebuildAndCompare } from '../projections/rebuild.ts';
+import { loadServerSecrets } from '../node/server-secrets.ts';
+import { loadConfig } from '../platform/config/config.ts';
+import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
+import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
+import { createLogger } from '../platform/logging/logging.ts';
+import { createPools } from '../platform/postgres/pool.ts';
+import { requireSchema } from '../platform/postgres/required-schema.ts';
+import { rebuildAndCompare } from '../rebuild/rebuild.ts';
 import { databaseUrls } from './database.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { ConfigError } from '../platform/config-error.ts';
+import { ConfigError } from '../platform/config/config-error.ts';
 
 /** The value of a variable that this command cannot do without. Throws ConfigError. */
 export function required<T>(value: T | undefined, variable: string): T {

@@ -1,6 +1,6 @@
 import { startApi } from '../api/serve.ts';
-import { type Config, loadConfig, prodUnlessTold } from '../platform/config.ts';
-import { createLogger } from '../platform/logging.ts';
+import { type Config, loadConfig, prodUnlessTold } from '../platform/config/config.ts';
+import { createLogger } from '../platform/logging/logging.ts';
 import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';
 

@@ -1,4 +1,4 @@
-import type { Logger } from '../platform/logging.ts';
+import type { Logger } from '../platform/logging/logging.ts';
 
 /**
  * Waits for SIGTERM or SIGINT, then runs `stop` once; a second signal ends the process at once.

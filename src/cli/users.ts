@@ -1,12 +1,12 @@
-import { unlockUser } from '../api/commands/unlock-user.ts';
-import { findUserByEmail } from '../api/queries/user-by-email.ts';
+import { findUserByEmail } from '../app/user/find-user-by-email.ts';
+import { unlockUser } from '../app/user/unlock-user.ts';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
 import { isLocked } from '../domain/user/lockout.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { EventMeta } from '../eventlog/command.ts';
-import { loadConfig } from '../platform/config.ts';
-import { newId } from '../platform/new-id.ts';
+import { loadConfig } from '../platform/config/config.ts';
+import { newId } from '../platform/crypto/new-id.ts';
 import { type OperatorLog, withOpenLog } from './open-log.ts';
 
 const meta: EventMeta = { request_id: 'cli', correlation_id: 'cli', actor: 'cli' };

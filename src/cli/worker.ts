@@ -1,9 +1,9 @@
-import { loadConfig, prodUnlessTold } from '../platform/config.ts';
-import { loadKeyRing } from '../platform/key-encryption-key.ts';
-import { localKeyWrap } from '../platform/key-wrap.ts';
-import { createLogger } from '../platform/logging.ts';
-import { processRegistry } from '../platform/metrics.ts';
-import { startOperatorServer } from '../platform/operator-server.ts';
+import { loadConfig, prodUnlessTold } from '../platform/config/config.ts';
+import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
+import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
+import { createLogger } from '../platform/logging/logging.ts';
+import { processRegistry } from '../platform/metrics/metrics.ts';
+import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { startWorker } from '../worker/worker.ts';
 import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';

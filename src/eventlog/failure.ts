@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { isConnectionError, sqlState } from '../platform/postgres-errors.ts';
+import { isConnectionError, sqlState } from '../platform/postgres/errors.ts';
 import { UniqueViolationError } from './command.ts';
 import { CommitsHangError } from './commit-breaker.ts';
 

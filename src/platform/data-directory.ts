@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import { ConfigError } from './config-error.ts';
+import { ConfigError } from './config/config-error.ts';
 
 /**
  * Makes the directory of DATA_DIR. Others may pass through, for the mode in which Postgres is

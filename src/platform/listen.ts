@@ -1,8 +1,8 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
-import type { ConfigProblem } from './config-error.ts';
-import { ConfigError } from './config-error.ts';
-import type { VariableName } from './config-schema.ts';
+import type { ConfigProblem } from './config/config-error.ts';
+import { ConfigError } from './config/config-error.ts';
+import type { VariableName } from './config/config-schema.ts';
 
 /** The variables that an operator changes when the address cannot be had. */
 export interface AddressVariables {

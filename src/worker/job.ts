@@ -2,8 +2,8 @@ import type { LifetimeOverrides, LifetimeProfile } from '../domain/session/lifet
 import type { EventMeta } from '../eventlog/command.ts';
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
-import type { Config } from '../platform/config.ts';
-import type { PostgresPool } from '../platform/postgres-pool.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { PostgresPool } from '../platform/postgres/pool.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
 
 export interface JobLogger {

@@ -1,6 +1,6 @@
 import type { Queryable } from '../eventlog/queryable.ts';
-import type { Readiness } from '../platform/operator-server.ts';
-import { requireSchema, SchemaError } from '../platform/required-schema.ts';
+import type { Readiness } from '../platform/metrics/operator-server.ts';
+import { requireSchema, SchemaError } from '../platform/postgres/required-schema.ts';
 
 /** Whether a worker can do its jobs: a database of this release that can be written. */
 export async function workerReadiness(

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ReadinessProbe } from '../../src/api/readiness.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { oauthErrorSchema, problemSchema } from '../../src/api/schemas.ts';
+import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
 import { documentedOperations, type Operation } from '../support/documented-operations.ts';
 import { responseValidator } from './http/validate-response.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { docsRoute } from '../../src/api/docs-page.ts';
-import { openApiRoute } from '../../src/api/openapi.ts';
-import type { ReadinessProbe } from '../../src/api/readiness.ts';
-import type { Route } from '../../src/api/route.ts';
+import { openApiRoute } from '../../src/api/http/openapi.ts';
+import type { Route } from '../../src/api/http/route.ts';
+import { docsRoute } from '../../src/api/pages/docs-page.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
 
 let api: TestApi;

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Budget, budgets, type Rule } from '../../src/api/budgets.ts';
-import { createRateLimits } from '../../src/api/rate-limits.ts';
-import type { ReadinessProbe } from '../../src/api/readiness.ts';
-import type { Route } from '../../src/api/route.ts';
+import type { Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import { type Budget, budgets, type Rule } from '../../src/domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
+import { createRateLimits } from '../../src/node/rate-limits.ts';
+import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
 
 let api: TestApi;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { type ErrorCode, errorCodes } from '@latchkey/contract/error-code';
 import { describe, expect, it } from 'vitest';
-import { problemKinds, published } from '../../src/api/problem.ts';
-import { type ErrorCode, errorCodes } from '../../src/domain/kernel/errors.ts';
+import { problemKinds, published } from '../../src/api/http/problem.ts';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 const documented = [...page.matchAll(/^\| `(\w+)` \| ([\d, ]+) \| `(\w+)` \|/gm)].map(

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
 
 /** Somebody holds the application role's password for the database, and not the KEK. */

@@ -1,9 +1,9 @@
 import { METHODS } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApiDocument } from '../../src/api/openapi.ts';
-import type { ReadinessProbe } from '../../src/api/readiness.ts';
-import type { Route } from '../../src/api/route.ts';
+import { openApiDocument } from '../../src/api/http/openapi.ts';
+import type { Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ReadinessProbe } from '../../src/api/readiness.ts';
-import { mountedPaths } from '../../src/api/route.ts';
+import { mountedPaths } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 
 let api: TestApi;

@@ -1,10 +1,10 @@
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { docsRoute } from '../../src/api/docs-page.ts';
-import { openApiDocument, openApiRoute } from '../../src/api/openapi.ts';
-import { reply } from '../../src/api/reply.ts';
-import { type Route, route } from '../../src/api/route.ts';
+import { openApiDocument, openApiRoute } from '../../src/api/http/openapi.ts';
+import { reply } from '../../src/api/http/reply.ts';
+import { type Route, route } from '../../src/api/http/route.ts';
+import { docsRoute } from '../../src/api/pages/docs-page.ts';
 import { deviceSchema, tokenSetSchema } from '../../src/api/schemas.ts';
 import { startTestApp } from './http/test-app.ts';
 import { responseValidator } from './http/validate-response.ts';

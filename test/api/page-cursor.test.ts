@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeCursor, encodeCursor } from '../../src/api/page-cursor.ts';
+import { decodeCursor, encodeCursor } from '../../src/app/page-cursor.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { documentedOperations } from '../support/documented-operations.ts';
 

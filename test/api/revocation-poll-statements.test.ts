@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NodeMemory } from '../../src/api/node-memory.ts';
-import { RevocationPoll } from '../../src/api/revocation-poll.ts';
 import { LogGuard } from '../../src/eventlog/log-guard.ts';
 import type { Queryable } from '../../src/eventlog/queryable.ts';
-import { createPools, type Pools } from '../../src/platform/postgres-pool.ts';
+import { NodeMemory } from '../../src/node/node-memory.ts';
+import { RevocationPoll } from '../../src/node/revocation-poll.ts';
+import { createPools, type Pools } from '../../src/platform/postgres/pool.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { withClient } from '../support/postgres.ts';

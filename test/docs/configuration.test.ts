@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { environmentSchema, secretVariables } from '../../src/platform/config-schema.ts';
+import { environmentSchema, secretVariables } from '../../src/platform/config/config-schema.ts';
 import { readText } from '../support/source-files.ts';
 
 const rows = [

@@ -9,7 +9,7 @@ import {
   revocationOfKeyset,
   revocationOfSession,
   revocationOfUser,
-} from '../../src/projections/revocation.ts';
+} from '../../src/tables/revocation.ts';
 import { filesBelow, nodesOf, readText } from '../support/source-files.ts';
 
 const page = readText('docs/events.md');

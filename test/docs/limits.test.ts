@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { budgets } from '../../src/api/budgets.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import { budgets } from '../../src/domain/kernel/budgets.ts';
 import { readText } from '../support/source-files.ts';
 
 /** Stands for whatever a declaration touches: no handler runs here. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { refusedRowReport } from '../../src/platform/refused-rows.ts';
+import { createMetrics } from '../../src/platform/metrics/metrics.ts';
+import { refusedRowReport } from '../../src/platform/postgres/refused-rows.ts';
 import { createWorkerMetrics } from '../../src/worker/worker-metrics.ts';
 import { readText, sourceFiles } from '../support/source-files.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { docsRoute } from '../../src/api/docs-page.ts';
-import { metricsRoute } from '../../src/api/metrics-route.ts';
-import { openApiRoute } from '../../src/api/openapi.ts';
+import { openApiRoute } from '../../src/api/http/openapi.ts';
+import { docsRoute } from '../../src/api/pages/docs-page.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import { metricsRoute } from '../../src/api/routes/metrics.ts';
 import { readText } from '../support/source-files.ts';
 
 const readme = readText('README.md');

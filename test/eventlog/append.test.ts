@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { appendBatch, bytea } from '../../src/eventlog/append.ts';
 import { ConflictError, UniqueViolationError } from '../../src/eventlog/command.ts';
 import { readStream } from '../../src/eventlog/read.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
 import { testSeal } from '../support/seal.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LogGuard } from '../../src/eventlog/log-guard.ts';
 import { LogIdentityError } from '../../src/eventlog/log-identity.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { createCopiedDatabase, withClient } from '../support/postgres.ts';
 import { commandOf, touch } from '../support/session-commands.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LogGuard } from '../../src/eventlog/log-guard.ts';
 import { adoptLog, proveLog } from '../../src/eventlog/log-proof.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { commandOf, touch } from '../support/session-commands.ts';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect, inject, it } from 'vitest';
 import { sessionProblems } from '../../src/eventlog/session-settings.ts';
 import { checkDatabase } from '../../src/eventlog/start-up-checks.ts';
-import { createPools } from '../../src/platform/postgres-pool.ts';
+import { createPools } from '../../src/platform/postgres/pool.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
 

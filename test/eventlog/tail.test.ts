@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Fence } from '../../src/eventlog/fence.ts';
 import type { RecordedEvent } from '../../src/eventlog/read.ts';
 import { Tail, type TailOptions } from '../../src/eventlog/tail.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { commandOf, touch } from '../support/session-commands.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { commandOf, touch } from '../support/session-commands.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, it } from 'vitest';
-import { choosePort } from '../../src/platform/free-port.ts';
+import { choosePort } from '../../src/platform/embedded-postgres/free-port.ts';
 import { eventually } from '../worker/eventually.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Api, startApi } from '../../src/api/serve.ts';
-import { loadConfig } from '../../src/platform/config.ts';
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { faultKek, faultPassword, until } from '../support/fault-node.ts';
 import {

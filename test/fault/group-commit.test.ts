@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Command } from '../../src/eventlog/command.ts';
 import { ConflictError, UniqueViolationError } from '../../src/eventlog/command.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
 import { commandOf, refreshSession, startSession, touch } from '../support/session-commands.ts';
 

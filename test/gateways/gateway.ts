@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { choosePort } from '../../src/platform/free-port.ts';
+import { choosePort } from '../../src/platform/embedded-postgres/free-port.ts';
 import { openConnection } from '../support/raw-connection.ts';
 
 const examples = path.resolve(import.meta.dirname, '../../examples/gateways');

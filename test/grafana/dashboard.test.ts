@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dashboardFile, dashboardQueries, renderDashboard } from '../../grafana/dashboard.ts';
-import { loadConfig } from '../../src/platform/config.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
+import { createMetrics } from '../../src/platform/metrics/metrics.ts';
 
 describe('the Grafana dashboard', () => {
   it('is the one that `node grafana/dashboard.ts` writes', () => {
@@ -45,5 +45,5 @@ describe('the Grafana dashboard', () => {
 });
 
 function read(file: string): string {
-  return readFileSync(new URL(file, new URL('../../grafana/', import.meta.url)), 'utf8');
+  return readFileSync(new URL(file, new URL('../../grafana', import.meta.url)), 'utf8');
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConflictError } from '../../src/eventlog/command.ts';
 import { readStream } from '../../src/eventlog/read.ts';
 import type { Writer } from '../../src/eventlog/writer.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { commandOf, touch } from '../support/session-commands.ts';
 import { type ModelOutcome, type ModelTouch, ReferenceLog } from './reference-log.ts';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { requireSameMajor } from '../../src/platform/cluster-version.ts';
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
+import { requireSameMajor } from '../../src/platform/embedded-postgres/cluster-version.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { readText } from '../support/source-files.ts';
 

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig, prodUnlessTold } from '../../src/platform/config.ts';
-import { ConfigError } from '../../src/platform/config-error.ts';
-import { environmentSchema } from '../../src/platform/config-schema.ts';
-import { loadKeyRing } from '../../src/platform/key-encryption-key.ts';
+import { loadConfig, prodUnlessTold } from '../../src/platform/config/config.ts';
+import { ConfigError } from '../../src/platform/config/config-error.ts';
+import { environmentSchema } from '../../src/platform/config/config-schema.ts';
+import { loadKeyRing } from '../../src/platform/crypto/key-encryption-key.ts';
 
 const key = randomBytes(32).toString('base64url');
 const production = {

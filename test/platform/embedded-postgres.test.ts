@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { withClient } from '../support/postgres.ts';
 import { eventually } from '../worker/eventually.ts';

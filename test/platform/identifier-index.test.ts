@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { identifierMac } from '../../src/platform/identifier-index.ts';
+import { identifierMac } from '../../src/platform/crypto/identifier-index.ts';
 
 test('the lookup key of an address is its HMAC-SHA256: same key, same bytes', () => {
   const key = randomBytes(32);

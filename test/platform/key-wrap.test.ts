@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { KeyWrapError, localKeyWrap } from '../../src/platform/key-wrap.ts';
+import { KeyWrapError, localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 
 const kek = (id: string) => ({ id, key: randomBytes(32) });
 const secret = Buffer.from('a private key');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LogSampler } from '../../src/platform/log-sampler.ts';
+import { LogSampler } from '../../src/platform/logging/log-sampler.ts';
 
 describe('sampled log lines', () => {
   it('C11: are the first few of each second, and the next one tells how many were skipped', () => {

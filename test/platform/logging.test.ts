@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { createLogger } from '../../src/platform/logging.ts';
+import { createLogger } from '../../src/platform/logging/logging.ts';
 
 /** What the logger wrote, as one text. */
 function logged(write: (logger: ReturnType<typeof createLogger>) => void): string {

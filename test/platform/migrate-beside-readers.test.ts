@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { expectedSchemaVersion, migrate } from '../../src/platform/migrate.ts';
+import { expectedSchemaVersion, migrate } from '../../src/platform/postgres/migrate.ts';
 import { migrationsDirectory, silentLogger } from '../support/cluster.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { startSession } from '../support/session-commands.ts';

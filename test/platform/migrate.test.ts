@@ -12,8 +12,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/platform/logging.ts';
-import { expectedSchemaVersion, migrate, schemaVersion } from '../../src/platform/migrate.ts';
+import { createLogger } from '../../src/platform/logging/logging.ts';
+import {
+  expectedSchemaVersion,
+  migrate,
+  schemaVersion,
+} from '../../src/platform/postgres/migrate.ts';
 import { migrationsDirectory, silentLogger } from '../support/cluster.ts';
 import { createEmptyDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 

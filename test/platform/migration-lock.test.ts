@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { migrate } from '../../src/platform/migrate.ts';
-import { takeMigrationLock } from '../../src/platform/migration-lock.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
+import { takeMigrationLock } from '../../src/platform/postgres/migration-lock.ts';
 import { migrationsDirectory, silentLogger } from '../support/cluster.ts';
 import { createEmptyDatabase, withClient } from '../support/postgres.ts';
 

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createMetrics } from '../../src/platform/metrics.ts';
+import { createMetrics } from '../../src/platform/metrics/metrics.ts';
 import {
   type OperatorServer,
   type OperatorServerOptions,
   startOperatorServer,
-} from '../../src/platform/operator-server.ts';
+} from '../../src/platform/metrics/operator-server.ts';
 
 const { registry } = createMetrics();
 let server: OperatorServer;

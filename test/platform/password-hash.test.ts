@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
-import { createPasswordHasher } from '../../src/platform/password-hash.ts';
+import { createPasswordHasher } from '../../src/platform/crypto/password-hash.ts';
 
 const memoryKib = 1_024;
 const password = 'violet kettle drums past midnight';

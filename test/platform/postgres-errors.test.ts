@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import { classifyFailure } from '../../src/eventlog/failure.ts';
-import { isConnectionError, toUnavailable } from '../../src/platform/postgres-errors.ts';
+import { isConnectionError, toUnavailable } from '../../src/platform/postgres/errors.ts';
 
 const withCode = (code: string, message = 'refused') => Object.assign(new Error(message), { code });
 

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createPools, type Pools } from '../../src/platform/postgres-pool.ts';
+import { createPools, type Pools } from '../../src/platform/postgres/pool.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { type PrivatePostgres, startPrivatePostgres } from '../support/postgres.ts';
 import { withinOwnTime } from '../support/process-clock.ts';

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { parseInt8 } from '../../src/platform/postgres-connection.ts';
-import { isConnectionError, sqlState } from '../../src/platform/postgres-errors.ts';
-import { createPools, type Pools } from '../../src/platform/postgres-pool.ts';
+import { parseInt8 } from '../../src/platform/postgres/connection.ts';
+import { isConnectionError, sqlState } from '../../src/platform/postgres/errors.ts';
+import { createPools, type Pools } from '../../src/platform/postgres/pool.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 import { withinOwnTime } from '../support/process-clock.ts';
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { migrate } from '../../src/platform/migrate.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
 import { installJobSchema, jobSchemaName, jobTables } from '../../src/worker/job-schema.ts';
 import { migrationsDirectory, silentLogger } from '../support/cluster.ts';
 import { createEmptyDatabase, type TestDatabase, withClient } from '../support/postgres.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { outputOf } from '../../src/platform/run-program.ts';
+import { outputOf } from '../../src/platform/embedded-postgres/run-program.ts';
 
 const run = (script: string) => outputOf('sh', ['-c', script], { env: { PATH: process.env.PATH } });
 

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { KeyWrap } from '../../src/platform/key-wrap.ts';
-import { localKeyWrap } from '../../src/platform/key-wrap.ts';
+import type { KeyWrap } from '../../src/platform/crypto/key-wrap.ts';
+import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import {
   createSubjectKey,
   openPersonalData,
   PersonalDataError,
   SubjectKeys,
   sealPersonalData,
-} from '../../src/platform/subject-cipher.ts';
+} from '../../src/platform/crypto/subject-cipher.ts';
 
 const record = { email: 'ann@example.test', name: 'Ann Ö. 🔑' };
 

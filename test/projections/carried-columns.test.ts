@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { keySecretRows } from '../../src/api/commands/ensure-issuer-keys.ts';
-import { generateSigningKey } from '../../src/api/tokens/signing-keys.ts';
-import { localKeyWrap } from '../../src/platform/key-wrap.ts';
-import { newId } from '../../src/platform/new-id.ts';
-import { deviceTokenRow } from '../../src/projections/device-token.ts';
+import { keySecretRows } from '../../src/app/keyset/ensure-issuer-keys.ts';
+import { generateSigningKey } from '../../src/node/signing-keys.ts';
+import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { deviceTokenRow } from '../../src/tables/device-token.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { seededRandom } from './ingredients.ts';
 import { Population } from './population.ts';

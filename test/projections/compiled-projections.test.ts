@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appendBatch, encodeBatch } from '../../src/eventlog/append.ts';
 import type { CommandRows } from '../../src/eventlog/command.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 import { openTestLog, type TestLog } from '../support/event-log.ts';
 import { testSeal } from '../support/seal.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { streamKinds } from '../../src/domain/kernel/event.ts';
-import { newId } from '../../src/platform/new-id.ts';
-import { rebuildAndCompare } from '../../src/projections/rebuild.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { rebuildAndCompare } from '../../src/rebuild/rebuild.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { seededRandom } from './ingredients.ts';
 import { Population, rebuildKeys } from './population.ts';

@@ -3,7 +3,7 @@ import type { GeneratedKey, KeysetCommand } from '../../src/domain/keyset/decide
 import type { RefreshSession } from '../../src/domain/session/decide.ts';
 import { hashSecret } from '../../src/domain/session/refresh-token.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
-import { newId } from '../../src/platform/new-id.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
 
 interface Presentable {
   readonly state: { readonly generation: number };

@@ -16,10 +16,11 @@ import { failuresBeforeLock } from '../../src/domain/user/lockout.ts';
 import type { UserState } from '../../src/domain/user/state.ts';
 import type { CommandRows } from '../../src/eventlog/command.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
-import { identifierMac } from '../../src/platform/identifier-index.ts';
-import { localKeyWrap } from '../../src/platform/key-wrap.ts';
-import { newId } from '../../src/platform/new-id.ts';
-import { SubjectKeys, sealPersonalData } from '../../src/platform/subject-cipher.ts';
+import { identifierMac } from '../../src/platform/crypto/identifier-index.ts';
+import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { SubjectKeys, sealPersonalData } from '../../src/platform/crypto/subject-cipher.ts';
+import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
 import {
   type Change,
   changeClient,
@@ -28,9 +29,8 @@ import {
   changeSession,
   changeUser,
   mergeRows,
-} from '../../src/projections/change.ts';
-import { toHex } from '../../src/projections/columns.ts';
-import type { RebuildOptions } from '../../src/projections/rebuild.ts';
+} from '../../src/tables/change.ts';
+import { toHex } from '../../src/tables/columns.ts';
 import { testSeal } from '../support/seal.ts';
 import { key, keysetCommands, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Pruning, prune } from '../../src/projections/prune.ts';
-import { rebuildAndCompare } from '../../src/projections/rebuild.ts';
+import { type Pruning, prune } from '../../src/rebuild/prune.ts';
+import { rebuildAndCompare } from '../../src/rebuild/rebuild.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { seededRandom } from './ingredients.ts';
 import { Population, populationStartedAt, rebuildKeys } from './population.ts';

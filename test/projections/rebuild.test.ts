@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { streamKinds } from '../../src/domain/kernel/event.ts';
-import { projectedTables } from '../../src/projections/compare.ts';
-import { rebuild, rebuildAndCompare } from '../../src/projections/rebuild.ts';
+import { projectedTables } from '../../src/rebuild/compare.ts';
+import { rebuild, rebuildAndCompare } from '../../src/rebuild/rebuild.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';
 import { seededRandom } from './ingredients.ts';

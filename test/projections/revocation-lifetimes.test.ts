@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
 import { evolveSession, initialSession } from '../../src/domain/session/state.ts';
-import { revocationOfSession } from '../../src/projections/revocation.ts';
+import { revocationOfSession } from '../../src/tables/revocation.ts';
 
 const startedAt = 1_760_000_000_000;
 const accessLifeMs = 900_000;

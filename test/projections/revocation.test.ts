@@ -7,7 +7,7 @@ import {
   greatestXactRead,
   nextPass,
   nothingRead,
-} from '../../src/projections/revocation.ts';
+} from '../../src/tables/revocation.ts';
 import {
   createTestDatabase,
   startPrivatePostgres,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { changeOf } from '../../src/projections/change.ts';
-import { kindFold, UnreadableEventError } from '../../src/projections/fold.ts';
-import type { EventData } from '../../src/projections/stream.ts';
-import { streams } from '../../src/projections/streams.ts';
+import { kindFold, UnreadableEventError } from '../../src/rebuild/fold.ts';
+import { changeOf } from '../../src/tables/change.ts';
+import type { EventData } from '../../src/tables/stream.ts';
+import { streams } from '../../src/tables/streams.ts';
 
 const inviteId = '01a213a0-ed25-70f3-a2db-df2f2fab427f';
 const at = 1_760_000_000_000;

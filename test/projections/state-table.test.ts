@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StateTable } from '../../src/projections/state-table.ts';
-import { streams } from '../../src/projections/streams.ts';
+import { streams } from '../../src/tables/streams.ts';
+import type { StateTable } from '../../src/tables/table.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';
 import { seededRandom } from './ingredients.ts';

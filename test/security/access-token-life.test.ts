@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
-import { loadConfig } from '../../src/platform/config.ts';
-import { revocationOfUser } from '../../src/projections/revocation.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
+import { revocationOfUser } from '../../src/tables/revocation.ts';
 
 const lifeMs = (hours: number) => ({ ACCESS_TOKEN_EXPIRY_MS: String(hours * 3_600_000) });
 

@@ -9,8 +9,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dashboardQueries } from '../../grafana/dashboard.ts';
 import { type Api, startApi } from '../../src/api/serve.ts';
-import { loadConfig } from '../../src/platform/config.ts';
-import { choosePort } from '../../src/platform/free-port.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
+import { choosePort } from '../../src/platform/embedded-postgres/free-port.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
 // What makes it fail, and was tried: a query with a misspelt metric or label value, one that Prometheus cannot parse,

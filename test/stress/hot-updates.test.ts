@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Writer } from '../../src/eventlog/writer.ts';
-import { createPools } from '../../src/platform/postgres-pool.ts';
+import { createPools } from '../../src/platform/postgres/pool.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';

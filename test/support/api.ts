@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
-import { ensureAdministrator } from '../../src/api/commands/ensure-administrator.ts';
-import type { ReadinessProbe } from '../../src/api/readiness.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { startApi } from '../../src/api/serve.ts';
-import type { Services } from '../../src/api/services.ts';
+import { ensureAdministrator } from '../../src/app/user/ensure-administrator.ts';
 import { type RecordedEvent, readStream } from '../../src/eventlog/read.ts';
-import { loadConfig } from '../../src/platform/config.ts';
+import type { ReadinessProbe } from '../../src/node/readiness.ts';
+import type { Services } from '../../src/node/services.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
 import { responseValidator } from '../api/http/validate-response.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
-import { migrate } from '../../src/platform/migrate.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
 
 /** What the tests need to know of the run's cluster; plain data, because workers are other processes. */

@@ -1,6 +1,7 @@
+import type { ErrorCode } from '@latchkey/contract/error-code';
 import { expect } from 'vitest';
 import { type Decider, fold } from '../../src/domain/kernel/decider.ts';
-import { type ErrorCode, LatchkeyError } from '../../src/domain/kernel/errors.ts';
+import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import type { DomainEvent } from '../../src/domain/kernel/event.ts';
 
 /**

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { Writer } from '../../src/eventlog/writer.ts';
 import type { WriterOptions } from '../../src/eventlog/writer-options.ts';
-import { createPools, type Pools } from '../../src/platform/postgres-pool.ts';
+import { createPools, type Pools } from '../../src/platform/postgres/pool.ts';
 import { silentLogger } from './cluster.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { testSeal } from './seal.ts';

@@ -1,19 +1,32 @@
 import { importsOf, nodesOf, resolved, type SourceFile } from './source-files.ts';
 
-/** What each folder of src may import, besides itself. `types`: only types of it. */
-const directions: Record<string, { values: readonly string[]; types: readonly string[] }> = {
-  domain: { values: [], types: [] },
-  eventlog: { values: ['domain', 'platform'], types: [] },
-  projections: { values: ['domain', 'eventlog'], types: [] },
-  verifier: { values: [], types: ['domain'] },
-  platform: { values: ['domain/kernel'], types: [] },
-  api: { values: ['domain', 'eventlog', 'projections', 'verifier', 'platform'], types: [] },
-  worker: { values: ['domain', 'eventlog', 'projections', 'platform'], types: [] },
-  cli: {
-    values: ['domain', 'eventlog', 'projections', 'verifier', 'platform', 'api', 'worker'],
-    types: [],
-  },
-};
+/** The rooms of the house, and what each may import besides itself. The first that fits counts. */
+const rooms: readonly (readonly [room: string, ...mayImport: string[]])[] = [
+  ['packages/contract/src'],
+  ['packages/verifier/src', 'packages/contract/src'],
+  ['src/domain/kernel', 'packages/contract/src'],
+  ['src/domain', 'packages/contract/src'],
+  ['src/platform', 'packages/contract/src', 'src/domain/kernel'],
+  ['src/eventlog', 'src/domain', 'src/platform'],
+  ['src/tables', 'packages', 'src/domain', 'src/platform', 'src/eventlog'],
+  ['src/rebuild', 'packages', 'src/domain', 'src/platform', 'src/eventlog', 'src/tables'],
+  ['src/node', 'packages', 'src/domain', 'src/platform', 'src/eventlog', 'src/tables'],
+  ['src/app', 'packages', 'src/domain', 'src/platform', 'src/eventlog', 'src/tables', 'src/node'],
+  ['src/api/http', 'packages/contract/src', 'src/domain/kernel', 'src/platform'],
+  ['src/api/pages', 'src/domain/kernel', 'src/platform', 'src/api/http'],
+  ['src/api/lanes', ...belowRoutes(), 'src/api/http'],
+  ['src/api/routes', ...belowRoutes(), 'src/api/http'],
+  ['src/api', ...belowRoutes()],
+  ['src/worker', ...belowRoutes(), 'src/rebuild'],
+  ['src/cli', 'packages', 'src'],
+];
+
+function belowRoutes(): string[] {
+  return [
+    'packages',
+    ...['domain', 'platform', 'eventlog', 'tables', 'node', 'app'].map((name) => `src/${name}`),
+  ];
+}
 
 const deterministicCrypto = ['createHash', 'createHmac', 'hkdfSync', 'timingSafeEqual'];
 const impureNames = [
@@ -21,22 +34,21 @@ const impureNames = [
   ...['fetch', 'globalThis'],
 ];
 
-/** The folder of src that a file stands in. */
-export function layerOf(path: string): string {
-  return path.split('/')[1] ?? '';
+/** The room that a file stands in. */
+export function roomOf(path: string): string | undefined {
+  return rooms.find(([room]) => path.startsWith(`${room}/`))?.[0];
 }
 
-/** Imports that go against the house plan. */
+/** Imports that go against the house plan, those of types included. */
 export function wrongDirections(file: SourceFile): string[] {
-  const layer = layerOf(file.path);
-  const allowed = directions[layer];
-  if (allowed === undefined) return [`${file.path} stands in no folder of the house plan`];
-  return importsOf(file).flatMap(({ from, typeOnly }) => {
+  const plan = rooms.find(([room]) => file.path.startsWith(`${room}/`));
+  if (plan === undefined) return [`${file.path} stands in no room of the house plan`];
+  return importsOf(file).flatMap(({ from }) => {
     const target = resolved(file.path, from);
-    if (target === null || target.startsWith(`src/${layer}/`)) return [];
-    const folders = typeOnly ? [...allowed.values, ...allowed.types] : allowed.values;
-    const fits = folders.some((folder) => target.startsWith(`src/${folder}/`));
-    return fits ? [] : [`${file.path} imports ${target}`];
+    if (target === null) return [];
+    return plan.some((folder) => target.startsWith(`${folder}/`))
+      ? []
+      : [`${file.path} imports ${target}`];
   });
 }
 

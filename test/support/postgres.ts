@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { setRoleTimeouts } from '../../src/platform/application-role.ts';
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.ts';
-import { migrate } from '../../src/platform/migrate.ts';
+} from '../../src/platform/embedded-postgres/start.ts';
+import { setRoleTimeouts } from '../../src/platform/postgres/application-role.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { migrationsDirectory, silentLogger } from './cluster.ts';
 

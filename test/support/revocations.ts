@@ -1,5 +1,5 @@
 import type { Queryable } from '../../src/eventlog/queryable.ts';
-import { findRevocations, nextPass, nothingRead } from '../../src/projections/revocation.ts';
+import { findRevocations, nextPass, nothingRead } from '../../src/tables/revocation.ts';
 
 /** All that a node which starts now would load. */
 export async function visibleRevocations(client: Queryable) {

@@ -1,6 +1,6 @@
 import { startApi } from '../../src/api/serve.ts';
-import { loadConfig } from '../../src/platform/config.ts';
-import { createLogger } from '../../src/platform/logging.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
+import { createLogger } from '../../src/platform/logging/logging.ts';
 
 // One API process of a test: prints its port, drains on SIGTERM, and ends with the test that started it.
 process.stdin.resume().on('end', () => process.exit(1));

@@ -1,5 +1,5 @@
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
-import type { LaunchMode } from '../../src/platform/postgres-binaries.ts';
+import type { LaunchMode } from '../../src/platform/embedded-postgres/binaries.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
 
 /** Starts an embedded Postgres in a process that a test can kill, says where, and waits to be ended. */
 const [dataDir, launchMode] = process.argv.slice(2);

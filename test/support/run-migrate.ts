@@ -1,4 +1,4 @@
-import { migrate } from '../../src/platform/migrate.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
 import { silentLogger } from './cluster.ts';
 
 const [ownerUrl, directory] = process.argv.slice(2);

@@ -7,8 +7,8 @@ import {
   type SessionState,
 } from '../../src/domain/session/state.ts';
 import type { Command, CommandRows, EventMeta, StreamTouch } from '../../src/eventlog/command.ts';
-import { newId } from '../../src/platform/new-id.ts';
-import { sessions } from '../../src/projections/session.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { sessions } from '../../src/tables/session.ts';
 
 const meta: EventMeta = {
   request_id: '0199f5a0-0000-7000-8000-000000000001',

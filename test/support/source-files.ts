@@ -96,10 +96,23 @@ export function importsOf(file: SourceFile): Import[] {
   return found;
 }
 
-/** The file that a relative import names, from the root of the repository; null for a package. */
+/** Where the packages of this repository keep what they export. */
+const workspaces: Readonly<Record<string, string>> = {
+  '@latchkey/contract/': 'packages/contract/src/',
+  '@latchkey/verifier/': 'packages/verifier/src/core/',
+};
+
+/**
+ * The file that an import names, from the root of the repository; null for a package of others.
+ */
 export function resolved(importer: string, specifier: string): string | null {
-  if (!specifier.startsWith('.')) return null;
-  return path.posix.join(path.posix.dirname(importer), specifier);
+  if (specifier.startsWith('.')) {
+    return path.posix.join(path.posix.dirname(importer), specifier);
+  }
+  for (const [name, folder] of Object.entries(workspaces)) {
+    if (specifier.startsWith(name)) return `${folder}${specifier.slice(name.length)}.ts`;
+  }
+  return null;
 }
 
 export function functionsOf(file: SourceFile): { line: number; lines: number }[] {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { hashOf, IdTable, parseId, shardCount } from '@latchkey/verifier/id-table';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hashOf, IdTable, parseId, shardCount } from '../../src/verifier/id-table.ts';
 
 const idOf = (text: string) => parseId(text) ?? expect.fail(`${text} is no id`);
 

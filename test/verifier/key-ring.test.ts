@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { KeyRing } from '@latchkey/verifier/key-ring';
 import { describe, expect, test } from 'vitest';
-import { KeyRing } from '../../src/verifier/key-ring.ts';
 import { createIssuerKey, ringEntry } from './token-world.ts';
 
 describe('a key ring', () => {

@@ -1,5 +1,5 @@
+import { Lease } from '@latchkey/verifier/lease';
 import { describe, expect, test } from 'vitest';
-import { Lease } from '../../src/verifier/lease.ts';
 import { start } from './token-world.ts';
 
 const at = (wallLater: number, monotonicLater = wallLater) => ({

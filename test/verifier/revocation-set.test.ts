@@ -1,7 +1,7 @@
+import { parseId } from '@latchkey/verifier/id-table';
+import type { Revocation } from '@latchkey/verifier/revocation-set';
+import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import { describe, expect, test } from 'vitest';
-import { parseId } from '../../src/verifier/id-table.ts';
-import type { Revocation } from '../../src/verifier/revocation-set.ts';
-import { RevocationSet } from '../../src/verifier/revocation-set.ts';
 import { clientId, sessionId, start, userId } from './token-world.ts';
 
 const idOf = (text: string) => parseId(text) ?? expect.fail(`${text} is no id`);

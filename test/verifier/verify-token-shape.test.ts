@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey } from 'node:crypto';
+import { tokenCharactersMax } from '@latchkey/verifier/verify';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
-import { tokenCharactersMax } from '../../src/verifier/verify.ts';
 import type { IssuerKey, World } from './token-world.ts';
 import {
   clientId,

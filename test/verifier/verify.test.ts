@@ -1,6 +1,6 @@
+import { RevocationSet } from '@latchkey/verifier/revocation-set';
+import { createVerifier } from '@latchkey/verifier/verify';
 import { describe, expect, test } from 'vitest';
-import { RevocationSet } from '../../src/verifier/revocation-set.ts';
-import { createVerifier } from '../../src/verifier/verify.ts';
 import {
   clientId,
   clockSkewSeconds,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
-import { findExpiredSessions, findSession } from '../../src/projections/session.ts';
+import { findExpiredSessions, findSession } from '../../src/tables/session.ts';
 import { expireSessions } from '../../src/worker/jobs/expire-sessions.ts';
 import { visibleRevocations } from '../support/revocations.ts';
 import { createJobWorld, dayMs, type JobWorld, minuteMs } from './job-world.ts';

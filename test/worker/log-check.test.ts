@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkNewEvents } from '../../src/eventlog/log-check.ts';
+import { checkWholeLog } from '../../src/eventlog/whole-log-check.ts';
 import { checkLog, checkLogWhole } from '../../src/worker/jobs/check-log.ts';
-import { checkNewEvents } from '../../src/worker/log-check.ts';
-import { checkWholeLog } from '../../src/worker/whole-log-check.ts';
 import { createJobWorld, type JobWorld, minuteMs } from './job-world.ts';
 
 const startedAt = Date.parse('2026-01-05T10:00:00Z');

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noteAccessTokenTtl } from '../../src/eventlog/access-token-lifetimes.ts';
-import { newId } from '../../src/platform/new-id.ts';
-import { revocationOfUser } from '../../src/projections/revocation.ts';
-import { findSession } from '../../src/projections/session.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { revocationOfUser } from '../../src/tables/revocation.ts';
+import { findSession } from '../../src/tables/session.ts';
 import { ensurePartitions } from '../../src/worker/jobs/ensure-partitions.ts';
 import {
   pruneOldEpochs,

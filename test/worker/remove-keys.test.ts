@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
 import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
-import { newId } from '../../src/platform/new-id.ts';
-import { changeKeyset } from '../../src/projections/change.ts';
-import { findIssuerKeyset } from '../../src/projections/keyset.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { changeKeyset } from '../../src/tables/change.ts';
+import { findIssuerKeyset } from '../../src/tables/keyset.ts';
 import { removeKeys } from '../../src/worker/jobs/remove-keys.ts';
 import { createJobWorld, type JobWorld, minuteMs } from './job-world.ts';
 

@@ -1,15 +1,15 @@
 import { z } from 'zod';
+import { disableClient } from '../../app/client/disable-client.ts';
+import { allClients, clientById } from '../../app/client/find-clients.ts';
+import { type ClientCredentialsIssued, registerClient } from '../../app/client/register-client.ts';
+import { rotateClientSecret } from '../../app/client/rotate-client-secret.ts';
+import { refreshMemory } from '../../app/refresh-memory.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { disableClient } from '../commands/disable-client.ts';
-import { type ClientCredentialsIssued, registerClient } from '../commands/register-client.ts';
-import { rotateClientSecret } from '../commands/rotate-client-secret.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
-import { allClients, clientById } from '../queries/client.ts';
-import { refreshMemory } from '../refresh-memory.ts';
-import { type Reply, reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import type { Services } from '../../node/services.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { type Reply, reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { clientListSchema, clientSchema, clientSecretSchema, text } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const newClient = z.strictObject({
   name: text(1, limits.profileTextCodePointsMax),

@@ -1,7 +1,7 @@
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import { missingRight } from '../http/missing-right.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { dashboardSchema, protectedSchema } from '../schemas.ts';
-import { missingRight } from '../tokens/missing-right.ts';
 
 const tags = ['Example'];
 /**

@@ -1,6 +1,6 @@
-import type { Readiness, ReadinessProbe } from '../readiness.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import type { Readiness, ReadinessProbe } from '../../node/readiness.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { healthSchema } from '../schemas.ts';
 
 const tags = ['Operation'];

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { createInvite } from '../commands/create-invite.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
-import { reply } from '../reply.ts';
-import { toTime } from '../representations.ts';
-import { type Route, route } from '../route.ts';
+import { createInvite } from '../../app/invite/create-invite.ts';
+import { toTime } from '../../app/representations.ts';
+import type { Services } from '../../node/services.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { inviteSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const day = 86_400;
 const lifeSecondsDefault = 7 * day;

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Reply, reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import type { Services } from '../../node/services.ts';
+import { type Reply, reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
+import { isUnchanged } from '../http/static-document.ts';
 import { jwkSetSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
-import { isUnchanged } from '../static-document.ts';
 
 /** The lane of `jwks-lane.ts` answers GET and HEAD before they come here, with the same. */
 export function jwksRoutes(services: Services): Route[] {

@@ -1,15 +1,15 @@
+import { metaOf } from '../../app/actor.ts';
+import { idempotentCommand } from '../../app/idempotent-command.ts';
+import { revokeIssuerKey } from '../../app/keyset/revoke-issuer-key.ts';
+import { rotateIssuerKeys } from '../../app/keyset/rotate-issuer-keys.ts';
+import { issuerKeys, representKeyset } from '../../app/keyset/show-keyset.ts';
+import { refreshMemory } from '../../app/refresh-memory.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
-import { metaOf } from '../commands/actor.ts';
-import { revokeIssuerKey } from '../commands/revoke-issuer-key.ts';
-import { rotateIssuerKeys } from '../commands/rotate-issuer-keys.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
-import { idempotentCommand } from '../idempotent-command.ts';
-import { issuerKeys, representKeyset } from '../queries/keyset.ts';
-import { refreshMemory } from '../refresh-memory.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import type { Services } from '../../node/services.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { issuerKeyListSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const tags = ['Administration'];
 const responses = { 200: { description: 'The issuer keyset', schema: issuerKeyListSchema } };

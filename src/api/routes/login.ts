@@ -1,16 +1,16 @@
 import { z } from 'zod';
+import { logIn } from '../../app/session/log-in.ts';
+import type { IssuedTokens } from '../../app/session/token-set.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { logIn } from '../commands/log-in.ts';
-import { deviceCookie, refreshCookie, setDeviceCookie, setRefreshCookie } from '../cookies.ts';
-import { deviceNameOf } from '../device-name.ts';
-import { withFailureBudget } from '../failure-budget.ts';
-import { withFloor } from '../login-floor.ts';
-import { guardCookieMode, type OriginPolicy } from '../origin-rule.ts';
-import { type Reply, reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import { withFailureBudget } from '../../node/failure-budget.ts';
+import type { Services } from '../../node/services.ts';
+import { deviceCookie, refreshCookie, setDeviceCookie, setRefreshCookie } from '../http/cookies.ts';
+import { withFloor } from '../http/login-floor.ts';
+import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
+import { type Reply, reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { deviceSchema, text, tokenSetSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
-import type { IssuedTokens } from '../token-set.ts';
+import { deviceNameOf } from './device-name.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 

@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { changeProfile } from '../../app/user/change-profile.ts';
+import { findMe } from '../../app/user/find-users.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { changeProfile } from '../commands/change-profile.ts';
-import { findMe } from '../queries/user.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import type { Services } from '../../node/services.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { meSchema, text } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
 

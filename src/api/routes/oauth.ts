@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { revokeToken } from '../commands/revoke-token.ts';
-import { introspect } from '../queries/introspection.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import { introspect } from '../../app/session/introspect.ts';
+import { revokeToken } from '../../app/session/revoke-token.ts';
+import type { Services } from '../../node/services.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { introspectionSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const tags = ['OAuth'];
 /** The hint (RFC 7009 section 2.1) is not needed: a token tells itself what it is. */

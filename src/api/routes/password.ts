@@ -1,12 +1,12 @@
 import { z } from 'zod';
+import { changePassword } from '../../app/user/change-password.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { changePassword } from '../commands/change-password.ts';
-import { withFailureBudget } from '../failure-budget.ts';
-import { withFloor } from '../login-floor.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import { withFailureBudget } from '../../node/failure-budget.ts';
+import type { Services } from '../../node/services.ts';
+import { withFloor } from '../http/login-floor.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { text } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 

@@ -1,14 +1,14 @@
 import { z } from 'zod';
+import { judgeInvite } from '../../app/invite/use-invite.ts';
+import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { registerUser, registrationId } from '../commands/register-user.ts';
-import { judgeInvite } from '../commands/use-invite.ts';
-import { withTakenBudget } from '../failure-budget.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
+import { withTakenBudget } from '../../node/failure-budget.ts';
+import type { Services } from '../../node/services.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { registeredSchema, text } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const registration = z.strictObject({
   email: text(1, limits.loginStringCodePointsMax),

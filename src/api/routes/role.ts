@@ -1,7 +1,7 @@
-import { grantRole, revokeRole } from '../commands/change-role.ts';
-import { reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
-import type { Services } from '../services.ts';
+import { grantRole, revokeRole } from '../../app/user/change-role.ts';
+import type { Services } from '../../node/services.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 
 const path = '/admin/users/{id}/roles/{role}';
 const tags = ['Administration'];

@@ -1,17 +1,17 @@
+import { deviceTypes } from '@latchkey/contract/device-type';
 import { z } from 'zod';
+import { listSessions } from '../../app/session/find-sessions.ts';
+import { refreshSession } from '../../app/session/refresh-session.ts';
+import { revokeAllSessions, revokeSession } from '../../app/session/revoke-sessions.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { deviceTypes } from '../../domain/session/events.ts';
-import { optionalClientCredentials } from '../client-credentials.ts';
-import { refreshSession } from '../commands/refresh-session.ts';
-import { revokeAllSessions, revokeSession } from '../commands/revoke-sessions.ts';
-import { clearRefreshCookie } from '../cookies.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
+import type { Services } from '../../node/services.ts';
+import { optionalClientCredentials } from '../http/client-credentials.ts';
+import { clearRefreshCookie } from '../http/cookies.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { type Reply, reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
 import { tokensForLogout, tokensForRefresh } from '../presented-tokens.ts';
-import { listSessions } from '../queries/session.ts';
-import { type Reply, reply } from '../reply.ts';
-import { type Route, route } from '../route.ts';
 import { endedSchema, sessionListSchema, tokenSetSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
 import { originPolicy, tokenReply } from './login.ts';
 
 const presented = z.strictObject({ refresh_token: z.string().min(1).optional() });

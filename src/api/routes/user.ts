@@ -1,20 +1,20 @@
 import { z } from 'zod';
+import { metaOf } from '../../app/actor.ts';
+import { idempotentCommand } from '../../app/idempotent-command.ts';
+import { listSessions } from '../../app/session/find-sessions.ts';
+import { revokeSession } from '../../app/session/revoke-sessions.ts';
+import { disableUser, type UserSwitch } from '../../app/user/disable-user.ts';
+import { enableUser } from '../../app/user/enable-user.ts';
+import { pageOfUsers, usersByEmail } from '../../app/user/find-users.ts';
+import { registerUser, registrationId } from '../../app/user/register-user.ts';
+import { unlockUser } from '../../app/user/unlock-user.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { metaOf } from '../commands/actor.ts';
-import { disableUser, type UserSwitch } from '../commands/disable-user.ts';
-import { enableUser } from '../commands/enable-user.ts';
-import { registerUser, registrationId } from '../commands/register-user.ts';
-import { revokeSession } from '../commands/revoke-sessions.ts';
-import { unlockUser } from '../commands/unlock-user.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
-import { idempotentCommand } from '../idempotent-command.ts';
-import { listSessions } from '../queries/session.ts';
-import { pageOfUsers, usersByEmail } from '../queries/user.ts';
-import { reply } from '../reply.ts';
-import type { RequestContext } from '../request-context.ts';
-import { type Route, route } from '../route.ts';
+import type { Services } from '../../node/services.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { reply } from '../http/reply.ts';
+import type { RequestContext } from '../http/request-context.ts';
+import { type Route, route } from '../http/route.ts';
 import { registeredSchema, sessionListSchema, text, userPageSchema } from '../schemas.ts';
-import type { Services } from '../services.ts';
 
 const loginText = (min: number) => text(min, limits.loginStringCodePointsMax);
 

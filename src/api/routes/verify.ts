@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { type Route, route } from '../route.ts';
+import { type Route, route } from '../http/route.ts';
 
 const answer =
   'Any method. Answers who it is in `X-Auth-Subject`, `X-Auth-Session`, `X-Auth-Roles` and ' +

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.ts';
+import type { ErrorCode } from '@latchkey/contract/error-code';
 import type { DomainEvent } from './event.ts';
 
 /**

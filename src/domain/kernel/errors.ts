@@ -1,32 +1,4 @@
-/**
- * Every code a client can meet. The HTTP status of each stands in `api/problem.ts`, the table in
- * `docs/errors.md`.
- */
-export const errorCodes = [
-  'invalid_request',
-  'payload_too_large',
-  'unsupported_media_type',
-  'invalid_credentials',
-  'invalid_token',
-  'token_stale',
-  'session_ended',
-  'session_superseded',
-  'mfa_required',
-  'origin_refused',
-  'forbidden',
-  'insufficient_scope',
-  'not_found',
-  'method_not_allowed',
-  'conflict',
-  'password_refused',
-  'rate_limited',
-  'unavailable',
-  'invalid_client',
-  'unsupported_token_type',
-  'internal_error',
-] as const;
-
-export type ErrorCode = (typeof errorCodes)[number];
+import type { ErrorCode } from '@latchkey/contract/error-code';
 
 export interface LatchkeyErrorOptions {
   /** For the log only; never leaves the process. */

@@ -1,8 +1,10 @@
+import type { KeysetKey } from '@latchkey/contract/keyset-key';
+import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { accept, type Decider, type Decision } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
-import type { KeysetEvent, SigningAlgorithm } from './events.ts';
+import type { KeysetEvent } from './events.ts';
 import { activeKey, pendingKeys, publishedKeys } from './published.ts';
-import { evolveKeyset, initialKeyset, type KeysetKey, type KeysetState } from './state.ts';
+import { evolveKeyset, initialKeyset, type KeysetState } from './state.ts';
 
 /** The public part of a new key; its private part is stored, wrapped, in the same transaction. */
 export interface GeneratedKey {

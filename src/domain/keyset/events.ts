@@ -1,7 +1,5 @@
+import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import type { DomainEvent } from '../kernel/event.ts';
-
-export const signingAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
-export type SigningAlgorithm = (typeof signingAlgorithms)[number];
 
 /** `jwk` is the public part only. Times are epoch milliseconds. */
 export type KeyGenerated = DomainEvent<

@@ -1,4 +1,5 @@
-import type { KeysetKey, KeysetState } from './state.ts';
+import type { KeysetKey } from '@latchkey/contract/keyset-key';
+import type { KeysetState } from './state.ts';
 
 /**
  * The keys of the JWKS: a pending one is announced before it signs, a retiring one verifies what it

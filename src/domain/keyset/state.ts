@@ -1,19 +1,5 @@
-import type { KeysetEvent, SigningAlgorithm } from './events.ts';
-
-export type KeyStatus = 'pending' | 'active' | 'retiring' | 'revoked';
-
-/** One public key of the keyset. Times are epoch milliseconds. */
-export interface KeysetKey {
-  readonly kid: string;
-  readonly alg: SigningAlgorithm;
-  readonly status: KeyStatus;
-  readonly jwk: { readonly [member: string]: string };
-  readonly generatedAt: number;
-  readonly activatedAt: number | null;
-  readonly retiredAt: number | null;
-  readonly removeAfter: number | null;
-  readonly revokedAt: number | null;
-}
+import type { KeysetKey } from '@latchkey/contract/keyset-key';
+import type { KeysetEvent } from './events.ts';
 
 /**
  * The folded issuer keyset, which is also its one JSONB row: keys in the order they were generated.

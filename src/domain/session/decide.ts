@@ -1,8 +1,9 @@
+import type { DeviceType } from '@latchkey/contract/device-type';
 import { accept, type Decider, type Decision, refuse } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { requireRoomForAudiences } from '../kernel/token-room.ts';
-import type { DeviceType, RevocationReason, SessionEvent } from './events.ts';
+import type { RevocationReason, SessionEvent } from './events.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import { expiryCause, planRefresh, type RefreshRequest, sessionEndsAt } from './rotation.ts';
 import { evolveSession, initialSession, type SessionState } from './state.ts';

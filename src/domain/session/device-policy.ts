@@ -1,4 +1,4 @@
-import type { DeviceType } from './events.ts';
+import type { DeviceType } from '@latchkey/contract/device-type';
 
 /** How many live sessions of one device type a user may have. */
 export type DevicePolicy = 'single' | { readonly limit: number } | 'unlimited';

@@ -1,7 +1,5 @@
+import type { DeviceType } from '@latchkey/contract/device-type';
 import type { DomainEvent } from '../kernel/event.ts';
-
-export const deviceTypes = ['web', 'mobile', 'tablet', 'desktop', 'service', 'iot'] as const;
-export type DeviceType = (typeof deviceTypes)[number];
 
 export const revocationReasons = [
   'logout',

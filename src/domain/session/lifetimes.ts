@@ -1,4 +1,4 @@
-import { type DeviceType, deviceTypes } from './events.ts';
+import { type DeviceType, deviceTypes } from '@latchkey/contract/device-type';
 
 export const lifetimeProfiles = ['standard', 'banking', 'internal'] as const;
 export type LifetimeProfile = (typeof lifetimeProfiles)[number];

@@ -1,4 +1,5 @@
-import type { DeviceType, RevocationReason, SessionEvent } from './events.ts';
+import type { DeviceType } from '@latchkey/contract/device-type';
+import type { RevocationReason, SessionEvent } from './events.ts';
 
 /** The folded session, which is also its row. Times are epoch milliseconds. */
 export interface SessionState {

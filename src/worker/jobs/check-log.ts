@@ -1,6 +1,6 @@
+import { checkNewEvents, type LogCheck } from '../../eventlog/log-check.ts';
+import { checkWholeLog } from '../../eventlog/whole-log-check.ts';
 import { everyMinute, type Job, type JobContext } from '../job.ts';
-import { checkNewEvents, type LogCheck } from '../log-check.ts';
-import { checkWholeLog } from '../whole-log-check.ts';
 
 const timeoutMs = 240_000;
 const wholeBudgetMs = 50 * 60_000;

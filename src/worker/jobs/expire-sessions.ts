@@ -1,15 +1,15 @@
+import { type DeviceType, deviceTypes } from '@latchkey/contract/device-type';
 import { limits } from '../../domain/kernel/limits.ts';
-import { type DeviceType, deviceTypes } from '../../domain/session/events.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
-import { newId } from '../../platform/new-id.ts';
-import { changeSession } from '../../projections/change.ts';
-import { fromTimestamp, toTimestamp } from '../../projections/columns.ts';
+import { newId } from '../../platform/crypto/new-id.ts';
+import { changeSession } from '../../tables/change.ts';
+import { fromTimestamp, toTimestamp } from '../../tables/columns.ts';
 import {
   findExpiredSessions,
   findSession,
   type SessionExpiry,
   type SessionRecord,
-} from '../../projections/session.ts';
+} from '../../tables/session.ts';
 import { everyMinute, type Job, type JobContext } from '../job.ts';
 
 /** So many at a time share one transaction of the writer. */

@@ -1,6 +1,6 @@
 import { limits } from '../../domain/kernel/limits.ts';
 import { longestNotedTtlSeconds } from '../../eventlog/access-token-lifetimes.ts';
-import { type Pruning, prune } from '../../projections/prune.ts';
+import { type Pruning, prune } from '../../rebuild/prune.ts';
 import { everyMinute, type Job, type JobContext } from '../job.ts';
 
 const batchSize = 1_000;

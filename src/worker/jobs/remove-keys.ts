@@ -1,8 +1,8 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { newId } from '../../platform/new-id.ts';
-import { changeKeyset } from '../../projections/change.ts';
-import { findIssuerKeyset } from '../../projections/keyset.ts';
+import { newId } from '../../platform/crypto/new-id.ts';
+import { changeKeyset } from '../../tables/change.ts';
+import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { everyMinute, type Job, type JobContext } from '../job.ts';
 
 const keepRevokedForSeconds = limits.accessTokenTtlSecondsMax + limits.revocationMarginSeconds;

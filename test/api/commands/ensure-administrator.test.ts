@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureAdministrator } from '../../../src/api/commands/ensure-administrator.ts';
+import { ensureAdministrator } from '../../../src/app/user/ensure-administrator.ts';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 
 let api: TestApi;

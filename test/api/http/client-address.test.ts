@@ -3,7 +3,7 @@ import {
   addressGroup,
   clientAddress,
   parseTrustedProxies,
-} from '../../../src/api/client-address.ts';
+} from '../../../src/platform/client-address.ts';
 
 const trusted = parseTrustedProxies(['10.0.0.0/8', '192.0.2.7', 'fd00::/8']);
 

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { clearRefreshCookie, refreshCookie, setRefreshCookie } from '../../../src/api/cookies.ts';
+import {
+  clearRefreshCookie,
+  refreshCookie,
+  setRefreshCookie,
+} from '../../../src/api/http/cookies.ts';
 
 // Tried, and failed here: taking the first of two.
 describe('the refresh cookie', () => {

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { reply } from '../../../src/api/reply.ts';
-import { route } from '../../../src/api/route.ts';
+import { reply } from '../../../src/api/http/reply.ts';
+import { route } from '../../../src/api/http/route.ts';
 import { openConnection } from '../../support/raw-connection.ts';
 import { startTestApp } from './test-app.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withFloor } from '../../../src/api/login-floor.ts';
+import { withFloor } from '../../../src/api/http/login-floor.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 
 const refusal = new LatchkeyError('invalid_credentials');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { metricsRoute } from '../../../src/api/metrics-route.ts';
-import { createMetrics } from '../../../src/platform/metrics.ts';
+import { metricsRoute } from '../../../src/api/routes/metrics.ts';
+import { createMetrics } from '../../../src/platform/metrics/metrics.ts';
 import { startTestApp } from './test-app.ts';
 
 let app: Awaited<ReturnType<typeof startTestApp>>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { guardCookieMode, originRule } from '../../../src/api/origin-rule.ts';
+import { guardCookieMode, originRule } from '../../../src/api/http/origin-rule.ts';
 
 const policy = {
   issuerOrigin: 'https://auth.example',

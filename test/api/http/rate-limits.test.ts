@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Budget, budgets, type Rule } from '../../../src/api/budgets.ts';
-import { createRateLimits } from '../../../src/api/rate-limits.ts';
+import { type Budget, budgets, type Rule } from '../../../src/domain/kernel/budgets.ts';
+import { createRateLimits } from '../../../src/node/rate-limits.ts';
 
 const rule = (per: Rule['per'], count: number, windowSeconds = 60): Rule => ({
   per,

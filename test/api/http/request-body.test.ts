@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseJson, parseParameters } from '../../../src/api/request-body.ts';
+import { parseJson, parseParameters } from '../../../src/api/http/request-body.ts';
 
 // Tried, and each made a test here or in json-body.test.ts fail: no check of `__proto__`; counting
 // no keys; no check of NUL; no check of lone surrogates; a TextDecoder that is not fatal; no bound

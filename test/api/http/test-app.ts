@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 import { pino } from 'pino';
-import { type AppOptions, createApp } from '../../../src/api/app.ts';
-import { InFlight } from '../../../src/api/in-flight.ts';
-import type { Route } from '../../../src/api/route.ts';
-import { type HttpServerOptions, startHttpServer } from '../../../src/api/server.ts';
+import { type AppOptions, createApp } from '../../../src/api/http/app.ts';
+import { InFlight } from '../../../src/api/http/in-flight.ts';
+import type { Route } from '../../../src/api/http/route.ts';
+import { type HttpServerOptions, startHttpServer } from '../../../src/api/http/server.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
-import { createMetrics } from '../../../src/platform/metrics.ts';
+import { createMetrics } from '../../../src/platform/metrics/metrics.ts';
 
 /**
  * An application of `routes` on a free port; the token `good` is a user's, `admin` an

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { reply } from '../../../src/api/reply.ts';
-import { route } from '../../../src/api/route.ts';
+import { reply } from '../../../src/api/http/reply.ts';
+import { route } from '../../../src/api/http/route.ts';
 import { openConnection, type RawConnection } from '../../support/raw-connection.ts';
 import { startTestApp } from './test-app.ts';
 

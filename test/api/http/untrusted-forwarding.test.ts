@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseTrustedProxies } from '../../../src/api/client-address.ts';
-import { createForwardingWatch } from '../../../src/api/untrusted-forwarding.ts';
+import { createForwardingWatch } from '../../../src/api/http/untrusted-forwarding.ts';
+import { parseTrustedProxies } from '../../../src/platform/client-address.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { productionEnv, startLatchkey } from '../../support/run-latchkey.ts';
 

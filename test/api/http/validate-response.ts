@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { errorsOf } from '../../../src/api/openapi.ts';
-import { published } from '../../../src/api/problem.ts';
-import { isOAuthPath, mountedPaths, type Route } from '../../../src/api/route.ts';
+import { errorsOf } from '../../../src/api/http/openapi.ts';
+import { published } from '../../../src/api/http/problem.ts';
+import { isOAuthPath, mountedPaths, type Route } from '../../../src/api/http/route.ts';
 import { oauthErrorSchema, problemSchema } from '../../../src/api/schemas.ts';
 
 /**

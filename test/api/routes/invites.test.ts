@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createRateLimits } from '../../../src/api/rate-limits.ts';
 import { decodeInviteCode } from '../../../src/domain/invite/invite-code.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
+import { createRateLimits } from '../../../src/node/rate-limits.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 
 let api: TestApi;

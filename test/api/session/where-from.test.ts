@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openPersonalData } from '../../../src/platform/subject-cipher.ts';
-import { findUser } from '../../../src/projections/user.ts';
+import { openPersonalData } from '../../../src/platform/crypto/subject-cipher.ts';
+import { findUser } from '../../../src/tables/user.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 
 let api: TestApi;

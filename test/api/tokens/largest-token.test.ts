@@ -1,15 +1,15 @@
+import { deviceTypes } from '@latchkey/contract/device-type';
+import { signingAlgorithms } from '@latchkey/contract/signing-algorithm';
+import { KeyRing } from '@latchkey/verifier/key-ring';
+import { Lease } from '@latchkey/verifier/lease';
+import { RevocationSet } from '@latchkey/verifier/revocation-set';
+import { createVerifier } from '@latchkey/verifier/verify';
 import { describe, expect, it } from 'vitest';
-import { signAccessToken } from '../../../src/api/tokens/access-token.ts';
+import { signAccessToken } from '../../../src/app/session/sign-access-token.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { charactersInToken } from '../../../src/domain/kernel/token-room.ts';
-import { signingAlgorithms } from '../../../src/domain/keyset/events.ts';
-import { deviceTypes } from '../../../src/domain/session/events.ts';
 import { decideUser } from '../../../src/domain/user/decide.ts';
 import { evolveUser, initialUser } from '../../../src/domain/user/state.ts';
-import { KeyRing } from '../../../src/verifier/key-ring.ts';
-import { Lease } from '../../../src/verifier/lease.ts';
-import { RevocationSet } from '../../../src/verifier/revocation-set.ts';
-import { createVerifier } from '../../../src/verifier/verify.ts';
 import {
   clientId,
   createIssuerKey,

@@ -1,3 +1,4 @@
+import type { KeyStatus, KeysetKey } from '@latchkey/contract/keyset-key';
 import { calculateJwkThumbprint, importJWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import {
@@ -5,8 +6,7 @@ import {
   buildJwks,
   generateSigningKey,
   importSigningKey,
-} from '../../../src/api/tokens/signing-keys.ts';
-import type { KeyStatus, KeysetKey } from '../../../src/domain/keyset/state.ts';
+} from '../../../src/node/signing-keys.ts';
 
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 

@@ -1,7 +1,7 @@
+import type { DeviceType } from '@latchkey/contract/device-type';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signAccessToken } from '../../../src/api/tokens/access-token.ts';
-import { refusalOfUse, type TokenUse } from '../../../src/api/tokens/token-use.ts';
-import type { DeviceType } from '../../../src/domain/session/events.ts';
+import { signAccessToken } from '../../../src/app/session/sign-access-token.ts';
+import { refusalOfUse, type TokenUse } from '../../../src/node/token-use.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 
 const issuer = 'http://latchkey.test';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { localKeyWrap } from '../../../src/platform/key-wrap.ts';
+import { localKeyWrap } from '../../../src/platform/crypto/key-wrap.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
 

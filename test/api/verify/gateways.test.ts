@@ -1,8 +1,8 @@
 import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createFastLane } from '../../../src/api/fast-lane.ts';
-import { InFlight } from '../../../src/api/in-flight.ts';
-import { startHttpServer } from '../../../src/api/server.ts';
+import { InFlight } from '../../../src/api/http/in-flight.ts';
+import { startHttpServer } from '../../../src/api/http/server.ts';
+import { createFastLane } from '../../../src/api/lanes/fast-lane.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 
 const shop = 'https://shop.example';

@@ -1,3 +1,4 @@
+import { type DeviceType, deviceTypes } from '@latchkey/contract/device-type';
 import { describe, expect, it } from 'vitest';
 import {
   defaultDevicePolicies,
@@ -5,7 +6,6 @@ import {
   type LiveSession,
   sessionsToSupersede,
 } from '../../../src/domain/session/device-policy.ts';
-import { type DeviceType, deviceTypes } from '../../../src/domain/session/events.ts';
 
 /** Sessions named `<type>-<n>`, started one after another in the order given. */
 function live(...types: DeviceType[]): LiveSession[] {

@@ -1,5 +1,5 @@
+import { deviceTypes } from '@latchkey/contract/device-type';
 import { describe, expect, it } from 'vitest';
-import { deviceTypes } from '../../../src/domain/session/events.ts';
 import { idleTimeoutFits, lifetimesFor } from '../../../src/domain/session/lifetimes.ts';
 
 const minute = 60;

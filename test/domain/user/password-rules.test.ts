@@ -5,7 +5,7 @@ import {
   isLoginString,
   type PasswordKnowledge,
 } from '../../../src/domain/user/password-rules.ts';
-import { passwordWords } from '../../../src/platform/password-words.ts';
+import { passwordWords } from '../../../src/platform/crypto/password-words.ts';
 
 const nothing = { isCommon: () => false, ranks: new Map(), identifier: '', serviceHost: '' };
 const real = {

@@ -1,0 +1,27 @@
+import type { DeviceType } from './device-type.ts';
+
+/** The claims of RFC 9068 section 2.2 and ours. Times are epoch seconds. */
+export interface AccessTokenClaims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly aud: readonly string[];
+  readonly exp: number;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly jti: string;
+  readonly client_id: string;
+  /** Present unless `client_id` is the first party. */
+  readonly client_epoch?: number;
+  readonly sid: string;
+  readonly auth_time: number;
+  readonly amr: readonly string[];
+  /** Absent where there are none. */
+  readonly roles?: readonly string[];
+  /** Space-separated; absent where there is none. */
+  readonly scope?: string;
+  readonly device_type: DeviceType;
+  readonly epoch: number;
+}
+
+/** `client_id` of a token that no registered client asked for. */
+export const firstPartyClientId = 'latchkey';

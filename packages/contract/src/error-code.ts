@@ -1,0 +1,26 @@
+/** Every code that a client can meet, as the answer spells it. */
+export const errorCodes = [
+  'invalid_request',
+  'payload_too_large',
+  'unsupported_media_type',
+  'invalid_credentials',
+  'invalid_token',
+  'token_stale',
+  'session_ended',
+  'session_superseded',
+  'mfa_required',
+  'origin_refused',
+  'forbidden',
+  'insufficient_scope',
+  'not_found',
+  'method_not_allowed',
+  'conflict',
+  'password_refused',
+  'rate_limited',
+  'unavailable',
+  'invalid_client',
+  'unsupported_token_type',
+  'internal_error',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];

@@ -1,0 +1,68 @@
+import { type AccessTokenClaims, firstPartyClientId } from '@latchkey/contract/access-token-claims';
+import type { Id } from './id-table.ts';
+import { parseId } from './id-table.ts';
+
+/**
+ * A token whose shape and signature are right; whether it may be accepted now is another question.
+ */
+export interface ParsedClaims {
+  readonly claims: AccessTokenClaims;
+  readonly sessionId: Id;
+  readonly userId: Id;
+  /** null for the first party, which no disabled client can touch. */
+  readonly clientId: Id | null;
+}
+
+const stringClaims = ['iss', 'sub', 'jti', 'client_id', 'sid', 'device_type'] as const;
+const integerClaims = ['exp', 'iat', 'nbf', 'auth_time', 'epoch'] as const;
+const listClaims = ['aud', 'amr'] as const;
+
+/**
+ * null unless every claim has its type and the text is as `JSON.stringify` writes it: of a member
+ * that stands there twice, two readers may take different ones. The claims are frozen, because a
+ * cached token hands the same object to every caller. Empty `roles` and `scope` are left out.
+ */
+export function parseClaims(payload: string): ParsedClaims | null {
+  const claims = parseJsonObject(payload);
+  if (claims === null || JSON.stringify(claims) !== payload) return null;
+  for (const name of stringClaims) if (typeof claims[name] !== 'string') return null;
+  for (const name of integerClaims) if (!isCount(claims[name])) return null;
+  for (const name of listClaims) if (!isStringList(claims[name])) return null;
+  const { roles, scope } = claims;
+  if (roles !== undefined && !isStringList(roles)) return null;
+  if (scope !== undefined && typeof scope !== 'string') return null;
+  if ((roles as string[] | undefined)?.length === 0) delete claims.roles;
+  if (scope === '') delete claims.scope;
+  return identify(claims as unknown as AccessTokenClaims);
+}
+
+function identify(claims: AccessTokenClaims): ParsedClaims | null {
+  const sessionId = parseId(claims.sid);
+  const userId = parseId(claims.sub);
+  const clientId = parseId(claims.client_id);
+  if (sessionId === null || userId === null) return null;
+  if (!claims.jti.startsWith(`${claims.sid}.`)) return null;
+  if (clientId === null && claims.client_id !== firstPartyClientId) return null;
+  if (clientId !== null && !isCount(claims.client_epoch)) return null;
+  for (const list of [claims.aud, claims.amr, claims.roles]) Object.freeze(list);
+  return { claims: Object.freeze(claims), sessionId, userId, clientId };
+}
+
+/** null for anything but one JSON object. */
+export function parseJsonObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+    return value as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isStringList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}

@@ -1,0 +1,66 @@
+import type { KeyObject } from 'node:crypto';
+import { createPublicKey, verify } from 'node:crypto';
+import type { KeysetKey } from '@latchkey/contract/keyset-key';
+import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
+import { signatureAlgorithms } from './signature-algorithms.ts';
+
+export interface VerificationKey {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly publicKey: KeyObject;
+  readonly status: KeysetKey['status'];
+}
+
+/**
+ * The public keys by kid, prepared once. The algorithm belongs to the key (RFC 8725 section 3.1),
+ * not to a token.
+ */
+export class KeyRing {
+  #keys: ReadonlyMap<string, VerificationKey> = new Map();
+
+  /**
+   * Takes the whole keyset. A key that has not changed keeps its KeyObject, so tokens verified with
+   * it stay cached. Throws, and changes nothing, when a key does not fit its algorithm.
+   */
+  replace(keyset: readonly Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'status'>[]): void {
+    const keys = new Map<string, VerificationKey>();
+    for (const { kid, alg, jwk, status } of keyset) {
+      const publicKey = importPublicKey(kid, alg, jwk);
+      const known = this.#keys.get(kid);
+      const isSame = known?.alg === alg && known.publicKey.equals(publicKey);
+      keys.set(kid, { kid, alg, status, publicKey: isSame ? known.publicKey : publicKey });
+    }
+    this.#keys = keys;
+  }
+
+  find(kid: string): VerificationKey | undefined {
+    return this.#keys.get(kid);
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+}
+
+function importPublicKey(kid: string, alg: SigningAlgorithm, jwk: KeysetKey['jwk']): KeyObject {
+  const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
+  if (signatureAlgorithms[alg].fits(publicKey)) return publicKey;
+  throw new Error(`key ${kid} does not fit the algorithm ${alg}`);
+}
+
+/**
+ * Whether `signature` is the key's over `signed`. False, not an exception, for one of the wrong
+ * length.
+ */
+export function isSignedBy(
+  { alg, publicKey }: VerificationKey,
+  signed: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const { digest, options } = signatureAlgorithms[alg];
+  try {
+    return verify(digest, signed, { key: publicKey, ...options }, signature);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,32 @@
+import type { KeyObject } from 'node:crypto';
+import { constants } from 'node:crypto';
+import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
+
+/** How node:crypto spells each algorithm of RFC 7518 and RFC 8037, and which key it takes. */
+export const signatureAlgorithms = {
+  RS256: {
+    digest: 'sha256',
+    options: { padding: constants.RSA_PKCS1_PADDING },
+    fits: isStrongRsaKey,
+  },
+  PS256: {
+    digest: 'sha256',
+    options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
+    fits: isStrongRsaKey,
+  },
+  ES256: {
+    digest: 'sha256',
+    options: { dsaEncoding: 'ieee-p1363' },
+    fits: (key: KeyObject) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1',
+  },
+  EdDSA: {
+    digest: null,
+    options: {},
+    fits: (key: KeyObject) => key.asymmetricKeyType === 'ed25519',
+  },
+} as const satisfies Record<SigningAlgorithm, object>;
+
+function isStrongRsaKey(key: KeyObject): boolean {
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return key.asymmetricKeyType === 'rsa' && bits >= 2048;
+}

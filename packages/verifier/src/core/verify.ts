@@ -1,0 +1,235 @@
+import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
+import { LRUCache } from 'lru-cache';
+import type { ParsedClaims } from './access-token-claims.ts';
+import { parseClaims, parseJsonObject } from './access-token-claims.ts';
+import type { KeyRing, VerificationKey } from './key-ring.ts';
+import { isSignedBy } from './key-ring.ts';
+import type { Instant, Lease } from './lease.ts';
+import type { RevocationSet } from './revocation-set.ts';
+
+export const tokenCharactersMax = 8 * 1024;
+
+export interface VerifierOptions {
+  readonly issuer: string;
+  readonly keyRing: KeyRing;
+  readonly revocations: RevocationSet;
+  readonly lease: Lease;
+  /** How far other nodes' clocks may differ; at most the revocation set's. */
+  readonly clockSkewSeconds: number;
+  /** 0: no cache. */
+  readonly cacheBytesMax: number;
+}
+
+export interface VerifyOptions extends Instant {
+  /**
+   * What the token must be meant for: the issuer itself by default. null: the caller looks at `aud`
+   * itself.
+   */
+  readonly audience?: string | null;
+}
+
+export type RefusalReason =
+  | 'not_a_token'
+  | 'too_long'
+  | 'header'
+  | 'typ'
+  | 'alg'
+  | 'kid'
+  | 'key_unknown'
+  | 'key_revoked'
+  | 'signature'
+  | 'claims'
+  | 'issuer'
+  | 'audience'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'session_revoked'
+  | 'jti_revoked'
+  | 'client_epoch'
+  | 'user_epoch'
+  | 'lease'
+  | 'clock_behind_pruning';
+
+export interface Refusal {
+  readonly ok: false;
+  /** `key_needed`: look the key up, then verify again. */
+  readonly code: 'invalid_token' | 'token_stale' | 'unavailable' | 'key_needed';
+  /** For logs and metrics only: none of the token's own text is in it. */
+  readonly reason: RefusalReason;
+  /** The kid to look up, with `key_needed`. */
+  readonly kid?: string;
+}
+
+export type Verification = { readonly ok: true; readonly claims: AccessTokenClaims } | Refusal;
+
+export interface Verifier {
+  /** Synchronous, no I/O, and throws for no token whatever. */
+  verify(token: string, options: VerifyOptions): Verification;
+  /**
+   * Whether this issuer signed it, whatever has become of it since: for a logout with an expired
+   * token. Never a reason to grant anything.
+   */
+  recognize(token: string): Verification;
+  readonly cachedTokens: number;
+  readonly cachedBytes: number;
+}
+
+/**
+ * What the cache may remember: that this key signed these claims. Never that they were acceptable.
+ */
+interface VerifiedToken extends ParsedClaims {
+  readonly ok: true;
+  readonly key: VerificationKey;
+  readonly token: string;
+}
+
+/**
+ * The end of its signature, which no two tokens share: each check hashes it, so it is short. Whether
+ * it is that token is compared in full.
+ */
+const cacheKey = (token: string) => token.slice(-43);
+
+const isSameKey = (keyRing: KeyRing, { kid, publicKey }: VerificationKey) =>
+  keyRing.find(kid)?.publicKey === publicKey;
+
+/** At least what a cached token and all that is kept for it take, as measured with 2 to 700 roles. */
+const cachedBytesOf = (token: string) => token.length * 4;
+
+const createCache = (maxSize: number) =>
+  new LRUCache<string, VerifiedToken>({
+    maxSize,
+    sizeCalculation: ({ token }) => cachedBytesOf(token),
+  });
+
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { issuer, keyRing, revocations, lease, clockSkewSeconds, cacheBytesMax } = options;
+  if (clockSkewSeconds > revocations.clockSkewSeconds) {
+    throw new Error('the revocation set would forget tokens that this verifier still accepts');
+  }
+  const clockSkewMs = clockSkewSeconds * 1000;
+  const cache = cacheBytesMax > 0 ? createCache(cacheBytesMax) : undefined;
+
+  function authenticate(token: string): VerifiedToken | Refusal {
+    if (typeof token !== 'string') return refuse('not_a_token');
+    const cached = cache?.get(cacheKey(token));
+    // A kid that names another key by now, or none, sends its tokens through the whole check again.
+    if (cached?.token === token && isSameKey(keyRing, cached.key)) return cached;
+    const verified = authenticateToken(token, keyRing);
+    if (verified.ok) cache?.set(cacheKey(token), verified);
+    else if (verified.kid !== undefined && revocations.hasKid(verified.kid)) {
+      return refuse('key_revoked');
+    }
+    return verified;
+  }
+
+  function refusalNow(token: VerifiedToken, at: VerifyOptions): Refusal | null {
+    const { claims, key, sessionId, userId, clientId } = token;
+    const expiresMs = claims.exp * 1000 + clockSkewMs;
+    if (claims.iss !== issuer) return refuse('issuer');
+    if (!isMeantFor(claims, at.audience, issuer)) return refuse('audience');
+    if (at.now >= expiresMs) return refuse('expired');
+    if (at.now < validFromMs(claims) - clockSkewMs) return refuse('not_yet_valid');
+    if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
+    if (revocations.hasKid(key.kid)) return refuse('key_revoked');
+    if (revocations.hasSession(sessionId)) return refuse('session_revoked');
+    if (revocations.hasJti(claims.jti)) return refuse('jti_revoked');
+    if (clientId !== null && (claims.client_epoch ?? 0) < revocations.clientEpoch(clientId)) {
+      return refuse('client_epoch');
+    }
+    if (claims.epoch < revocations.userEpoch(userId)) return refuse('user_epoch', 'token_stale');
+    if (revocations.prunedThroughMs >= expiresMs) {
+      return refuse('clock_behind_pruning', 'unavailable');
+    }
+    if (!lease.allows(at)) return refuse('lease', 'unavailable');
+    return null;
+  }
+
+  return {
+    verify(token, at) {
+      const authenticated = authenticate(token);
+      if (!authenticated.ok) return authenticated;
+      return refusalNow(authenticated, at) ?? { ok: true, claims: authenticated.claims };
+    },
+    recognize(token) {
+      const authenticated = authenticate(token);
+      if (!authenticated.ok) return authenticated;
+      const { claims, key } = authenticated;
+      if (claims.iss !== issuer) return refuse('issuer');
+      if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
+      return { ok: true, claims };
+    },
+    get cachedTokens() {
+      return cache?.size ?? 0;
+    },
+    get cachedBytes() {
+      return cache?.calculatedSize ?? 0;
+    },
+  };
+}
+
+/** A token of the future was signed by a node whose clock is wrong. */
+function validFromMs({ nbf, iat }: AccessTokenClaims): number {
+  return Math.max(nbf, iat) * 1000;
+}
+
+function isMeantFor(
+  { aud }: AccessTokenClaims,
+  audience: VerifyOptions['audience'],
+  issuer: string,
+): boolean {
+  return audience === null || aud.includes(audience ?? issuer);
+}
+
+/**
+ * Shape, header (RFC 8725 section 3), signature and claims, as far as they do not depend on the
+ * moment.
+ */
+function authenticateToken(token: string, keyRing: KeyRing): VerifiedToken | Refusal {
+  if (token.length > tokenCharactersMax) return refuse('too_long');
+  const parts = token.split('.', 4);
+  if (parts.length !== 3) return refuse('not_a_token');
+  const [header, payload, signature] = parts.map(decodeCanonical);
+  if (!header || !payload || !signature) return refuse('not_a_token');
+
+  const read = readHeader(header.toString('utf8'));
+  if (!read.ok) return read;
+  const key = keyRing.find(read.kid);
+  if (key === undefined) return { ...refuse('key_unknown', 'key_needed'), kid: read.kid };
+  if (read.alg !== key.alg) return refuse('alg');
+
+  const signed = Buffer.from(token.slice(0, token.lastIndexOf('.')), 'latin1');
+  if (!isSignedBy(key, signed, signature)) return refuse('signature');
+  const parsed = parseClaims(payload.toString('utf8'));
+  if (parsed === null) return refuse('claims');
+  return { ok: true, key, token, ...parsed };
+}
+
+/**
+ * RFC 4648 section 5 without padding, in its one spelling: what decodes must encode to the same
+ * text again.
+ */
+function decodeCanonical(part: string): Buffer | null {
+  const bytes = Buffer.from(part, 'base64url');
+  return bytes.length > 0 && bytes.toString('base64url') === part ? bytes : null;
+}
+
+const kidPattern = /^[A-Za-z0-9_-]{1,128}$/;
+
+/**
+ * Only the three members that the issuer writes: a token can bring neither a key (jwk, jku, x5u,
+ * x5c) nor an extension (crit), and a member that stands there twice is not what it was written as.
+ */
+function readHeader(text: string): { ok: true; kid: string; alg: string } | Refusal {
+  const header = parseJsonObject(text);
+  if (header === null || JSON.stringify(header) !== text) return refuse('header');
+  const { typ, alg, kid, ...others } = header;
+  if (Object.keys(others).length > 0) return refuse('header');
+  if (typ !== 'at+jwt') return refuse('typ');
+  if (typeof alg !== 'string') return refuse('alg');
+  if (typeof kid !== 'string' || !kidPattern.test(kid)) return refuse('kid');
+  return { ok: true, kid, alg };
+}
+
+function refuse(reason: RefusalReason, code: Refusal['code'] = 'invalid_token'): Refusal {
+  return { ok: false, code, reason };
+}

@@ -1,0 +1,60 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+
+export const refreshCookieName = '__Host-latchkey_refresh';
+
+export const deviceCookieName = '__Host-latchkey_device';
+/** The longest that browsers keep a cookie. */
+const deviceCookieMaxAgeSeconds = 400 * 24 * 60 * 60;
+
+const attributes = 'Path=/; HttpOnly; Secure; SameSite=Strict';
+
+/** A Set-Cookie value that keeps the refresh token for `maxAgeSeconds`. */
+export function setRefreshCookie(refreshToken: string, maxAgeSeconds: number): string {
+  const age = Math.max(0, Math.floor(maxAgeSeconds));
+  return `${refreshCookieName}=${refreshToken}; Max-Age=${age}; ${attributes}`;
+}
+
+/** A Set-Cookie value that removes the refresh token. */
+export function clearRefreshCookie(): string {
+  return `${refreshCookieName}=; Max-Age=0; ${attributes}`;
+}
+
+/** A Set-Cookie value that keeps the device token. */
+export function setDeviceCookie(deviceToken: string): string {
+  return `${deviceCookieName}=${deviceToken}; Max-Age=${deviceCookieMaxAgeSeconds}; ${attributes}`;
+}
+
+/** The device token of a Cookie header, the first of several, or null. It is no credential. */
+export function deviceCookie(header: string | undefined): string | null {
+  for (const pair of header?.split(';') ?? []) {
+    const equals = pair.indexOf('=');
+    if (equals === -1 || trimmed(pair.slice(0, equals)) !== deviceCookieName) continue;
+    return trimmed(pair.slice(equals + 1));
+  }
+  return null;
+}
+
+/**
+ * The refresh token of a Cookie header, or null. Our cookie twice raises `invalid_request`:
+ * somebody planted one of them, and choosing would be guessing.
+ */
+export function refreshCookie(header: string | undefined): string | null {
+  if (header === undefined || !header.includes(refreshCookieName)) return null;
+  let found: string | null = null;
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=');
+    if (equals === -1 || trimmed(pair.slice(0, equals)) !== refreshCookieName) continue;
+    if (found !== null) {
+      throw new LatchkeyError('invalid_request', {
+        errors: [{ path: 'cookie', message: 'the refresh cookie was sent twice' }],
+      });
+    }
+    found = trimmed(pair.slice(equals + 1));
+  }
+  return found === '' ? null : found;
+}
+
+/** Only what RFC 6265 section 5.4 may put there: a name with another space around is another name. */
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}

@@ -1,0 +1,260 @@
+import { type ErrorCode, errorCodes } from '@latchkey/contract/error-code';
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { fieldDescriptions } from '../field-descriptions.ts';
+import { oauthErrorSchema, problemSchema } from '../schemas.ts';
+import { refreshCookieName } from './cookies.ts';
+import { published } from './problem.ts';
+import { isOAuthPath, mountedPaths, type Route, route } from './route.ts';
+import { documentReply, type StaticDocument, staticDocument } from './static-document.ts';
+
+type JsonObject = { [member: string]: unknown };
+
+export interface OpenApiInfo {
+  readonly issuer: string;
+  readonly version: string;
+}
+
+/**
+ * The OpenAPI 3.1 document of `routes`. Its schemas are JSON Schema 2020-12, which is what zod
+ * itself emits: no second description of a schema exists that could differ from the one that checks
+ * requests.
+ */
+export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): JsonObject {
+  const components: JsonObject = {};
+  const paths: { [path: string]: JsonObject } = {};
+  for (const declared of routes) {
+    for (const [index, path] of mountedPaths(declared.path).entries()) {
+      const documented = path.replace('*}', '}');
+      const method = declared.method === 'all' ? 'get' : declared.method;
+      const entry = operation(declared, documented, method, index > 0, components);
+      paths[documented] = { ...paths[documented], [method]: entry };
+    }
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Latchkey',
+      version: info.version,
+      description: 'A self-hosted session authority. Errors carry a stable `code`.',
+    },
+    servers: [{ url: info.issuer }],
+    paths,
+    components: {
+      schemas: components,
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        client: { type: 'http', scheme: 'basic', description: 'client id and secret' },
+        refresh_cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: refreshCookieName,
+          description: 'Of a login with `transport: "cookie"`, from an allowed origin only',
+        },
+      },
+    },
+    'x-error-codes': errorCodes.map((code) => ({ ...published(code), cause: code })),
+  };
+}
+
+/** `GET /openapi.json`, describing `routes` and itself. */
+export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo): Route {
+  let document: StaticDocument | null = null;
+  return route({
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This API as OpenAPI 3.1',
+    tags: ['Operation'],
+    auth: 'none',
+    cors: 'public',
+    responses: {
+      200: { description: 'The document', schema: z.looseObject({}) },
+      304: { description: 'Not changed since the ETag of If-None-Match' },
+    },
+    handler: ({ headers }) => {
+      document ??= staticDocument(JSON.stringify(openApiDocument(routes(), info)), {
+        'content-type': 'application/json; charset=utf-8',
+        'cache-control': 'public, max-age=60',
+      });
+      return documentReply(document, headers);
+    },
+  });
+}
+
+/**
+ * Every code that a route can answer: those it names, and those that follow from its credential and
+ * its schemas.
+ */
+export function errorsOf(declared: Route): ErrorCode[] {
+  const codes = new Set<ErrorCode>(declared.errors ?? []);
+  if (declared.auth === 'bearer' || declared.auth === 'admin') {
+    codes.add('invalid_token').add('token_stale');
+  }
+  const isAnyService = declared.tokenUse === 'service';
+  if (declared.auth === 'admin' || (declared.auth === 'bearer' && !isAnyService)) {
+    codes.add('insufficient_scope');
+  }
+  if (declared.auth === 'client') codes.add('invalid_client');
+  if (declared.query !== undefined || declared.path.includes('{')) codes.add('invalid_request');
+  if (declared.path.includes('{id}')) codes.add('not_found');
+  if (declared.body !== undefined) {
+    codes.add('invalid_request').add('payload_too_large').add('unsupported_media_type');
+  }
+  return [...codes.add('unavailable').add('internal_error')];
+}
+
+function operation(
+  declared: Route,
+  path: string,
+  method: string,
+  alias: boolean,
+  components: JsonObject,
+): JsonObject {
+  const { summary, description, tags, auth, body } = declared;
+  const oauth = isOAuthPath(declared.path);
+  const parameters = [
+    ...pathParameters(path),
+    ...queryParameters(declared.query, components),
+    ...(declared.idempotent === true ? [idempotencyKeyParameter] : []),
+  ];
+  const mediaType = oauth ? 'application/x-www-form-urlencoded' : 'application/json';
+  return {
+    operationId: `${method}${path.replace(/[^A-Za-z0-9]+(\w?)/g, (_, next) => next.toUpperCase())}`,
+    summary: alias ? `${summary} (same as ${path.slice('/api'.length)})` : summary,
+    ...(description === undefined ? {} : { description }),
+    tags,
+    ...(auth === 'none' ? {} : { security: security(declared) }),
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: !declared.bodyOptional,
+            content: { [mediaType]: { schema: jsonSchema(body, components) } },
+          },
+        }),
+    responses: {
+      ...errorResponses(declared, oauth, components),
+      ...goodResponses(declared, components),
+    },
+  };
+}
+
+/** An empty entry says that the endpoint also answers without (OpenAPI 3.1 section 4.8.30). */
+function security({ auth, refreshCookie = false }: Route): JsonObject[] {
+  const credentials = [
+    { [auth === 'client' ? 'client' : 'bearer']: [] },
+    ...(refreshCookie ? [{ refresh_cookie: [] }] : []),
+  ];
+  return auth === 'optional' ? [...credentials, {}] : credentials;
+}
+
+const idempotencyKeyParameter: JsonObject = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'A random UUID. A repeat under the same key changes nothing and answers the same',
+  schema: { type: 'string', minLength: 1, maxLength: limits.idempotencyKeyCharactersMax },
+};
+
+function headersOf(headers: Readonly<Record<string, string>>): JsonObject {
+  const entries = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function goodResponses(declared: Route, components: JsonObject): JsonObject {
+  const responses: JsonObject = {};
+  for (const [status, answer] of Object.entries(declared.responses)) {
+    const { description, schema, contentType, headers } = answer;
+    const content =
+      schema === undefined && contentType === undefined
+        ? {}
+        : {
+            content: {
+              [contentType ?? 'application/json']: {
+                schema:
+                  schema === undefined ? { type: 'string' } : jsonSchema(schema, components, true),
+              },
+            },
+          };
+    responses[status] = {
+      description,
+      ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+      ...content,
+    };
+  }
+  return responses;
+}
+
+function errorResponses(declared: Route, oauth: boolean, components: JsonObject): JsonObject {
+  const codesByStatus = Map.groupBy(errorsOf(declared), (code) => published(code).status);
+  const responses: JsonObject = {};
+  const mediaType = oauth ? 'application/json' : 'application/problem+json';
+  const schema = jsonSchema(oauth ? oauthErrorSchema : problemSchema, components, true);
+  for (const [status, codes] of codesByStatus) {
+    const names = [...new Set(codes.map((code) => published(code).code))];
+    responses[String(status)] = {
+      description: names.map((name) => `\`${name}\``).join(', '),
+      content: { [mediaType]: { schema } },
+    };
+  }
+  return responses;
+}
+
+function pathParameters(path: string): JsonObject[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    description: fieldDescriptions[name!],
+    schema: { type: 'string' },
+  }));
+}
+
+function queryParameters(query: z.ZodType | undefined, components: JsonObject): JsonObject[] {
+  if (query === undefined) return [];
+  const schema = jsonSchema(query, components) as {
+    properties?: { [name: string]: unknown };
+    required?: readonly string[];
+  };
+  return Object.entries(schema.properties ?? {}).map(([name, property]) => ({
+    name,
+    in: 'query',
+    required: schema.required?.includes(name) ?? false,
+    description: fieldDescriptions[name],
+    schema: property,
+  }));
+}
+
+/**
+ * A schema as JSON Schema; the ones with an id move to `components` and are referred to. An answer
+ * may gain fields, so it is `open` here although the tests check it strictly.
+ */
+function jsonSchema(schema: z.ZodType, components: JsonObject, open = false): JsonObject {
+  const wrapped = z.toJSONSchema(z.object({ schema }), {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema: written }) => {
+      if (open) delete written.additionalProperties;
+      for (const [name, field] of Object.entries(written.properties ?? {})) {
+        if (typeof field !== 'object' || field.$ref !== undefined) continue;
+        const description = field.description ?? fieldDescriptions[name];
+        if (description !== undefined) field.description = description;
+      }
+    },
+  });
+  const { properties, $defs } = JSON.parse(
+    JSON.stringify(wrapped).replaceAll('"#/$defs/', '"#/components/schemas/'),
+  ) as { properties: { schema: JsonObject }; $defs?: JsonObject };
+  for (const [name, definition] of Object.entries($defs ?? {})) {
+    components[name] = withoutId(definition as JsonObject);
+  }
+  return properties.schema;
+}
+
+function withoutId({ id: _id, ...definition }: JsonObject): JsonObject {
+  return definition;
+}

@@ -1,0 +1,37 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { isJson } from './request-body.ts';
+
+export interface OriginPolicy {
+  readonly issuerOrigin: string;
+  /** Exact origins, `scheme://host[:port]`, lower case. */
+  readonly allowedOrigins: readonly string[];
+}
+
+/** Where a request of cookie mode may come from, decided by what only a browser can set. */
+export function originRule(
+  headers: IncomingHttpHeaders,
+  policy: OriginPolicy,
+): 'ok' | 'origin_refused' {
+  const origin = headers.origin;
+  const listed = origin !== undefined && policy.allowedOrigins.includes(origin);
+  switch (headers['sec-fetch-site']) {
+    case 'same-origin':
+      return 'ok';
+    case 'same-site':
+      return listed ? 'ok' : 'origin_refused';
+    case undefined:
+      return listed || origin === policy.issuerOrigin ? 'ok' : 'origin_refused';
+    default:
+      return 'origin_refused';
+  }
+}
+
+/**
+ * Guards a request that carries the refresh cookie or asks for one: JSON only, so that no plain
+ * form can send it (`unsupported_media_type`), and from an accepted origin (`origin_refused`).
+ */
+export function guardCookieMode(headers: IncomingHttpHeaders, policy: OriginPolicy): void {
+  if (!isJson(headers['content-type'])) throw new LatchkeyError('unsupported_media_type');
+  if (originRule(headers, policy) !== 'ok') throw new LatchkeyError('origin_refused');
+}

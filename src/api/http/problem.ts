@@ -1,0 +1,238 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ErrorCode } from '@latchkey/contract/error-code';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** The code in the body, where it differs: clients branch on one code for all bad requests. */
+  readonly publishedAs?: ErrorCode;
+  /** The `error` of RFC 6749 section 5.2 that `/oauth2/*` answers instead. */
+  readonly oauth: string;
+}
+
+/**
+ * The one mapping from codes to HTTP. `docs/errors.md` repeats it and a test keeps the two equal.
+ */
+export const problemKinds = {
+  invalid_request: { status: 400, title: 'The request is not valid', oauth: 'invalid_request' },
+  payload_too_large: {
+    status: 413,
+    title: 'The request body is too large',
+    publishedAs: 'invalid_request',
+    oauth: 'invalid_request',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The request body has a type that is not accepted here',
+    publishedAs: 'invalid_request',
+    oauth: 'invalid_request',
+  },
+  invalid_credentials: {
+    status: 401,
+    title: 'The credentials are not valid',
+    oauth: 'invalid_grant',
+  },
+  invalid_token: { status: 401, title: 'The token is not valid', oauth: 'invalid_grant' },
+  token_stale: {
+    status: 401,
+    title: 'The token is out of date; refresh and try again',
+    oauth: 'invalid_grant',
+  },
+  session_ended: { status: 401, title: 'The session has ended', oauth: 'invalid_grant' },
+  session_superseded: {
+    status: 401,
+    title: 'The session was ended by a newer login',
+    oauth: 'invalid_grant',
+  },
+  mfa_required: { status: 401, title: 'A second factor is needed', oauth: 'invalid_grant' },
+  origin_refused: {
+    status: 403,
+    title: 'Requests from this origin are refused',
+    oauth: 'invalid_request',
+  },
+  forbidden: { status: 403, title: 'This is not allowed', oauth: 'unauthorized_client' },
+  insufficient_scope: {
+    status: 403,
+    title: 'The token does not have the right that this needs',
+    oauth: 'insufficient_scope',
+  },
+  not_found: { status: 404, title: 'There is nothing here', oauth: 'invalid_request' },
+  method_not_allowed: {
+    status: 405,
+    title: 'This method is not allowed here',
+    oauth: 'invalid_request',
+  },
+  conflict: {
+    status: 409,
+    title: 'The request conflicts with the present state',
+    oauth: 'invalid_request',
+  },
+  password_refused: {
+    status: 422,
+    title: 'The password does not meet the rules',
+    oauth: 'invalid_request',
+  },
+  rate_limited: { status: 429, title: 'Too many requests', oauth: 'temporarily_unavailable' },
+  unavailable: {
+    status: 503,
+    title: 'The service cannot answer at the moment',
+    oauth: 'temporarily_unavailable',
+  },
+  invalid_client: {
+    status: 401,
+    title: 'The client authentication is not valid',
+    oauth: 'invalid_client',
+  },
+  unsupported_token_type: {
+    status: 400,
+    title: 'This type of token is not accepted here',
+    oauth: 'unsupported_token_type',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Something went wrong on our side',
+    oauth: 'server_error',
+  },
+} as const satisfies Record<ErrorCode, ProblemKind>;
+
+/**
+ * An answer that is ready to be written: status, headers with lower-case names, and a JSON body.
+ */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+const retryAfterSecondsDefault = 1;
+
+/** The status and published code that a client meets for `code`. */
+export function published(code: ErrorCode): { status: number; code: ErrorCode; title: string } {
+  const kind: ProblemKind = problemKinds[code];
+  return { status: kind.status, code: kind.publishedAs ?? code, title: kind.title };
+}
+
+/**
+ * A failed parse of the path or of a header is the client's; everything else unknown is ours: 500,
+ * without detail.
+ */
+export function toLatchkeyError(error: unknown): LatchkeyError {
+  if (error instanceof LatchkeyError) return error;
+  if (error instanceof URIError) return new LatchkeyError('invalid_request', { cause: error });
+  return new LatchkeyError('internal_error', { cause: error });
+}
+
+/**
+ * The problem document (RFC 9457) of an error with its headers: a `Bearer` challenge on 401 and on
+ * `insufficient_scope` (RFC 6750 section 3), Retry-After in seconds on 429 and 503,
+ * and on whatever else says how long to wait.
+ */
+export function problemAnswer(
+  error: LatchkeyError,
+  request: { readonly requestId: string; readonly headers: IncomingHttpHeaders },
+): ErrorAnswer {
+  const { status, code, title } = published(error.code);
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json; charset=utf-8',
+      'cache-control': 'no-store',
+      ...challenge(error.code, status, request.headers.authorization),
+      ...retryAfter(error, status),
+    },
+    body: {
+      ...error.facts,
+      type: `/docs#error-${code}`,
+      title,
+      status,
+      code,
+      request_id: request.requestId,
+      ...(error.errors === undefined ? {} : { errors: error.errors }),
+    },
+  };
+}
+
+/**
+ * The error of an OAuth endpoint (RFC 6749 section 5.2). Failed client authentication is a `Basic`
+ * challenge; an `invalid_grant` is a 400 there, whatever the status elsewhere.
+ */
+export function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
+  const kind: ProblemKind = problemKinds[error.code];
+  const status = kind.oauth === 'invalid_grant' ? 400 : kind.status;
+  const first = error.errors?.[0];
+  const description = first === undefined ? kind.title : `${first.path}: ${first.message}`;
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+      ...(status === 401 ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' } : {}),
+      ...retryAfter(error, status),
+    },
+    body: { error: kind.oauth, error_description: printable(description) },
+  };
+}
+
+const transportTitles = {
+  400: 'The request is not valid',
+  408: 'The request did not arrive in time',
+  417: 'The expectation cannot be met',
+  431: 'The request headers are too large',
+} as const;
+
+/** The problem document of a request that never became one: HTTP itself could not be parsed. */
+export function transportProblem(
+  status: keyof typeof transportTitles,
+  requestId: string,
+): ErrorAnswer {
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json; charset=utf-8',
+      'cache-control': 'no-store',
+      connection: 'close',
+    },
+    body: {
+      type: '/docs#error-invalid_request',
+      title: transportTitles[status],
+      status,
+      code: 'invalid_request',
+      request_id: requestId,
+    },
+  };
+}
+
+const tokenCodes: readonly ErrorCode[] = [
+  'invalid_token',
+  'token_stale',
+  'session_ended',
+  'session_superseded',
+];
+
+function challenge(
+  code: ErrorCode,
+  status: number,
+  authorization: string | undefined,
+): Record<string, string> {
+  if (code === 'insufficient_scope') {
+    return { 'www-authenticate': 'Bearer realm="latchkey", error="insufficient_scope"' };
+  }
+  if (status !== 401) return {};
+  const tokenSent = authorization !== undefined && /^bearer /i.test(authorization);
+  const refused = tokenSent && tokenCodes.includes(code);
+  return {
+    'www-authenticate': `Bearer realm="latchkey"${refused ? ', error="invalid_token"' : ''}`,
+  };
+}
+
+function retryAfter(error: LatchkeyError, status: number): Record<string, string> {
+  if (status !== 429 && status !== 503 && error.retryAfterSeconds === undefined) return {};
+  const seconds = Math.max(1, Math.ceil(error.retryAfterSeconds ?? retryAfterSecondsDefault));
+  return { 'retry-after': String(seconds) };
+}
+
+/** `error_description` may hold only these characters (RFC 6749 section 5.2). */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?').slice(0, 200);
+}

@@ -1,0 +1,77 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+
+/** What a gateway asks of a token beyond being good. */
+export interface Demands {
+  role?: string;
+  scope?: string;
+  aud?: string;
+  /** How to say yes: 204 unless told otherwise. Envoy takes nothing but 200 for it. */
+  status?: '200';
+}
+
+export const noDemands: Demands = {};
+
+const ofToken: readonly string[] = ['role', 'scope', 'aud'];
+const ofHeader: readonly string[] = [...ofToken, 'status'];
+
+/**
+ * The demands in the query of `/auth/verify`. A misspelt, repeated or blank one is a mistake in a
+ * gateway's configuration, which must not find its doors open: `invalid_request`.
+ */
+export function demandsOfQuery(query: string): Demands {
+  const demands: Partial<Record<string, string>> = {};
+  for (const pair of query.split('&')) {
+    if (pair === '') continue;
+    const [name, value] = splitAtEquals(pair);
+    add(demands, ofToken, { name: decoded(name), value: decoded(value), path: 'query' });
+  }
+  return demands as Demands;
+}
+
+/**
+ * The demands in `X-Auth-Demand: role=…; scope=…; aud=…`, as strict as those of a query, and
+ * `status=200`. Values stand as they are, so none can hold a semicolon. A comma or a quote is
+ * refused too: it is how a second header of that name, or another grammar, would look.
+ */
+export function demandsOfHeader(header: string): Demands {
+  const demands: Partial<Record<string, string>> = {};
+  for (const part of header.split(';')) {
+    const [name, value] = splitAtEquals(part.trim());
+    if (/[",\\]/.test(value)) throw refused('X-Auth-Demand', 'has a comma or a quote');
+    add(demands, ofHeader, { name, value, path: 'X-Auth-Demand' });
+  }
+  if ((demands.status ?? '200') !== '200')
+    throw refused('X-Auth-Demand', 'status is 200 or absent');
+  return demands as Demands;
+}
+
+/** The refusal of demands that stand where they are not read. */
+export function refused(path: string, message: string): LatchkeyError {
+  return new LatchkeyError('invalid_request', { errors: [{ path, message }] });
+}
+
+function add(
+  demands: Partial<Record<string, string>>,
+  names: readonly string[],
+  { name, value, path }: { readonly name: string; readonly value: string; readonly path: string },
+): void {
+  if (!names.includes(name)) throw refused(path, `demands only ${names.join(', ')}`);
+  if (demands[name] !== undefined) throw refused(path, `demands ${name} twice`);
+  if (value.trim() === '' || value.trim() !== value) {
+    throw refused(path, `demands a blank ${name}, or one with blanks around it`);
+  }
+  demands[name] = value;
+}
+
+function splitAtEquals(pair: string): [string, string] {
+  const equals = pair.indexOf('=');
+  return equals === -1 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw refused('query', 'is not UTF-8 in percent-encoding');
+  }
+}

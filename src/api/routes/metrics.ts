@@ -1,0 +1,29 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { reply } from '../http/reply.ts';
+import { type Route, route } from '../http/route.ts';
+
+/** `GET /metrics` on the main port, for a scraper that presents `token` as its bearer. */
+export function metricsRoute({ registry }: Metrics, token: string): Route {
+  const expected = digest(token);
+  return route({
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics in the Prometheus text format',
+    tags: ['Operation'],
+    auth: 'optional',
+    errors: ['invalid_token'],
+    responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },
+    handler: async ({ bearerToken }) => {
+      if (bearerToken === null || !timingSafeEqual(digest(bearerToken), expected)) {
+        throw new LatchkeyError('invalid_token');
+      }
+      return reply(200, await registry.metrics(), { 'content-type': registry.contentType });
+    },
+  });
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,59 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { ClientCredentials } from '../../api/http/client-credentials.ts';
+import type { ClientState } from '../../domain/client/state.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { NodeMemory } from '../../node/node-memory.ts';
+
+/**
+ * The client that these credentials prove: a confidential one by one of its live secrets, a public
+ * one by its name. Raises `invalid_client`.
+ */
+export function authenticateClient(
+  memory: Pick<NodeMemory, 'client'>,
+  { clientId, clientSecret }: ClientCredentials,
+): ClientState {
+  const client = memory.client(clientId);
+  if (client?.status !== 'active') throw new LatchkeyError('invalid_client');
+  if (client.kind === 'public') {
+    if (clientSecret !== null) throw new LatchkeyError('invalid_client');
+    return client;
+  }
+  const presented = createHash('sha256')
+    .update(clientSecret ?? '')
+    .digest();
+  const matches = client.secretHashes.some((hash) =>
+    timingSafeEqual(Buffer.from(hash, 'base64url'), presented),
+  );
+  if (!matches) throw new LatchkeyError('invalid_client');
+  return client;
+}
+
+/**
+ * Whether whoever presents a refresh token may refresh its session: one of a confidential client by
+ * that client's authentication only (RFC 6749 section 6), one of a public client or of none as it
+ * is, and none of a third party, whose answer would hold the user. To be asked before anything is
+ * said about the session, or written. Raises `invalid_client`, `invalid_token`.
+ */
+export function requireClientOfSession(
+  memory: Pick<NodeMemory, 'client'>,
+  clientId: string | null,
+  presented: ClientCredentials | null,
+): void {
+  const client = clientId === null ? null : memory.client(clientId);
+  if (client !== null && client?.status !== 'active') {
+    throw new LatchkeyError('invalid_token', { detail: 'the client is disabled' });
+  }
+  if (client?.firstParty === false) {
+    throw new LatchkeyError('invalid_token', { detail: 'of a third party' });
+  }
+  if (presented === null) {
+    if (client?.kind !== 'confidential') return;
+    throw new LatchkeyError('invalid_client', {
+      detail: 'a confidential client without its secret',
+    });
+  }
+  authenticateClient(memory, presented);
+  if (presented.clientId !== clientId) {
+    throw new LatchkeyError('invalid_token', { detail: 'of another client' });
+  }
+}

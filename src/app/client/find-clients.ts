@@ -1,0 +1,30 @@
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Services } from '../../node/services.ts';
+import { type ClientRecord, findClient, listClients } from '../../tables/client.ts';
+import { toTime } from '../representations.ts';
+
+/** Every client, disabled ones too, oldest first. */
+export async function allClients({ readers }: Pick<Services, 'readers'>) {
+  return (await listClients(readers)).map(representClient);
+}
+
+/** Raises `not_found`. */
+export async function clientById({ readers }: Pick<Services, 'readers'>, clientId: string) {
+  const client = await findClient(readers, clientId);
+  if (client === null) throw new LatchkeyError('not_found');
+  return representClient(client);
+}
+
+/** `Client` of the HTTP contract: nothing of a secret, not even its hash. */
+function representClient({ clientId, state }: ClientRecord) {
+  return {
+    client_id: clientId,
+    name: state.name,
+    kind: state.kind,
+    audiences: state.audiences,
+    scopes: state.scopes,
+    first_party: state.firstParty,
+    created_at: toTime(state.registeredAt),
+    disabled: state.status === 'disabled',
+  };
+}

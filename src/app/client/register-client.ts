@@ -1,0 +1,87 @@
+import type { RequestContext } from '../../api/http/request-context.ts';
+import { type ClientState, initialClient } from '../../domain/client/state.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Attempt } from '../../eventlog/handle.ts';
+import type { Services } from '../../node/services.ts';
+import { newId } from '../../platform/crypto/new-id.ts';
+import { changeClient } from '../../tables/change.ts';
+import { findClient } from '../../tables/client.ts';
+import { metaOf } from '../actor.ts';
+import { createdId } from '../idempotent-command.ts';
+import { newClientSecret } from './client-secret.ts';
+
+export interface RegisterClientInput {
+  readonly name: string;
+  readonly kind: 'confidential' | 'public';
+  readonly audiences: readonly string[];
+  readonly scopes: readonly string[];
+  readonly firstParty: boolean;
+  readonly idempotencyKey: string | null;
+}
+
+export interface ClientCredentialsIssued {
+  readonly clientId: string;
+  /** Shown this once; null for a public client, and for a retry. */
+  readonly clientSecret: string | null;
+}
+
+/**
+ * Registers a client. A retry under the same Idempotency-Key answers the same client, without the
+ * secret. Raises `invalid_request`, `conflict` (the key was used for another client),
+ * `unavailable`.
+ */
+export async function registerClient(
+  services: Services,
+  input: RegisterClientInput,
+  context: RequestContext,
+): Promise<ClientCredentialsIssued> {
+  const clientId = createdId(context, 'register-client', input.idempotencyKey);
+  const made = input.kind === 'confidential' ? newClientSecret() : null;
+  return services.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
+    const existing = await findClient(services.readers, clientId);
+    if (existing !== null) {
+      if (!isSameClient(existing.state, input)) {
+        throw new LatchkeyError('conflict', {
+          detail: 'Idempotency-Key was used for another client',
+        });
+      }
+      return { command: null, answer: () => ({ clientId, clientSecret: null }) };
+    }
+    const { name, kind, audiences, scopes, firstParty } = input;
+    const change = changeClient(
+      clientId,
+      { version: 0, state: initialClient },
+      {
+        type: 'RegisterClient',
+        now: services.now(),
+        name,
+        kind,
+        audiences,
+        scopes,
+        firstParty,
+        secretHash: made?.hash ?? null,
+      },
+    );
+    return {
+      command: {
+        commandId: newId(),
+        meta: metaOf(context),
+        streams: [change.touch],
+        rows: change.rows,
+      },
+      answer: () => ({ clientId, clientSecret: made?.secret ?? null }),
+    };
+  });
+}
+
+function isSameClient(client: ClientState, input: RegisterClientInput): boolean {
+  const facts = ({
+    name,
+    kind,
+    audiences,
+    scopes,
+    firstParty,
+  }: ClientState | RegisterClientInput) =>
+    JSON.stringify([name, kind, [...new Set(audiences)], [...new Set(scopes)], firstParty]);
+  return facts(client) === facts(input);
+}

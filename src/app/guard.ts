@@ -1,0 +1,49 @@
+import type { StreamTouch } from '../eventlog/command.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
+import { findLiveSessions, type SessionRecord } from '../tables/session.ts';
+import { adminGuardStreamId, findUser, type UserForCommand } from '../tables/user.ts';
+
+/**
+ * A user and its live sessions for a command under `guardUser`. The user comes first: a session
+ * that the second read misses began under a later guard, so the append conflicts. Read side by
+ * side, it could be missed for good.
+ */
+export async function findUserWithSessions(
+  readers: SealedReaders,
+  userId: string,
+): Promise<[UserForCommand | null, SessionRecord[]]> {
+  const user = await findUser(readers, userId);
+  return [user, await findLiveSessions(readers, userId)];
+}
+
+/**
+ * Guards a user in a command that depends on the set of its sessions: two such commands serialise.
+ * Given the user's own touch, the events ride on the guard.
+ */
+export function guardUser(user: UserForCommand, own?: StreamTouch): StreamTouch {
+  return {
+    streamId: user.userId,
+    kind: 'user',
+    subjectId: user.userId,
+    expected: user.version,
+    events: own?.events ?? [],
+    guard: user.guard,
+    bumpGuard: true,
+  };
+}
+
+/**
+ * Guards the number of administrators: of two commands that counted the same others, one decides
+ * again.
+ */
+export function guardAdministrators(guard: number): StreamTouch {
+  return {
+    streamId: adminGuardStreamId,
+    kind: 'user',
+    subjectId: null,
+    expected: 'any',
+    events: [],
+    guard,
+    bumpGuard: true,
+  };
+}

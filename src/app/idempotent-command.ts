@@ -1,0 +1,54 @@
+import type { RequestContext } from '../api/http/request-context.ts';
+import { derivedId } from '../domain/kernel/ids.ts';
+import { isCommandInLog } from '../eventlog/find-command.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import { newId } from '../platform/crypto/new-id.ts';
+
+/** One change of a stream that exists, which a caller may repeat under an Idempotency-Key. */
+export interface IdempotentCommand {
+  /** The same for the same key of the same actor on the same route and stream. */
+  readonly commandId: string;
+  readonly repeatable: boolean;
+}
+
+export function idempotentCommand(
+  context: Pick<RequestContext, 'actor'>,
+  route: string,
+  target: string,
+  idempotencyKey: string | null,
+): IdempotentCommand {
+  if (idempotencyKey === null) return { commandId: newId(), repeatable: false };
+  return { commandId: keyedId(context, route, idempotencyKey, target), repeatable: true };
+}
+
+/**
+ * The id of what a creating POST makes: a retry under its Idempotency-Key names the same stream.
+ */
+export function createdId(
+  context: Pick<RequestContext, 'actor'>,
+  route: string,
+  idempotencyKey: string | null,
+): string {
+  return idempotencyKey === null ? newId() : keyedId(context, route, idempotencyKey);
+}
+
+/**
+ * Whether this is a retry of a change that is in the log. To be asked inside the attempt, before it
+ * decides.
+ */
+export async function isRepeated(
+  readers: Queryable,
+  streamId: string,
+  { commandId, repeatable }: IdempotentCommand,
+): Promise<boolean> {
+  return repeatable && (await isCommandInLog(readers, streamId, commandId));
+}
+
+function keyedId(
+  { actor }: Pick<RequestContext, 'actor'>,
+  route: string,
+  key: string,
+  ...target: string[]
+): string {
+  return derivedId(route, actor.id ?? '', key, ...target);
+}

@@ -1,0 +1,32 @@
+import type { ClientState } from '../../domain/client/state.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { NodeMemory } from '../../node/node-memory.ts';
+
+/** May introspect every token, whoever it is meant for. */
+export const introspectAllScope = 'introspect.all';
+
+/**
+ * RFC 7662 section 2.2, from memory: the claims of a token that is good now, to a client that it is
+ * meant for. Whatever else is asked about, a refresh token included, is `{active: false}` and
+ * nothing more. Raises `invalid_client` for a public client, which proves nothing, and
+ * `unavailable` when this node cannot say: that is no "inactive".
+ */
+export function introspect(
+  memory: Pick<NodeMemory, 'verifyFor'>,
+  client: Pick<ClientState, 'kind' | 'audiences' | 'scopes'>,
+  token: string,
+) {
+  if (client.kind !== 'confidential') {
+    throw new LatchkeyError('invalid_client', { detail: 'a public client introspects nothing' });
+  }
+  const everything = client.scopes.includes(introspectAllScope);
+  const audiences = everything ? null : client.audiences;
+  const verification = memory.verifyFor(token, { kind: 'introspection', audiences });
+  if (!verification.ok) {
+    if (verification.code !== 'unavailable') return inactive;
+    throw new LatchkeyError('unavailable', { detail: verification.reason });
+  }
+  return { active: true, token_type: 'Bearer', ...verification.claims };
+}
+
+const inactive = { active: false };

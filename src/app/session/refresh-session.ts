@@ -1,0 +1,195 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { ErrorCode } from '@latchkey/contract/error-code';
+import type { ClientCredentials } from '../../api/http/client-credentials.ts';
+import type { RequestContext } from '../../api/http/request-context.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { isSurplus } from '../../domain/session/device-policy.ts';
+import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import {
+  decodeRefreshToken,
+  deriveSuccessorSecret,
+  hashSecret,
+  type RefreshTokenParts,
+} from '../../domain/session/refresh-token.ts';
+import { repeatedSuccessor } from '../../domain/session/rotation.ts';
+import type { SessionState } from '../../domain/session/state.ts';
+import type { Attempt } from '../../eventlog/handle.ts';
+import type { Services } from '../../node/services.ts';
+import { newId } from '../../platform/crypto/new-id.ts';
+import { changeSession } from '../../tables/change.ts';
+import { findLiveSessions, findSession, type SessionRecord } from '../../tables/session.ts';
+import { findUserOfSession, type UserOfSession } from '../../tables/user.ts';
+import { metaOf } from '../actor.ts';
+import { requireClientOfSession } from '../client/authenticate-client.ts';
+import { PersonalData } from '../personal-data.ts';
+import { toTime } from '../representations.ts';
+import { type IssuedTokens, issueTokens } from './token-set.ts';
+
+export interface RefreshInput {
+  readonly refreshToken: string;
+  readonly idempotencyKey: string | null;
+  /** What the client presented of itself; null for nothing. */
+  readonly client: ClientCredentials | null;
+}
+
+/**
+ * Rotates a refresh token, or answers its successor again when the first answer was lost
+ * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
+ * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `session_ended`, `session_superseded`, `unavailable`.
+ */
+export async function refreshSession(
+  services: Services,
+  input: RefreshInput,
+  context: RequestContext,
+): Promise<IssuedTokens> {
+  const token = decodeRefreshToken(input.refreshToken, services.secrets.refreshMacKeys);
+  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
+  const idempotencyKeyHash =
+    input.idempotencyKey === null
+      ? null
+      : createHash('sha256').update(input.idempotencyKey).digest('base64url');
+  try {
+    return await services.handler.run(token.sessionId, () =>
+      attempt(services, { token, idempotencyKeyHash, client: input.client }, context),
+    );
+  } catch (error) {
+    if (error instanceof LatchkeyError) services.metrics.refreshes.inc({ outcome: error.code });
+    throw error;
+  }
+}
+
+interface Presented {
+  readonly token: RefreshTokenParts;
+  readonly idempotencyKeyHash: string | null;
+  readonly client: ClientCredentials | null;
+}
+
+async function attempt(
+  services: Services,
+  { token, idempotencyKeyHash, client }: Presented,
+  context: RequestContext,
+): Promise<Attempt<IssuedTokens>> {
+  const { readers, config, metrics } = services;
+  const now = services.now();
+  const [record, user] = await Promise.all([
+    findSession(readers, token.sessionId),
+    findUserOfSession(readers, token.sessionId),
+  ]);
+  if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
+  if (user?.userId !== record.state.userId) {
+    throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
+  }
+  requireClientOfSession(services.memory, record.state.clientId, client);
+  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
+  const lastSeen = personal.sessionOrigin(record.state.pii);
+  const seen = { ...lastSeen, ip: context.clientAddress, user_agent: context.userAgent ?? '' };
+  const life = lifetimesFor(record.state.deviceType, config.lifetimeProfile, config);
+  const surplus = await surplusOf(services, record, user, personal);
+  const newSalt = randomBytes(16).toString('base64url');
+  const successor = deriveSuccessorSecret(
+    token.secret,
+    newSalt,
+    token.sessionId,
+    record.state.generation + 1,
+  );
+  const change = decide(record, personal, {
+    type: 'RefreshSession',
+    now,
+    presented: { generation: token.generation, secretHash: hashSecret(token.secret) },
+    idempotencyKeyHash,
+    graceSeconds: config.refreshGraceSeconds,
+    idleSeconds: config.sessionIdleSeconds,
+    successor: { secretHash: hashSecret(successor) },
+    newSalt,
+    pii: personal.seal(seen),
+    moved: seen.ip !== lastSeen.ip || seen.user_agent !== lastSeen.user_agent,
+    accessTokenTtlSeconds: life.accessTokenTtlSeconds,
+    sessionTtlSeconds: life.sessionTtlSeconds,
+    ...surplus,
+  });
+  const isRepeat = change.events.length === 0;
+  const command = isRepeat
+    ? null
+    : { commandId: newId(), meta: metaOf(context), streams: [change.touch], rows: change.rows };
+  return {
+    command,
+    answer: () => {
+      if (change.refusal !== undefined) {
+        throw refusalOf(change.refusal, change.state, personal, now);
+      }
+      metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
+      return issueTokens(services, {
+        sessionId: token.sessionId,
+        session: change.state,
+        userId: user.userId,
+        user: user.state,
+        personal,
+        secret: isRepeat
+          ? repeatedSuccessor(change.state, token.sessionId, token.secret)
+          : successor,
+      });
+    },
+  };
+}
+
+type RefreshCommand = Extract<Parameters<typeof changeSession>[2], { type: 'RefreshSession' }>;
+
+/**
+ * The domain's refusals carry epoch milliseconds; clients get RFC 3339 and, if superseded, the
+ * newcomer's name.
+ */
+function decide(record: SessionRecord, personal: PersonalData, command: RefreshCommand) {
+  try {
+    return changeSession(record.sessionId, record, command);
+  } catch (error) {
+    if (!(error instanceof LatchkeyError) || error.facts?.ended_at === undefined) throw error;
+    throw refusalOf(error.code, record.state, personal, error.facts.ended_at as number, error);
+  }
+}
+
+function refusalOf(
+  code: ErrorCode,
+  { endedAt, endPii }: SessionState,
+  personal: PersonalData,
+  now: number,
+  cause?: unknown,
+): LatchkeyError {
+  return new LatchkeyError(code, {
+    cause,
+    detail: 'the session of the refresh token has ended',
+    facts: {
+      ended_at: toTime(endedAt ?? now),
+      ...(code === 'session_superseded'
+        ? { device_name: personal.sessionOrigin(endPii).device_name }
+        : {}),
+    },
+  });
+}
+
+/**
+ * Whether the device policy configured now leaves the session no place; if so, the newest session,
+ * which has it. Empty as long as no policy has become stricter since the login.
+ */
+async function surplusOf(
+  { readers, config }: Services,
+  { state }: SessionRecord,
+  { userId, newerSessions }: UserOfSession,
+  personal: PersonalData,
+): Promise<Pick<RefreshCommand, 'surplus' | 'supersededBy' | 'newcomerPii'>> {
+  const { devicePolicies, maxSessionsPerUser } = config;
+  const policy = devicePolicies[state.deviceType];
+  const limit = policy.kind === 'limit' ? { limit: policy.limit } : policy.kind;
+  if (!isSurplus(limit, maxSessionsPerUser, newerSessions)) return {};
+  const live = await findLiveSessions(readers, userId);
+  const ofType = live.filter((other) => other.state.deviceType === state.deviceType);
+  const newest = (newerSessions.newerOfType > 0 ? ofType : live).toSorted(
+    (a, b) => b.state.startedAt - a.state.startedAt,
+  )[0];
+  if (newest === undefined) return { surplus: true };
+  const { device_name } = personal.sessionOrigin(newest.state.pii);
+  return {
+    surplus: true,
+    supersededBy: newest.sessionId,
+    newcomerPii: personal.seal({ device_name }),
+  };
+}

@@ -1,0 +1,82 @@
+import { sign } from 'node:crypto';
+import { promisify } from 'node:util';
+import { firstPartyClientId } from '@latchkey/contract/access-token-claims';
+import type { DeviceType } from '@latchkey/contract/device-type';
+import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
+import { limits } from '../../domain/kernel/limits.ts';
+import type { SigningKey } from '../../node/signing-keys.ts';
+
+export interface AccessTokenInput {
+  readonly key: SigningKey;
+  readonly issuer: string;
+  readonly userId: string;
+  readonly userEpoch: number;
+  readonly sessionId: string;
+  readonly generation: number;
+  readonly audience: readonly string[];
+  /** null: first party. */
+  readonly client: { readonly id: string; readonly epoch: number } | null;
+  readonly amr: readonly string[];
+  readonly roles: readonly string[];
+  readonly scope: string;
+  readonly deviceType: DeviceType;
+  /** Epoch milliseconds, as are the next two. */
+  readonly authenticatedAt: number;
+  readonly issuedAt: number;
+  /** At most the session's `accessExpiresAt`: a revocation is forgotten after that. */
+  readonly expiresAt: number;
+}
+
+const signAsync = promisify(sign);
+
+/**
+ * An RFC 9068 access token, signed on the thread pool. `jti` is the session id and the generation,
+ * so a retry of one generation names the same token. Whole seconds are rounded down: no token
+ * outlives `expiresAt`. Empty `roles` and `scope` are left out: resource servers take them for
+ * malformed (RFC 9068 section 2.2.3). Throws for a token that no verifier would read; the limits of
+ * what goes into one (`domain/kernel/token-room.ts`) leave it no way to happen.
+ */
+export async function signAccessToken(input: AccessTokenInput): Promise<string> {
+  const { key, client } = input;
+  const issuedAt = toSeconds(input.issuedAt);
+  const header = { alg: key.alg, typ: 'at+jwt', kid: key.kid };
+  const claims = {
+    iss: input.issuer,
+    sub: input.userId,
+    aud: input.audience,
+    exp: toSeconds(input.expiresAt),
+    iat: issuedAt,
+    nbf: issuedAt,
+    jti: `${input.sessionId}.${input.generation}`,
+    client_id: client?.id ?? firstPartyClientId,
+    ...(client === null ? {} : { client_epoch: client.epoch }),
+    sid: input.sessionId,
+    auth_time: toSeconds(input.authenticatedAt),
+    amr: input.amr,
+    ...(input.roles.length === 0 ? {} : { roles: input.roles }),
+    ...(input.scope === '' ? {} : { scope: input.scope }),
+    device_type: input.deviceType,
+    epoch: input.userEpoch,
+  };
+  const signed = `${encodePart(header)}.${encodePart(claims)}`;
+  const token = `${signed}.${await signature(key, signed)}`;
+  if (token.length <= limits.accessTokenCharactersMax) return token;
+  throw new Error(`an access token of ${token.length} characters, which every verifier refuses`);
+}
+
+async function signature(key: SigningKey, signed: string): Promise<string> {
+  const { digest, options } = signatureAlgorithms[key.alg];
+  const bytes = await signAsync(digest, Buffer.from(signed, 'ascii'), {
+    key: key.privateKey,
+    ...options,
+  });
+  return bytes.toString('base64url');
+}
+
+function encodePart(part: object): string {
+  return Buffer.from(JSON.stringify(part), 'utf8').toString('base64url');
+}
+
+function toSeconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}

@@ -1,0 +1,113 @@
+import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { encodeRefreshToken } from '../../domain/session/refresh-token.ts';
+import { sessionEndsAt } from '../../domain/session/rotation.ts';
+import type { SessionState } from '../../domain/session/state.ts';
+import type { UserState } from '../../domain/user/state.ts';
+import type { Services } from '../../node/services.ts';
+import type { PersonalData } from '../personal-data.ts';
+import { representSession, representUser } from '../representations.ts';
+import { signAccessToken } from './sign-access-token.ts';
+
+export interface IssuedTokens {
+  readonly body: {
+    readonly token_type: 'Bearer';
+    readonly access_token: string;
+    readonly expires_in: number;
+    readonly refresh_token?: string;
+    readonly refresh_expires_in?: number;
+    readonly device_token?: string;
+    readonly session: ReturnType<typeof representSession>;
+    readonly user: ReturnType<typeof representUser>;
+  };
+  readonly refreshToken: string | null;
+  /** Only of a login, and only where the device was not known. */
+  readonly deviceToken: string | null;
+  readonly refreshExpiresInSeconds: number;
+  readonly transport: 'body' | 'cookie';
+}
+
+/**
+ * The `TokenSet` of a committed session. Called only after the append, so no token outlives a
+ * rolled-back session. The access token counts from now, also when a generation is answered again:
+ * a revocation covers that (see `revocationOfSession`), and a client that lost an answer gets a
+ * token it can use.
+ */
+export async function issueTokens(
+  services: Pick<Services, 'config' | 'memory' | 'secrets' | 'now'>,
+  input: {
+    readonly sessionId: string;
+    readonly session: SessionState;
+    readonly userId: string;
+    readonly user: UserState;
+    readonly personal: PersonalData;
+    readonly secret: Buffer | null;
+    readonly deviceToken?: string | null;
+  },
+): Promise<IssuedTokens> {
+  const { config, memory, secrets } = services;
+  const { session, sessionId, secret, deviceToken = null } = input;
+  const now = services.now();
+  const { expiresAt, sessionEnd } = endsOf(session, config, now);
+  const client =
+    session.clientId === null
+      ? null
+      : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
+  const accessToken = await signAccessToken({
+    key: memory.signingKey.get(),
+    issuer: config.issuer,
+    userId: input.userId,
+    userEpoch: input.user.epoch,
+    sessionId,
+    generation: session.generation,
+    audience: session.audience,
+    client,
+    amr: session.amr,
+    roles: input.user.roles,
+    scope: session.scope,
+    deviceType: session.deviceType,
+    authenticatedAt: session.startedAt,
+    issuedAt: now,
+    expiresAt,
+  });
+  const refreshToken =
+    secret === null
+      ? null
+      : encodeRefreshToken({
+          macKeyId: secrets.refreshMacKeyId,
+          macKey: secrets.refreshMacKeys.get(secrets.refreshMacKeyId)!,
+          sessionId,
+          generation: session.generation,
+          secret,
+        });
+  const refreshExpiresInSeconds = Math.max(0, Math.floor((sessionEnd - now) / 1000));
+  const inBody = session.transport === 'body';
+  const shown = { ...session, expiresAt: sessionEnd };
+  return {
+    refreshToken,
+    deviceToken,
+    refreshExpiresInSeconds,
+    transport: session.transport,
+    body: {
+      token_type: 'Bearer',
+      access_token: accessToken,
+      expires_in: Math.max(0, Math.floor(expiresAt / 1000) - Math.floor(now / 1000)),
+      ...(inBody && refreshToken !== null ? { refresh_token: refreshToken } : {}),
+      ...(refreshToken === null ? {} : { refresh_expires_in: refreshExpiresInSeconds }),
+      ...(inBody && deviceToken !== null ? { device_token: deviceToken } : {}),
+      session: representSession(sessionId, shown, input.personal, sessionId),
+      user: representUser(input.userId, input.user, input.personal),
+    },
+  };
+}
+
+/**
+ * When an access token made now expires, and when its session does. A repeat lives no longer than
+ * its generation, nor than is configured now, whichever is shorter.
+ */
+function endsOf(session: SessionState, config: Services['config'], now: number) {
+  const life = lifetimesFor(session.deviceType, config.lifetimeProfile, config);
+  const generationLifeMs = session.accessExpiresAt - session.refreshedAt;
+  const accessLifeMs = Math.min(life.accessTokenTtlSeconds * 1000, generationLifeMs);
+  const sessionEnd = sessionEndsAt(session, life.sessionTtlSeconds);
+  return { expiresAt: Math.min(now + accessLifeMs, sessionEnd), sessionEnd };
+}

@@ -1,0 +1,159 @@
+import type { RequestContext } from '../../api/http/request-context.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { derivedId } from '../../domain/kernel/ids.ts';
+import { userDecider } from '../../domain/user/decide.ts';
+import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
+import { bytea } from '../../eventlog/append.ts';
+import { UniqueViolationError } from '../../eventlog/command.ts';
+import type { PayTry } from '../../node/failure-budget.ts';
+import type { Services } from '../../node/services.ts';
+import { networkOf } from '../../platform/client-address.ts';
+import { identifierMac } from '../../platform/crypto/identifier-index.ts';
+import { newId } from '../../platform/crypto/new-id.ts';
+import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
+import { changeUser, mergeRows } from '../../tables/change.ts';
+import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
+import { metaOf } from '../actor.ts';
+import { stateAfterCommand } from '../first-answer.ts';
+import type { JudgedInvite } from '../invite/use-invite.ts';
+import { PersonalData } from '../personal-data.ts';
+import { representUser } from '../representations.ts';
+import { acceptedPassword } from './accepted-password.ts';
+
+export interface RegisterInput {
+  readonly email: string;
+  /** null: an account that an administrator made and that cannot log in with a password yet. */
+  readonly password: string | null;
+  readonly roles: readonly string[];
+  readonly emailVerified: boolean;
+  /** From `registrationId`. */
+  readonly userId: string;
+  /** Called before the answer may tell of an account. */
+  readonly payTry?: PayTry;
+  /** What pays for the registration, where one is needed. */
+  readonly invite?: JudgedInvite;
+}
+
+/** The id of the user that a registration makes; a retry under its Idempotency-Key names it. */
+export function registrationId(
+  { actor }: Pick<RequestContext, 'actor'>,
+  idempotencyKey: string | null,
+): string {
+  return idempotencyKey === null ? newId() : derivedId('register', actor.id ?? '', idempotencyKey);
+}
+
+/**
+ * Registers a user: event, row, lookup entry, password hash and subject key in one transaction.
+ * With an Idempotency-Key a retry of the same registration answers the same user. Raises
+ * `invalid_request`, `password_refused` (with reasons), `conflict` (a known address, or a key used
+ * for another), `unavailable`.
+ */
+export async function registerUser(
+  services: Services,
+  { userId, ...input }: RegisterInput,
+  context: RequestContext,
+) {
+  const email = parseEmail(input.email);
+  if (email === null) {
+    throw new LatchkeyError('invalid_request', {
+      errors: [{ path: 'email', message: 'not an e-mail address' }],
+    });
+  }
+  const password =
+    input.password === null ? null : acceptedPassword(services, input.password, email.address);
+  const mac = identifierMac(services.secrets.identifierKey, email.key);
+  const turn = { group: networkOf(context.clientAddress) };
+  const repeated = { email, password, roles: input.roles };
+  const replayed = await replay(services, userId, repeated, turn);
+  if (replayed !== null) return replayed;
+  // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
+  const hash = password === null ? null : await services.hasher.hash(password, turn);
+  input.payTry?.();
+  if ((await findUserByIdentifier(services.readers, mac)) !== null) {
+    await input.invite?.refuseTaken();
+    throw new LatchkeyError('conflict', { detail: 'address is taken' });
+  }
+  const subject = await services.subjectKeys.newSubjectKey(userId);
+  try {
+    return await services.handler.run(userId, async () => {
+      const again = await replay(services, userId, repeated, turn);
+      if (again !== null) return { command: null, answer: () => again };
+      const registered = changeUser(userId, null, {
+        type: 'RegisterUser',
+        now: services.now(),
+        pii: sealPersonalData(subject.key, userId, { email: email.address }),
+        emailVerified: input.emailVerified,
+        hasPassword: hash !== null,
+        roles: input.roles,
+      });
+      const joined = await input.invite?.use(userId);
+      return {
+        command: {
+          commandId: newId(),
+          meta: metaOf(context),
+          streams: [registered.touch, ...(joined?.streams ?? [])],
+          rows: mergeRows(
+            registered.rows,
+            {
+              credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
+              subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
+            },
+            passwordRows(userId, registered.state, hash),
+            joined?.rows ?? {},
+          ),
+        },
+        answer: async () =>
+          representUser(
+            userId,
+            registered.state,
+            await PersonalData.of(services.subjectKeys, userId, subject.wrapped),
+          ),
+      };
+    });
+  } catch (error) {
+    if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
+      await input.invite?.refuseTaken();
+      throw new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
+    }
+    throw error;
+  }
+}
+
+interface Repeated {
+  readonly email: EmailAddress;
+  readonly password: string | null;
+  readonly roles: readonly string[];
+}
+
+/**
+ * What the first try under the same key answered, whatever has become of the user since. Raises
+ * `conflict` when the key was used for another registration. Its password is compared as long as it
+ * is still the user's; whoever tries passwords here needs the key, and meets the limits of
+ * registration.
+ */
+async function replay(
+  { readers, subjectKeys, hasher }: Services,
+  userId: string,
+  wanted: Repeated,
+  turn: { readonly group: string },
+) {
+  const existing = await findUser(readers, userId);
+  if (existing === null) return null;
+  const first = await stateAfterCommand(readers, userId, null, userDecider);
+  if (first === null) throw new Error('a user without a beginning');
+  const personal = await PersonalData.of(subjectKeys, userId, existing.subjectKey);
+  const user = representUser(userId, first, personal);
+  const roles = [...new Set(wanted.roles)].sort();
+  const isSame =
+    parseEmail(user.email)?.key === wanted.email.key &&
+    JSON.stringify(roles) === JSON.stringify(first.roles) &&
+    first.hasPassword === (wanted.password !== null);
+  const isComparable = existing.state.passwordChangedAt === first.passwordChangedAt;
+  if (isSame && wanted.password !== null && isComparable) {
+    const { matches } = await hasher.verify(existing.passwordHash, wanted.password, turn);
+    if (matches) return user;
+  } else if (isSame) {
+    return user;
+  }
+  throw new LatchkeyError('conflict', { detail: 'Idempotency-Key was used for another user' });
+}

@@ -1,0 +1,152 @@
+import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
+import { parseId } from '@latchkey/verifier/id-table';
+import { KeyRing } from '@latchkey/verifier/key-ring';
+import { Lease } from '@latchkey/verifier/lease';
+import { RevocationSet } from '@latchkey/verifier/revocation-set';
+import { createVerifier, type Verification, type Verifier } from '@latchkey/verifier/verify';
+import type { ClientState } from '../domain/client/state.ts';
+import { activeKey } from '../domain/keyset/published.ts';
+import { initialKeyset, type KeysetState } from '../domain/keyset/state.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { ClientRecord } from '../tables/client.ts';
+import type { Revocation } from '../tables/revocation.ts';
+import type { OpenedKeys } from './private-keys.ts';
+import { ActiveSigningKey, buildJwks, type JwksDocument } from './signing-keys.ts';
+import { refusalOfUse, type TokenRealm, type TokenUse, type UseRefusal } from './token-use.ts';
+
+/** What became of a token that was presented for a use. */
+export type UseVerification =
+  | Verification
+  | { readonly ok: false; readonly code: 'insufficient_scope'; readonly reason: UseRefusal };
+
+const forAnyService: TokenUse = { kind: 'service', audience: null };
+const verifierCacheBytesMax = 32 * 1024 * 1024;
+
+/**
+ * All that this node answers `/auth/verify` and introspection from: keys, clients and the
+ * revocation set, loaded before it is ready and kept by the revocation poll. No method does I/O.
+ */
+export class NodeMemory {
+  readonly lease: Lease;
+  readonly verifier: Verifier;
+  readonly signingKey = new ActiveSigningKey();
+  readonly revocations: RevocationSet;
+  readonly #keyRing = new KeyRing();
+  readonly #realm: TokenRealm;
+  #clients: ReadonlyMap<string, ClientState> = new Map();
+  #privateKeys: OpenedKeys = { usable: new Map(), unusable: [] };
+  #keyset: KeysetState = initialKeyset;
+  #jwks: JwksDocument = buildJwks(initialKeyset);
+
+  constructor(config: Config) {
+    const { clockSkewSeconds, issuer, defaultAudience } = config;
+    this.#realm = {
+      issuer,
+      defaultAudience,
+      isFirstParty: (clientId) => this.#clients.get(clientId)?.firstParty === true,
+    };
+    this.revocations = new RevocationSet({ clockSkewSeconds });
+    this.lease = new Lease({ leaseSeconds: config.leaseSeconds, policy: config.stalePolicy });
+    this.verifier = createVerifier({
+      issuer: config.issuer,
+      keyRing: this.#keyRing,
+      revocations: this.revocations,
+      lease: this.lease,
+      clockSkewSeconds,
+      cacheBytesMax: verifierCacheBytesMax,
+    });
+  }
+
+  /** For a protected service: `audience`, or without one the issuer or `DEFAULT_AUDIENCE`. */
+  verify(token: string, audience?: string): UseVerification {
+    return this.verifyFor(
+      token,
+      audience === undefined ? forAnyService : { kind: 'service', audience },
+    );
+  }
+
+  /** Whether a token is good now, and good for `use` (`refusalOfUse`). */
+  verifyFor(token: string, use: TokenUse): UseVerification {
+    const at = { now: Date.now(), monotonicNow: performance.now(), audience: null };
+    const verified = this.verifier.verify(token, at);
+    return verified.ok ? this.#judged(verified, use) : verified;
+  }
+
+  /**
+   * As `verifyFor`, but whatever has become of the token since: for a logout with an expired token.
+   */
+  recognizeFor(token: string, use: TokenUse): UseVerification {
+    const recognized = this.verifier.recognize(token);
+    return recognized.ok ? this.#judged(recognized, use) : recognized;
+  }
+
+  /**
+   * Whether the user was granted a role after this token was made, so that a refresh may bring what
+   * it lacks.
+   */
+  lacksNewRoles({ sub, epoch }: Pick<AccessTokenClaims, 'sub' | 'epoch'>): boolean {
+    const userId = parseId(sub);
+    return userId !== null && epoch < this.revocations.rolesEpoch(userId);
+  }
+
+  #judged(verified: Extract<Verification, { ok: true }>, use: TokenUse): UseVerification {
+    const reason = refusalOfUse(verified.claims, use, this.#realm);
+    if (reason === null) return verified;
+    if (reason === 'audience') return { ok: false, code: 'invalid_token', reason };
+    return { ok: false, code: 'insufficient_scope', reason };
+  }
+
+  /**
+   * Takes one revocation in at once. `keyset` and `client` entries also need the poll to read what
+   * changed.
+   */
+  revoke({ targetKind, target, epoch, until }: Revocation): void {
+    switch (targetKind) {
+      case 'session':
+      case 'kid':
+        this.revocations.apply({ kind: targetKind, id: target, untilMs: until });
+        return;
+      case 'user':
+      case 'roles':
+      case 'client':
+        if (epoch === null) return;
+        this.revocations.apply({ kind: targetKind, id: target, epoch, untilMs: until });
+        return;
+      case 'keyset':
+        return;
+    }
+  }
+
+  /** What this node can sign with. The active key among them signs, or none does. */
+  replacePrivateKeys(opened: OpenedKeys): void {
+    this.#privateKeys = opened;
+    const active = activeKey(this.#keyset);
+    this.signingKey.replace(active === undefined ? undefined : opened.usable.get(active.kid));
+  }
+
+  get privateKeys(): OpenedKeys {
+    return this.#privateKeys;
+  }
+
+  replaceKeyset(keyset: KeysetState): void {
+    this.#keyRing.replace(keyset.keys);
+    this.#keyset = keyset;
+    this.#jwks = buildJwks(keyset);
+  }
+
+  replaceClients(clients: readonly ClientRecord[]): void {
+    this.#clients = new Map(clients.map(({ clientId, state }) => [clientId, state]));
+  }
+
+  client(clientId: string): ClientState | undefined {
+    return this.#clients.get(clientId);
+  }
+
+  get keyset(): KeysetState {
+    return this.#keyset;
+  }
+
+  get jwks(): JwksDocument {
+    return this.#jwks;
+  }
+}

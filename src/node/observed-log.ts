@@ -1,0 +1,52 @@
+import type { LogGuard } from '../eventlog/log-guard.ts';
+import { openLog } from '../eventlog/open-log.ts';
+import type { RecordSeal } from '../eventlog/record-seal.ts';
+import type { WriterObserver } from '../eventlog/writer-options.ts';
+import type { Logger } from '../platform/logging/logging.ts';
+import type { Metrics } from '../platform/metrics/metrics.ts';
+import type { Pools } from '../platform/postgres/pool.ts';
+import { AppendProbe } from './append-probe.ts';
+import { applyRevocations } from './applied-revocations.ts';
+import type { NodeMemory } from './node-memory.ts';
+import { reportNotableEvents } from './notable-events.ts';
+
+interface LogParts {
+  readonly memory: NodeMemory;
+  readonly guard: LogGuard;
+  readonly seal: RecordSeal;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** The log of an API process: counted, watched, and told to this node's memory at once. */
+export function openObservedLog(pools: Pools, { memory, guard, seal, metrics, log }: LogParts) {
+  const appendProbe = new AppendProbe(log);
+  const { handler, appender } = openLog(pools, guard, {
+    seal,
+    onAppended: (command) => applyRevocations(memory, command),
+    observer: observerOf(metrics, appendProbe, log),
+  });
+  appendProbe.use(appender);
+  return { handler, appendProbe };
+}
+
+function observerOf(metrics: Metrics, probe: AppendProbe, log: Logger): WriterObserver {
+  return {
+    batch: (commands) => {
+      probe.appended();
+      metrics.appendBatchCommands.observe(commands);
+    },
+    conflict: () => metrics.appendConflicts.inc(),
+    busy: () => {},
+    failed: () => probe.failed(),
+    hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
+    appended: (command, seconds) => {
+      metrics.appends.inc();
+      metrics.appendDuration.observe(seconds);
+      reportNotableEvents(command, { log, metrics });
+      for (const { kind, events } of command.streams) {
+        if (events.length > 0) metrics.appendEvents.inc({ kind }, events.length);
+      }
+    },
+  };
+}

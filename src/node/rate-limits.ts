@@ -1,0 +1,111 @@
+import { type Budget, budgets, type Payer, type Rule } from '../domain/kernel/budgets.ts';
+import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { identifierKey } from '../domain/user/identifier.ts';
+import { addressGroup, networkOf } from '../platform/client-address.ts';
+import { type Counted, SlidingCounts } from '../platform/sliding-counts.ts';
+
+/** A float's error must not cost a whole second. */
+const roundingMs = 0.01;
+
+/** Who pays. A rule whose payer is not known here is left out. */
+export interface Payers {
+  readonly address?: string;
+  readonly name?: string;
+  readonly userId?: string;
+  readonly sessionId?: string;
+}
+
+/** What one attempt took from its budget. */
+export interface Spent {
+  /** For an attempt that turned out to be none that the budget is about. */
+  giveBack(): void;
+}
+
+export interface RateLimits {
+  /**
+   * Counts one attempt, or raises `rate_limited` with the seconds until there is room for one; an
+   * attempt that is refused is not counted.
+   */
+  take(budget: Budget, payers: Payers): Spent;
+  /** Raises `rate_limited` when there is no room for one attempt; counts nothing. */
+  requireRoom(budget: Budget, payers: Payers): void;
+}
+
+export interface RateLimitsOptions {
+  readonly enabled: boolean;
+  readonly budgets?: Readonly<Record<Budget, readonly Rule[]>>;
+  readonly onLimited?: (budget: Budget) => void;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+/**
+ * Rate limits over sliding windows in this process's memory, whose size is fixed: 2 MiB for each
+ * length of a window (`sliding-counts.ts`). Names are hashed under a key that dies with the
+ * process.
+ */
+export function createRateLimits(options: RateLimitsOptions): RateLimits {
+  const nothing: Spent = { giveBack: () => {} };
+  if (!options.enabled) return { take: () => nothing, requireRoom: () => {} };
+  const table = options.budgets ?? budgets;
+  const sketches = new Map<number, SlidingCounts>();
+  for (const { windowSeconds } of Object.values(table).flat()) {
+    if (sketches.has(windowSeconds)) continue;
+    const now = options.now === undefined ? {} : { now: options.now };
+    sketches.set(windowSeconds, new SlidingCounts({ windowMs: windowSeconds * 1000, ...now }));
+  }
+  const chargesOf = (budget: Budget, payers: Payers) =>
+    table[budget].flatMap(({ per, count, windowSeconds }) => {
+      const payer = payerOf(per, payers);
+      if (payer === null) return [];
+      const sketch = sketches.get(windowSeconds)!;
+      return [{ sketch, key: `${budget} ${per} ${payer}`, limit: count }];
+    });
+  const roomFor = (budget: Budget, payers: Payers) => {
+    const charges = chargesOf(budget, payers);
+    const waits = charges.map(({ sketch, key, limit }) => sketch.waitMs(key, limit));
+    const waitMs = Math.max(0, ...waits);
+    if (waitMs === 0) return charges;
+    options.onLimited?.(budget);
+    throw new LatchkeyError('rate_limited', {
+      retryAfterSeconds: Math.max(1, Math.ceil((waitMs - roundingMs) / 1000)),
+      detail: `budget ${budget}`,
+    });
+  };
+  return {
+    take(budget, payers) {
+      const charges = roomFor(budget, payers);
+      return once(charges.map(({ sketch, key }) => [sketch, sketch.add(key)] as const));
+    },
+    requireRoom(budget, payers) {
+      roomFor(budget, payers);
+    },
+  };
+}
+
+function once(counted: readonly (readonly [SlidingCounts, Counted])[]): Spent {
+  let given = false;
+  return {
+    giveBack() {
+      if (given) return;
+      given = true;
+      for (const [sketch, count] of counted) sketch.undo(count);
+    },
+  };
+}
+
+function payerOf(per: Payer, { address, name, userId, sessionId }: Payers): string | null {
+  switch (per) {
+    case 'address':
+      return address === undefined ? null : addressGroup(address);
+    case 'network':
+      return address === undefined ? null : networkOf(address);
+    case 'name':
+      if (address === undefined || name === undefined) return null;
+      return `${addressGroup(address)} ${identifierKey(name)}`;
+    case 'user':
+      return userId ?? null;
+    case 'session':
+      return sessionId ?? null;
+  }
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { type KeyWrap, KeyWrapError } from '../platform/crypto/key-wrap.ts';
+
+/** Keys that every node shares and that no token or event contains. */
+export interface ServerSecrets {
+  readonly refreshMacKeys: ReadonlyMap<number, Buffer>;
+  /** The ring entry that new refresh tokens are made with. */
+  readonly refreshMacKeyId: number;
+  readonly identifierKey: Buffer;
+  /** Seals every row and event that gives authority. */
+  readonly recordSealKey: Buffer;
+}
+
+interface Queryable {
+  query(statement: { text: string; values?: unknown[] }): Promise<{
+    rows: Record<string, unknown>[];
+  }>;
+}
+
+const identifierKid = 'identifier-lookup';
+const recordSealKid = 'record-seal';
+const refreshMacPrefix = 'refresh-mac-';
+
+/** By kid: what it is for. */
+const initialSecrets: Readonly<Record<string, string>> = {
+  [identifierKid]: 'identifier-lookup',
+  [recordSealKid]: 'record-seal',
+  [`${refreshMacPrefix}1`]: 'refresh-mac',
+};
+
+/**
+ * Reads the shared keys, making them where the log is still empty; any number of nodes may do so at
+ * once, the first row wins. To open them is also the proof that this is the database's own
+ * key-encryption key: every process that writes a wrapped key calls this first. Throws KeyWrapError
+ * when it is missing or wrong.
+ */
+export async function loadServerSecrets(
+  client: Queryable,
+  keyWrap: KeyWrap,
+): Promise<ServerSecrets> {
+  let stored = await readSecrets(client);
+  const missing = Object.entries(initialSecrets).filter(([kid]) => !stored.has(kid));
+  if (missing.length > 0) {
+    // The wrong key must not make the missing ones either.
+    await openAll(keyWrap, stored);
+    for (const [kid, purpose] of missing) await create(client, keyWrap, kid, purpose);
+    stored = await readSecrets(client);
+  }
+  const opened = await openAll(keyWrap, stored);
+  const refreshMacKeys = new Map<number, Buffer>();
+  for (const [kid, key] of opened) {
+    const id = /^refresh-mac-(\d{1,6})$/.exec(kid)?.[1];
+    if (id !== undefined) refreshMacKeys.set(Number(id), key);
+  }
+  return {
+    refreshMacKeys,
+    refreshMacKeyId: Math.max(...refreshMacKeys.keys()),
+    identifierKey: present(opened, identifierKid),
+    recordSealKey: present(opened, recordSealKid),
+  };
+}
+
+async function readSecrets(client: Queryable): Promise<Map<string, string>> {
+  const { rows } = await client.query({
+    text: 'select kid, wrapped from latchkey.key_secrets where purpose = any ($1)',
+    values: [Object.values(initialSecrets)],
+  });
+  return new Map(rows.map(({ kid, wrapped }) => [kid as string, wrapped as string]));
+}
+
+async function openAll(
+  keyWrap: KeyWrap,
+  stored: ReadonlyMap<string, string>,
+): Promise<Map<string, Buffer>> {
+  const opened = new Map<string, Buffer>();
+  for (const [kid, wrapped] of stored) {
+    try {
+      opened.set(kid, Buffer.from(await keyWrap.unwrap(kid, wrapped)));
+    } catch (cause) {
+      throw new KeyWrapError(
+        `This KEK is not the one of this database, so nothing was written: ${(cause as Error).message}. ` +
+          'Set KEK to the value that the running service has.',
+        { cause },
+      );
+    }
+  }
+  return opened;
+}
+
+/**
+ * Never beside a log that has events, whose rows and addresses were made with the key that is
+ * missing. A lost refresh key only makes every refresh token unknown, which a restore even wants.
+ */
+async function create(
+  client: Queryable,
+  keyWrap: KeyWrap,
+  kid: string,
+  purpose: string,
+): Promise<void> {
+  await client.query({
+    text: `insert into latchkey.key_secrets (kid, purpose, wrapped)
+      select $1, $2, $3 where $2 = 'refresh-mac' or not exists (select from latchkey.events)
+      on conflict (kid) do nothing`,
+    values: [kid, purpose, await keyWrap.wrap(kid, randomBytes(32))],
+  });
+}
+
+function present(opened: ReadonlyMap<string, Buffer>, kid: string): Buffer {
+  const key = opened.get(kid);
+  if (key !== undefined) return key;
+  throw new KeyWrapError(
+    `The key ${kid} is missing from latchkey.key_secrets although the log has events: ` +
+      'restore that row from a backup. A new one would open nothing that was written with it.',
+  );
+}

@@ -1,0 +1,35 @@
+import type { CommandHandler } from '../eventlog/handle.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
+import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
+import type { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
+import type { FairQueue } from '../platform/fair-queue.ts';
+import type { Metrics } from '../platform/metrics/metrics.ts';
+import type { NodeMemory } from './node-memory.ts';
+import type { RateLimits } from './rate-limits.ts';
+import type { ServerSecrets } from './server-secrets.ts';
+
+/**
+ * What commands and queries work with; made once per process by the composition root (`serve.ts`).
+ */
+export interface Services {
+  readonly config: Config;
+  readonly readers: SealedReaders;
+  readonly handler: CommandHandler;
+  readonly hasher: PasswordHasher;
+  /** For what a login reads before its hash: a flood waits here, and not for the database. */
+  readonly loginLookups: FairQueue;
+  readonly subjectKeys: SubjectKeys;
+  readonly keyWrap: KeyWrap;
+  readonly secrets: ServerSecrets;
+  readonly memory: NodeMemory;
+  readonly rateLimits: RateLimits;
+  readonly metrics: Metrics;
+  /**
+   * Reads changed keys and clients into `memory` now, before the answer that tells of the change.
+   */
+  readonly refreshMemory: () => Promise<void>;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}

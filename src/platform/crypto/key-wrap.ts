@@ -1,0 +1,80 @@
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import type { KeyEncryptionKey } from '../config/config-schema.ts';
+
+/**
+ * Wraps key material at rest. A KMS can stand behind it: nothing but ids, plaintext and an opaque
+ * string pass.
+ */
+export interface KeyWrap {
+  /** The result unwraps only under the same `keyId`. */
+  wrap(keyId: string, plaintext: Uint8Array): Promise<string>;
+  /**
+   * Throws KeyWrapError when the key-encryption key is missing or wrong, or the text belongs to
+   * another key.
+   */
+  unwrap(keyId: string, wrapped: string): Promise<Uint8Array>;
+}
+
+/** A key cannot be wrapped or unwrapped. The message names ids only, never key material. */
+export class KeyWrapError extends Error {
+  override readonly name = 'KeyWrapError';
+}
+
+const alg = 'A256GCMKW';
+const enc = 'A256GCM';
+
+/**
+ * Key-encryption keys held by this process. The first of the ring wraps, all of them unwrap, so a
+ * new one is put in front and the old ones stay until everything is rewrapped. The text is a
+ * compact JWE (RFC 7516, RFC 7518 section 4.7) whose authenticated header names the wrapping key
+ * and the wrapped one.
+ */
+export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
+  const keys = new Map<string, Uint8Array>();
+  for (const { id, key } of ring) {
+    if (key.length !== 32) throw new KeyWrapError(`key-encryption key ${id} is not 32 bytes long`);
+    if (keys.has(id)) throw new KeyWrapError(`key-encryption key ${id} is in the ring twice`);
+    keys.set(id, new Uint8Array(key));
+  }
+  const first = ring[0];
+  if (first === undefined) throw new KeyWrapError('the ring of key-encryption keys is empty');
+  const wrapping = { id: first.id, key: new Uint8Array(first.key) };
+
+  return {
+    wrap(keyId, plaintext) {
+      return new CompactEncrypt(plaintext)
+        .setProtectedHeader({ alg, enc, kid: wrapping.id, for: keyId })
+        .encrypt(wrapping.key);
+    },
+
+    async unwrap(keyId, wrapped) {
+      const kekId = readKekId(keyId, wrapped);
+      const kek = keys.get(kekId);
+      if (kek === undefined) {
+        throw new KeyWrapError(`key ${keyId} is wrapped under ${kekId}, which is not in the ring`);
+      }
+      const opened = await compactDecrypt(wrapped, kek, {
+        keyManagementAlgorithms: [alg],
+        contentEncryptionAlgorithms: [enc],
+      }).catch(() => {
+        throw new KeyWrapError(
+          `key ${keyId} does not unwrap: ${kekId} is wrong, or it was altered`,
+        );
+      });
+      if (opened.protectedHeader.for !== keyId) {
+        throw new KeyWrapError(`key ${keyId} does not unwrap: it was wrapped for another key`);
+      }
+      return opened.plaintext;
+    },
+  };
+}
+
+function readKekId(keyId: string, wrapped: string): string {
+  try {
+    const { kid } = decodeProtectedHeader(wrapped);
+    if (typeof kid === 'string') return kid;
+  } catch {
+    // The parser's own message may quote the text.
+  }
+  throw new KeyWrapError(`key ${keyId} does not unwrap: it is not in the wrapped form`);
+}

@@ -1,0 +1,86 @@
+import type { DomainEvent, StreamKind } from '../domain/kernel/event.ts';
+import type { Row } from '../eventlog/command.ts';
+import { type Revocation, revocationRow } from '../tables/revocation.ts';
+import { type EventData, type Stream, schemaVersion, type Upcaster } from '../tables/stream.ts';
+import { streams } from '../tables/streams.ts';
+import type { ProjectedTable } from './compare.ts';
+
+type Upcasters = readonly Upcaster[];
+
+/** What a fold needs of an event in the log. */
+export interface LoggedEvent {
+  readonly pos: number;
+  readonly version: number;
+  readonly type: string;
+  readonly schemaV: number;
+  readonly data: EventData;
+  readonly pii: Uint8Array | null;
+}
+
+/** The log holds an event that this release cannot read: folding on would make rows up. */
+export class UnreadableEventError extends Error {
+  override readonly name = 'UnreadableEventError';
+}
+
+/** One stream under way: events in version order in, its row and its revocations out. */
+export interface StreamFold {
+  readonly streamId: string;
+  /** The row of the revocation that the event causes. Throws UnreadableEventError. */
+  apply(event: LoggedEvent): Row | null;
+  row(): Row;
+}
+
+export interface KindFold {
+  readonly kind: StreamKind;
+  readonly table: ProjectedTable;
+  begin(streamId: string): StreamFold;
+}
+
+/** The rebuild's way through the streams of one kind. */
+export function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): KindFold {
+  const { kind, table, decider, revocation } = stream;
+  const begin = (streamId: string): StreamFold => {
+    let state = decider.initialState;
+    let version = 0;
+    return {
+      streamId,
+      apply(logged) {
+        const { type, pii } = logged;
+        const data = readable(stream, logged);
+        const event = (pii === null ? { type, data } : { type, data, pii }) as unknown as E;
+        state = decider.evolve(state, event);
+        version = logged.version;
+        const revoked = revocation(streamId, state, event);
+        return revoked === null ? null : rowOfRevocation(logged.pos, revoked);
+      },
+      row: () => table.row({ id: streamId, version, state }),
+    };
+  };
+  return { kind, table: table.name, begin };
+}
+
+/** The data of an event as this release writes it. */
+function readable(
+  stream: { readonly kind: StreamKind; readonly upcasters: Readonly<Record<string, Upcasters>> },
+  { pos, type, schemaV, data }: LoggedEvent,
+): EventData {
+  const newest = schemaVersion(stream, type);
+  if (newest === undefined || schemaV < 1 || schemaV > newest) {
+    const why =
+      newest === undefined ? 'unknown type' : `schema version ${schemaV}, known: ${newest}`;
+    throw new UnreadableEventError(`event ${pos} of a ${stream.kind} stream, ${type}: ${why}`);
+  }
+  if (schemaV === newest) return data;
+  return stream.upcasters[type]!.slice(schemaV - 1).reduce((older, next) => next(older), data);
+}
+
+function rowOfRevocation(pos: number, revocation: Revocation): Row {
+  const { streamId, eventIndex, ...columns } = revocationRow('', 0, revocation);
+  return { pos, ...columns };
+}
+
+/** The same evolve and row functions as on the commands' way, one for each kind of stream. */
+export const kindFolds: readonly KindFold[] = Object.values(streams).map((stream) =>
+  // Its state and events are of one kind, whichever that is.
+  kindFold(stream as unknown as Stream<unknown, DomainEvent, unknown>),
+);

@@ -1,0 +1,104 @@
+import type { SessionState } from '../domain/session/state.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
+import { ciphertext, confidential, plain, time, timeOrNull, toTimestamp } from './columns.ts';
+import { StateTable } from './table.ts';
+
+export interface SessionRecord {
+  readonly sessionId: string;
+  readonly version: number;
+  readonly state: SessionState;
+}
+
+export const sessions = new StateTable<SessionState>('sessions', 'session_id', {
+  status: plain('status'),
+  userId: plain('user_id'),
+  clientId: plain('client_id'),
+  deviceType: plain('device_type'),
+  amr: plain('amr'),
+  audience: plain('audience'),
+  scope: plain('scope'),
+  transport: plain('transport'),
+  startedAt: time('started_at'),
+  refreshedAt: time('refreshed_at'),
+  expiresAt: time('expires_at'),
+  generation: plain('generation'),
+  secretHash: confidential(plain('secret_hash')),
+  parentHash: confidential(plain('parent_hash')),
+  salt: confidential(plain('salt')),
+  idempotencyKeyHash: confidential(plain('idempotency_key_hash')),
+  accessExpiresAt: time('access_expires_at'),
+  tokensFromGeneration: plain('tokens_from_generation'),
+  tokensMarkGeneration: plain('tokens_mark_generation'),
+  tokensMarkUntil: time('tokens_mark_until'),
+  endedAt: timeOrNull('ended_at'),
+  endReason: plain('end_reason'),
+  pii: ciphertext('pii'),
+  endPii: ciphertext('end_pii'),
+});
+
+function sessionRecord(row: Record<string, unknown>): SessionRecord {
+  const { id, ...record } = sessions.record(row);
+  return { sessionId: id, ...record };
+}
+
+/** A session, whoever owns it and whether or not it has ended; null when there is none. */
+export async function findSession(
+  client: SealedReaders,
+  sessionId: string,
+): Promise<SessionRecord | null> {
+  const { rows } = await client.query({
+    name: 'find-session',
+    text: `select ${sessions.select('s', 'st')} from latchkey.sessions s
+      join latchkey.streams st on st.stream_id = s.session_id where s.session_id = $1`,
+    values: [sessionId],
+  });
+  if (rows[0] === undefined) return null;
+  sessions.require(client.seal, rows[0]);
+  return sessionRecord(rows[0]);
+}
+
+/**
+ * The live sessions of a user, newest first; some may have passed their expiry and wait for the job
+ * that says so. One that is not to be trusted is left out: its token is refused wherever it is shown.
+ */
+export async function findLiveSessions(
+  client: SealedReaders,
+  userId: string,
+): Promise<SessionRecord[]> {
+  const { rows } = await client.query({
+    name: 'find-live-sessions',
+    text: `select ${sessions.select('s')} from latchkey.sessions s
+      where s.user_id = $1 and s.status = 'live' order by s.started_at desc, s.session_id desc`,
+    values: [userId],
+  });
+  return trusted(client, rows);
+}
+
+/** A place in the order in which sessions expire; `expiresAt` in epoch ms. */
+export interface SessionExpiry {
+  readonly expiresAt: number;
+  readonly sessionId: string;
+}
+
+/**
+ * Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first,
+ * beyond `after`. Without it each page would pass over the index entries of those that the pages
+ * before it ended, which stay as long as any transaction may still see them.
+ */
+export async function findExpiredSessions(
+  client: SealedReaders,
+  { now, after, limit }: { now: number; after: SessionExpiry; limit: number },
+): Promise<SessionRecord[]> {
+  const { rows } = await client.query({
+    name: 'find-expired-sessions',
+    text: `select ${sessions.select('s')} from latchkey.sessions s
+      where s.status = 'live' and s.expires_at <= $1 and (s.expires_at, s.session_id) > ($2, $3)
+      order by s.expires_at, s.session_id limit $4`,
+    values: [toTimestamp(now), toTimestamp(after.expiresAt), after.sessionId, limit],
+  });
+  return trusted(client, rows);
+}
+
+function trusted({ seal }: SealedReaders, rows: Record<string, unknown>[]): SessionRecord[] {
+  return rows.filter((row) => sessions.accepts(seal, row)).map(sessionRecord);
+}

@@ -1,0 +1,200 @@
+import type { UserState } from '../domain/user/state.ts';
+import type { CommandRows } from '../eventlog/command.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import { safeInteger } from '../eventlog/read.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
+import {
+  ciphertext,
+  json,
+  plain,
+  time,
+  timeOrNull,
+  toTimestamp,
+  toTimestampOrNull,
+} from './columns.ts';
+import { StateTable, untrusted } from './table.ts';
+
+export interface UserRecord {
+  readonly userId: string;
+  readonly version: number;
+  readonly state: UserState;
+}
+
+/**
+ * A user as a command needs it: with the guard of its stream, its wrapped subject key and its
+ * password hash.
+ */
+export interface UserForCommand extends UserRecord {
+  readonly guard: number;
+  readonly subjectKey: string | null;
+  readonly passwordHash: string | null;
+}
+
+export const users = new StateTable<UserState>('users', 'user_id', {
+  status: plain('status'),
+  registeredAt: time('registered_at'),
+  emailVerified: plain('email_verified'),
+  hasPassword: plain('has_password'),
+  roles: plain('roles'),
+  epoch: plain('epoch'),
+  failedChecks: plain('failed_checks'),
+  lockCount: plain('lock_count'),
+  lockedUntil: timeOrNull('locked_until'),
+  lastFailureAt: timeOrNull('last_failure_at'),
+  devices: json('devices'),
+  passwordChangedAt: timeOrNull('password_changed_at'),
+  pii: ciphertext('pii'),
+});
+
+const commandColumns = `${users.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,
+  p.hash as password_hash, p.mac as password_mac`;
+
+const commandJoins = `join latchkey.streams st on st.stream_id = u.user_id
+  left join latchkey.subject_keys k on k.subject_id = u.user_id
+  left join latchkey.password_hashes p on p.user_id = u.user_id`;
+
+/**
+ * The row of a password hash, if there is one, sealed together with the time of the password:
+ * neither another user's hash nor an earlier one of the same user fits in its place.
+ */
+export function passwordRows(
+  userId: string,
+  { passwordChangedAt }: UserState,
+  hash: string | null,
+): CommandRows {
+  if (hash === null) return {};
+  const password_changed_at = toTimestampOrNull(passwordChangedAt);
+  return { password_hashes: [{ user_id: userId, hash, password_changed_at }] };
+}
+
+function trusted({ seal }: SealedReaders, row: Record<string, unknown>): boolean {
+  const { user_id, password_changed_at, password_hash: hash, password_mac: mac } = row;
+  if (!users.accepts(seal, row)) return false;
+  if (hash === null) return true;
+  const sealed = { user_id, hash, password_changed_at };
+  return seal.accepts('password_hashes', sealed, mac, String(user_id));
+}
+
+/** Raises `internal_error` for a user that is not to be trusted. */
+function oneUser(client: SealedReaders, [row]: Record<string, unknown>[]): UserForCommand | null {
+  if (row === undefined) return null;
+  if (!trusted(client, row)) throw untrusted('users');
+  return userForCommand(row);
+}
+
+function userForCommand(row: Record<string, unknown>): UserForCommand {
+  const { id, ...record } = users.record(row);
+  return {
+    userId: id,
+    ...record,
+    guard: safeInteger(row.guard_v),
+    subjectKey: row.subject_key as string | null,
+    passwordHash: row.password_hash as string | null,
+  };
+}
+
+export async function findUser(
+  client: SealedReaders,
+  userId: string,
+): Promise<UserForCommand | null> {
+  const { rows } = await client.query({
+    name: 'find-user',
+    text: `select ${commandColumns} from latchkey.users u ${commandJoins} where u.user_id = $1`,
+    values: [userId],
+  });
+  return oneUser(client, rows);
+}
+
+/** The owner of a session, and how many of the owner's live sessions are newer than it. */
+export interface UserOfSession extends UserForCommand {
+  readonly newerSessions: { readonly newer: number; readonly newerOfType: number };
+}
+
+/** The owner of a session, read beside the session itself instead of after it. */
+export async function findUserOfSession(
+  client: SealedReaders,
+  sessionId: string,
+): Promise<UserOfSession | null> {
+  const { rows } = await client.query({
+    name: 'find-user-of-session',
+    text: `select ${commandColumns}, n.newer, n.newer_of_type from latchkey.sessions s
+      join latchkey.users u on u.user_id = s.user_id ${commandJoins}
+      cross join lateral (select count(*)::int as newer,
+          (count(*) filter (where o.device_type = s.device_type))::int as newer_of_type
+        from latchkey.sessions o where o.user_id = s.user_id and o.status = 'live'
+          and o.started_at >= s.started_at
+          and (o.started_at, o.session_id) > (s.started_at, s.session_id)) n
+      where s.session_id = $1`,
+    values: [sessionId],
+  });
+  const user = oneUser(client, rows);
+  if (user === null) return null;
+  const { newer, newer_of_type } = rows[0] as { newer: number; newer_of_type: number };
+  return { ...user, newerSessions: { newer, newerOfType: newer_of_type } };
+}
+
+/** By the keyed HMAC of an address's key. */
+export async function findUserByIdentifier(
+  client: SealedReaders,
+  identifierMac: Uint8Array,
+): Promise<UserForCommand | null> {
+  const { rows } = await client.query({
+    name: 'find-user-by-identifier',
+    text: `select ${commandColumns}, c.mac as credential_mac from latchkey.credentials c
+      join latchkey.users u on u.user_id = c.user_id ${commandJoins} where c.identifier_mac = $1`,
+    values: [identifierMac],
+  });
+  const [row] = rows;
+  if (row !== undefined) {
+    const { user_id, credential_mac: mac } = row;
+    const credential = { identifier_mac: identifierMac, user_id };
+    if (!client.seal.accepts('credentials', credential, mac, String(user_id))) {
+      throw untrusted('credentials');
+    }
+  }
+  return oneUser(client, rows);
+}
+
+/**
+ * Newest first, after the cursor `{registeredAt, userId}` if there is one, with each one's wrapped
+ * subject key. One that is not to be trusted is left out.
+ */
+export async function listUsers(
+  client: SealedReaders,
+  page: { limit: number; after: { registeredAt: number; userId: string } | null },
+): Promise<UserForCommand[]> {
+  const { rows } = await client.query({
+    name: 'list-users',
+    text: `select ${commandColumns} from latchkey.users u ${commandJoins}
+      where $1::timestamptz is null or (u.registered_at, u.user_id) < ($1, $2::uuid)
+      order by u.registered_at desc, u.user_id desc limit $3`,
+    values: [
+      page.after === null ? null : toTimestamp(page.after.registeredAt),
+      page.after?.userId ?? null,
+      page.limit,
+    ],
+  });
+  return rows.filter((row) => trusted(client, row)).map(userForCommand);
+}
+
+/**
+ * How many administrators who can log in there are besides `userId`, and the guard under which that count
+ * stays true.
+ */
+export async function countOtherAdmins(
+  client: Queryable,
+  userId: string,
+): Promise<{ count: number; guard: number }> {
+  const { rows } = await client.query({
+    name: 'count-other-admins',
+    text: `select (select count(*) from latchkey.users u
+        where 'latchkey:admin' = any (u.roles) and u.status = 'active' and u.has_password
+          and u.user_id <> $1) as count,
+      (select guard_v from latchkey.streams where stream_id = $2) as guard_v`,
+    values: [userId, adminGuardStreamId],
+  });
+  return { count: safeInteger(rows[0]!.count), guard: safeInteger(rows[0]!.guard_v) };
+}
+
+/** The stream without events that changes of administrators guard (migration 000001). */
+export const adminGuardStreamId = '00000000-0000-8000-8000-000000000001';
