@@ -1,13 +1,15 @@
 import { firstPartyClientId } from '@latchkey/contract/access-token-claims';
 import { authenticateClient } from '../app/client/authenticate-client.ts';
+import { acceptedClaims } from '../node/accepted-claims.ts';
 import type { NodeMemory } from '../node/node-memory.ts';
+import type { TokenUse } from '../node/token-use.ts';
+import type { BearerUse } from './http/route.ts';
 import type { Authenticators } from './http/run-route.ts';
-import { acceptedClaims } from './lanes/fast-lane.ts';
 
 export function createAuthenticators(memory: NodeMemory): Authenticators {
   return {
     bearer(token, use) {
-      const claims = acceptedClaims(memory.verifyFor(token, use));
+      const claims = acceptedClaims(memory.verifyFor(token, tokenUseOf(use)));
       return {
         userId: claims.sub,
         sessionId: claims.sid,
@@ -27,4 +29,8 @@ export function createAuthenticators(memory: NodeMemory): Authenticators {
       };
     },
   };
+}
+
+function tokenUseOf(use: BearerUse): TokenUse {
+  return use === 'service' ? { kind: use, audience: null } : { kind: use };
 }

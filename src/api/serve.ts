@@ -42,6 +42,7 @@ import { startHttpServer } from './http/server.ts';
 import { behindFastLanes } from './lanes/behind-fast-lanes.ts';
 import { docsRoute } from './pages/docs-page.ts';
 import { allRoutes } from './routes/all.ts';
+import { fieldDescriptions } from './routes/field-descriptions.ts';
 import { metricsRoute } from './routes/metrics.ts';
 
 export interface ApiOptions {
@@ -187,14 +188,18 @@ async function listen(
     memory,
     guard,
     appendProbe,
-    inFlight,
+    isDraining: () => inFlight.draining,
     migrationsDirectory,
   });
   const routes: Route[] = [
     ...allRoutes(services, probe),
     ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
     docsRoute(),
-    openApiRoute(() => routes, { issuer: config.issuer, version: packageVersion() }),
+    openApiRoute(() => routes, {
+      issuer: config.issuer,
+      version: packageVersion(),
+      fieldDescriptions,
+    }),
   ];
   const app = createApp({
     routes,

@@ -1,4 +1,3 @@
-import type { InFlight } from '../api/http/in-flight.ts';
 import { clockSkewMsMax } from '../eventlog/database-clock.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
@@ -12,7 +11,8 @@ export interface ReadinessOptions {
   readonly memory: NodeMemory;
   readonly guard: Pick<LogGuard, 'refused'>;
   readonly appendProbe: Pick<AppendProbe, 'failing'>;
-  readonly inFlight: InFlight;
+  /** Whether the process is about to stop. */
+  readonly isDraining: () => boolean;
   readonly migrationsDirectory: string;
 }
 
@@ -36,10 +36,10 @@ export class ReadinessProbe {
   }
 
   verify(): Readiness {
-    const { memory, guard, inFlight } = this.#options;
+    const { memory, guard, isDraining } = this.#options;
     const failing: string[] = [];
     if (guard.refused !== null) failing.push('log_identity');
-    if (inFlight.draining) failing.push('draining');
+    if (isDraining()) failing.push('draining');
     if (!memory.lease.allows({ now: Date.now(), monotonicNow: performance.now() })) {
       failing.push('revocation_lease');
     }

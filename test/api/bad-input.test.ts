@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { oauthErrorSchema, problemSchema } from '../../src/api/http/error-schemas.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
-import { oauthErrorSchema, problemSchema } from '../../src/api/schemas.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
 import { documentedOperations, type Operation } from '../support/documented-operations.ts';

@@ -11,7 +11,11 @@ let routes: Route[];
 beforeAll(async () => {
   api = await startTestApi();
   const mounted = allRoutes(api.services, {} as ReadinessProbe);
-  routes = [...mounted, docsRoute(), openApiRoute(() => mounted, { issuer: '', version: '' })];
+  routes = [
+    ...mounted,
+    docsRoute(),
+    openApiRoute(() => mounted, { issuer: '', version: '', fieldDescriptions: {} }),
+  ];
 });
 afterAll(() => api.stop());
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../src/api/http/openapi.ts';
 import type { Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import { fieldDescriptions } from '../../src/api/routes/field-descriptions.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 
@@ -15,7 +16,11 @@ beforeAll(async () => {
   api = await startTestApi();
   token = (await api.admin()).access_token;
   routes = allRoutes(api.services, {} as ReadinessProbe);
-  document = openApiDocument(routes, { issuer: 'https://auth.example', version: '1' });
+  document = openApiDocument(routes, {
+    issuer: 'https://auth.example',
+    version: '1',
+    fieldDescriptions,
+  });
 });
 afterAll(() => api.stop());
 

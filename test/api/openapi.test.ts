@@ -5,11 +5,11 @@ import { openApiDocument, openApiRoute } from '../../src/api/http/openapi.ts';
 import { reply } from '../../src/api/http/reply.ts';
 import { type Route, route } from '../../src/api/http/route.ts';
 import { docsRoute } from '../../src/api/pages/docs-page.ts';
-import { deviceSchema, tokenSetSchema } from '../../src/api/schemas.ts';
+import { deviceSchema, tokenSetSchema } from '../../src/api/routes/schemas.ts';
 import { startTestApp } from './http/test-app.ts';
 import { responseValidator } from './http/validate-response.ts';
 
-const info = { issuer: 'https://auth.example', version: '1.2.3' };
+const info = { issuer: 'https://auth.example', version: '1.2.3', fieldDescriptions: {} };
 const user = {
   id: 'u1',
   email: 'a@b.example',

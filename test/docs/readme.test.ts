@@ -10,7 +10,7 @@ const readme = readText('README.md');
 /** Stands for whatever a declaration touches: no handler runs here. */
 const anything: unknown = new Proxy(() => {}, { get: () => anything, apply: () => anything });
 
-const info = { issuer: 'https://auth.example', version: '0' };
+const info = { issuer: 'https://auth.example', version: '0', fieldDescriptions: {} };
 const declared = [
   ...allRoutes(
     anything as Parameters<typeof allRoutes>[0],

@@ -1,9 +1,8 @@
 import { type ErrorCode, errorCodes } from '@latchkey/contract/error-code';
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
-import { fieldDescriptions } from '../field-descriptions.ts';
-import { oauthErrorSchema, problemSchema } from '../schemas.ts';
 import { refreshCookieName } from './cookies.ts';
+import { oauthErrorSchema, problemSchema } from './error-schemas.ts';
 import { published } from './problem.ts';
 import { isOAuthPath, mountedPaths, type Route, route } from './route.ts';
 import { documentReply, type StaticDocument, staticDocument } from './static-document.ts';
@@ -13,6 +12,14 @@ type JsonObject = { [member: string]: unknown };
 export interface OpenApiInfo {
   readonly issuer: string;
   readonly version: string;
+  /** What a field or parameter of this name means where its own schema does not say so. */
+  readonly fieldDescriptions: Readonly<Record<string, string>>;
+}
+
+/** What one document is made of, as far as its operations share it. */
+interface Shared {
+  readonly components: JsonObject;
+  readonly fieldDescriptions: OpenApiInfo['fieldDescriptions'];
 }
 
 /**
@@ -22,12 +29,13 @@ export interface OpenApiInfo {
  */
 export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): JsonObject {
   const components: JsonObject = {};
+  const shared: Shared = { components, fieldDescriptions: info.fieldDescriptions };
   const paths: { [path: string]: JsonObject } = {};
   for (const declared of routes) {
     for (const [index, path] of mountedPaths(declared.path).entries()) {
       const documented = path.replace('*}', '}');
       const method = declared.method === 'all' ? 'get' : declared.method;
-      const entry = operation(declared, documented, method, index > 0, components);
+      const entry = operation(declared, documented, method, index > 0, shared);
       paths[documented] = { ...paths[documented], [method]: entry };
     }
   }
@@ -108,13 +116,13 @@ function operation(
   path: string,
   method: string,
   alias: boolean,
-  components: JsonObject,
+  shared: Shared,
 ): JsonObject {
   const { summary, description, tags, auth, body } = declared;
   const oauth = isOAuthPath(declared.path);
   const parameters = [
-    ...pathParameters(path),
-    ...queryParameters(declared.query, components),
+    ...pathParameters(path, shared),
+    ...queryParameters(declared.query, shared),
     ...(declared.idempotent === true ? [idempotencyKeyParameter] : []),
   ];
   const mediaType = oauth ? 'application/x-www-form-urlencoded' : 'application/json';
@@ -130,12 +138,12 @@ function operation(
       : {
           requestBody: {
             required: !declared.bodyOptional,
-            content: { [mediaType]: { schema: jsonSchema(body, components) } },
+            content: { [mediaType]: { schema: jsonSchema(body, shared) } },
           },
         }),
     responses: {
-      ...errorResponses(declared, oauth, components),
-      ...goodResponses(declared, components),
+      ...errorResponses(declared, oauth, shared),
+      ...goodResponses(declared, shared),
     },
   };
 }
@@ -165,7 +173,7 @@ function headersOf(headers: Readonly<Record<string, string>>): JsonObject {
   return Object.fromEntries(entries);
 }
 
-function goodResponses(declared: Route, components: JsonObject): JsonObject {
+function goodResponses(declared: Route, shared: Shared): JsonObject {
   const responses: JsonObject = {};
   for (const [status, answer] of Object.entries(declared.responses)) {
     const { description, schema, contentType, headers } = answer;
@@ -176,7 +184,7 @@ function goodResponses(declared: Route, components: JsonObject): JsonObject {
             content: {
               [contentType ?? 'application/json']: {
                 schema:
-                  schema === undefined ? { type: 'string' } : jsonSchema(schema, components, true),
+                  schema === undefined ? { type: 'string' } : jsonSchema(schema, shared, true),
               },
             },
           };
@@ -189,11 +197,11 @@ function goodResponses(declared: Route, components: JsonObject): JsonObject {
   return responses;
 }
 
-function errorResponses(declared: Route, oauth: boolean, components: JsonObject): JsonObject {
+function errorResponses(declared: Route, oauth: boolean, shared: Shared): JsonObject {
   const codesByStatus = Map.groupBy(errorsOf(declared), (code) => published(code).status);
   const responses: JsonObject = {};
   const mediaType = oauth ? 'application/json' : 'application/problem+json';
-  const schema = jsonSchema(oauth ? oauthErrorSchema : problemSchema, components, true);
+  const schema = jsonSchema(oauth ? oauthErrorSchema : problemSchema, shared, true);
   for (const [status, codes] of codesByStatus) {
     const names = [...new Set(codes.map((code) => published(code).code))];
     responses[String(status)] = {
@@ -204,7 +212,7 @@ function errorResponses(declared: Route, oauth: boolean, components: JsonObject)
   return responses;
 }
 
-function pathParameters(path: string): JsonObject[] {
+function pathParameters(path: string, { fieldDescriptions }: Shared): JsonObject[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
@@ -214,9 +222,9 @@ function pathParameters(path: string): JsonObject[] {
   }));
 }
 
-function queryParameters(query: z.ZodType | undefined, components: JsonObject): JsonObject[] {
+function queryParameters(query: z.ZodType | undefined, shared: Shared): JsonObject[] {
   if (query === undefined) return [];
-  const schema = jsonSchema(query, components) as {
+  const schema = jsonSchema(query, shared) as {
     properties?: { [name: string]: unknown };
     required?: readonly string[];
   };
@@ -224,7 +232,7 @@ function queryParameters(query: z.ZodType | undefined, components: JsonObject): 
     name,
     in: 'query',
     required: schema.required?.includes(name) ?? false,
-    description: fieldDescriptions[name],
+    description: shared.fieldDescriptions[name],
     schema: property,
   }));
 }
@@ -233,7 +241,11 @@ function queryParameters(query: z.ZodType | undefined, components: JsonObject): 
  * A schema as JSON Schema; the ones with an id move to `components` and are referred to. An answer
  * may gain fields, so it is `open` here although the tests check it strictly.
  */
-function jsonSchema(schema: z.ZodType, components: JsonObject, open = false): JsonObject {
+function jsonSchema(
+  schema: z.ZodType,
+  { components, fieldDescriptions }: Shared,
+  open = false,
+): JsonObject {
   const wrapped = z.toJSONSchema(z.object({ schema }), {
     io: 'input',
     unrepresentable: 'any',

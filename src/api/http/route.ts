@@ -15,6 +15,12 @@ export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
  */
 export type RouteAuth = 'none' | 'optional' | 'bearer' | 'admin' | 'client';
 
+/**
+ * What a bearer does with its token. `account`: act for its user. `profile`: read the user.
+ * `administration`: act below `/admin`. `service`: use something that the issuer protects.
+ */
+export type BearerUse = 'account' | 'profile' | 'administration' | 'service';
+
 export interface RouteResponse {
   readonly description: string;
   readonly schema?: z.ZodType;
@@ -50,8 +56,8 @@ interface RouteFacts {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly auth: RouteAuth;
-  /** What a bearer does with its token here (`tokens/token-use.ts`); default `account`. */
-  readonly tokenUse?: 'account' | 'profile' | 'service';
+  /** Default `account`. */
+  readonly tokenUse?: Exclude<BearerUse, 'administration'>;
   readonly responses: Readonly<Record<number, RouteResponse>>;
   /** Codes beyond those that follow from `auth` and the schemas. */
   readonly errors?: readonly ErrorCode[];

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isId } from '../../domain/kernel/ids.ts';
-import type { TokenUse } from '../../node/token-use.ts';
 import { bearerToken, optionalBearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import { idempotencyKey } from './idempotency-key.ts';
@@ -9,13 +8,13 @@ import { missingRight } from './missing-right.ts';
 import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
-import { isOAuthPath, type Route, type RouteRequest } from './route.ts';
+import { type BearerUse, isOAuthPath, type Route, type RouteRequest } from './route.ts';
 
 export const adminRole = 'latchkey:admin';
 
 /** How credentials become somebody. Each raises a LatchkeyError for those it refuses. */
 export interface Authenticators {
-  bearer(token: string, use: TokenUse, context: RequestContext): Caller | Promise<Caller>;
+  bearer(token: string, use: BearerUse, context: RequestContext): Caller | Promise<Caller>;
   client(
     credentials: ClientCredentials,
     context: RequestContext,
@@ -74,17 +73,13 @@ async function authenticateCaller(
   if (route.auth !== 'bearer' && route.auth !== 'admin') return null;
   const token = bearerToken(request);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
-  const caller = await authenticators.bearer(token, tokenUseOf(route), context);
+  const use = route.auth === 'admin' ? 'administration' : (route.tokenUse ?? 'account');
+  const caller = await authenticators.bearer(token, use, context);
   context.actor = { type: 'user', id: caller.userId };
   if (route.auth === 'admin' && !caller.roles.includes(adminRole)) {
     throw missingRight('role', caller);
   }
   return caller;
-}
-
-function tokenUseOf({ auth, tokenUse = 'account' }: Route): TokenUse {
-  if (auth === 'admin') return { kind: 'administration' };
-  return tokenUse === 'service' ? { kind: 'service', audience: null } : { kind: tokenUse };
 }
 
 async function readBodyOf(route: Route, request: IncomingMessage): Promise<unknown> {

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { authenticateClient } from '../../app/client/authenticate-client.ts';
 import { introspect } from '../../app/session/introspect.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { NodeMemory, UseVerification } from '../../node/node-memory.ts';
+import { acceptedClaims } from '../../node/accepted-claims.ts';
+import type { NodeMemory } from '../../node/node-memory.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import { LogSampler } from '../../platform/logging/log-sampler.ts';
 import type { Logger } from '../../platform/logging/logging.ts';
@@ -191,17 +192,6 @@ function verifyDemands(
     throw missingRight('scope', { lacksNewRoles: memory.lacksNewRoles(claims) });
   }
   return claims;
-}
-
-/**
- * The claims of an accepted token; a refusal raises `invalid_token`, `token_stale`,
- * `insufficient_scope` or `unavailable`.
- */
-export function acceptedClaims(verification: UseVerification) {
-  if (verification.ok) return verification.claims;
-  const { code, reason } = verification;
-  // The poll brings new keys within its interval: a kid that is unknown now was never announced.
-  throw new LatchkeyError(code === 'key_needed' ? 'invalid_token' : code, { detail: reason });
 }
 
 function includesScopes(granted: string, wanted: string): boolean {

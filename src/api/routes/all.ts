@@ -1,7 +1,7 @@
 import type { ReadinessProbe } from '../../node/readiness.ts';
 import type { Services } from '../../node/services.ts';
-import { budgeted } from '../budgeted-route.ts';
 import type { Route } from '../http/route.ts';
+import { budgeted } from './budgeted-route.ts';
 import { clientRoutes } from './client.ts';
 import { exampleRoutes } from './example.ts';
 import { healthRoutes } from './health.ts';

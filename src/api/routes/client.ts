@@ -9,7 +9,7 @@ import type { Services } from '../../node/services.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { clientListSchema, clientSchema, clientSecretSchema, text } from '../schemas.ts';
+import { clientListSchema, clientSchema, clientSecretSchema, text } from './schemas.ts';
 
 const newClient = z.strictObject({
   name: text(1, limits.profileTextCodePointsMax),

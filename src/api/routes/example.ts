@@ -1,7 +1,7 @@
 import { missingRight } from '../http/missing-right.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { dashboardSchema, protectedSchema } from '../schemas.ts';
+import { dashboardSchema, protectedSchema } from './schemas.ts';
 
 const tags = ['Example'];
 /**

@@ -1,7 +1,7 @@
 import type { Readiness, ReadinessProbe } from '../../node/readiness.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { healthSchema } from '../schemas.ts';
+import { healthSchema } from './schemas.ts';
 
 const tags = ['Operation'];
 

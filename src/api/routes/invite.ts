@@ -5,7 +5,7 @@ import type { Services } from '../../node/services.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { inviteSchema } from '../schemas.ts';
+import { inviteSchema } from './schemas.ts';
 
 const day = 86_400;
 const lifeSecondsDefault = 7 * day;

@@ -3,7 +3,7 @@ import type { Services } from '../../node/services.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { isUnchanged } from '../http/static-document.ts';
-import { jwkSetSchema } from '../schemas.ts';
+import { jwkSetSchema } from './schemas.ts';
 
 /** The lane of `jwks-lane.ts` answers GET and HEAD before they come here, with the same. */
 export function jwksRoutes(services: Services): Route[] {

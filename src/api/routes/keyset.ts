@@ -9,7 +9,7 @@ import type { Services } from '../../node/services.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { issuerKeyListSchema } from '../schemas.ts';
+import { issuerKeyListSchema } from './schemas.ts';
 
 const tags = ['Administration'];
 const responses = { 200: { description: 'The issuer keyset', schema: issuerKeyListSchema } };

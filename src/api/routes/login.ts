@@ -9,8 +9,8 @@ import { withFloor } from '../http/login-floor.ts';
 import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { deviceSchema, text, tokenSetSchema } from '../schemas.ts';
 import { deviceNameOf } from './device-name.ts';
+import { deviceSchema, text, tokenSetSchema } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 

@@ -5,7 +5,7 @@ import { limits } from '../../domain/kernel/limits.ts';
 import type { Services } from '../../node/services.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { meSchema, text } from '../schemas.ts';
+import { meSchema, text } from './schemas.ts';
 
 const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
 

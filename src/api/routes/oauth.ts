@@ -4,7 +4,7 @@ import { revokeToken } from '../../app/session/revoke-token.ts';
 import type { Services } from '../../node/services.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { introspectionSchema } from '../schemas.ts';
+import { introspectionSchema } from './schemas.ts';
 
 const tags = ['OAuth'];
 /** The hint (RFC 7009 section 2.1) is not needed: a token tells itself what it is. */

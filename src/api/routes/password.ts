@@ -6,7 +6,7 @@ import type { Services } from '../../node/services.ts';
 import { withFloor } from '../http/login-floor.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { text } from '../schemas.ts';
+import { text } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 

@@ -8,7 +8,7 @@ import type { Services } from '../../node/services.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { registeredSchema, text } from '../schemas.ts';
+import { registeredSchema, text } from './schemas.ts';
 
 const registration = z.strictObject({
   email: text(1, limits.loginStringCodePointsMax),

@@ -10,9 +10,9 @@ import { clearRefreshCookie } from '../http/cookies.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { tokensForLogout, tokensForRefresh } from '../presented-tokens.ts';
-import { endedSchema, sessionListSchema, tokenSetSchema } from '../schemas.ts';
 import { originPolicy, tokenReply } from './login.ts';
+import { tokensForLogout, tokensForRefresh } from './presented-tokens.ts';
+import { endedSchema, sessionListSchema, tokenSetSchema } from './schemas.ts';
 
 const presented = z.strictObject({ refresh_token: z.string().min(1).optional() });
 const refreshed = presented.extend({

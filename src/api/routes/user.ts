@@ -14,7 +14,7 @@ import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { type Route, route } from '../http/route.ts';
-import { registeredSchema, sessionListSchema, text, userPageSchema } from '../schemas.ts';
+import { registeredSchema, sessionListSchema, text, userPageSchema } from './schemas.ts';
 
 const loginText = (min: number) => text(min, limits.loginStringCodePointsMax);
 

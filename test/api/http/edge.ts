@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { problemSchema } from '../../../src/api/http/error-schemas.ts';
 import { reply } from '../../../src/api/http/reply.ts';
 import { route } from '../../../src/api/http/route.ts';
-import { problemSchema } from '../../../src/api/schemas.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 import { startTestApp } from './test-app.ts';
 

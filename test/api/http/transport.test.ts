@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { problemSchema } from '../../../src/api/schemas.ts';
+import { problemSchema } from '../../../src/api/http/error-schemas.ts';
 import { edgeRoutes, problem, startEdge } from './edge.ts';
 import { startTestApp } from './test-app.ts';
 

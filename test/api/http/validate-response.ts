@@ -1,8 +1,8 @@
 import type { z } from 'zod';
+import { oauthErrorSchema, problemSchema } from '../../../src/api/http/error-schemas.ts';
 import { errorsOf } from '../../../src/api/http/openapi.ts';
 import { published } from '../../../src/api/http/problem.ts';
 import { isOAuthPath, mountedPaths, type Route } from '../../../src/api/http/route.ts';
-import { oauthErrorSchema, problemSchema } from '../../../src/api/schemas.ts';
 
 /**
  * Checks answers against the declarations: the route exists, declares this status, and the body

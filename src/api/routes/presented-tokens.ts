@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { decodeRefreshToken } from '../domain/session/refresh-token.ts';
-import type { Services } from '../node/services.ts';
-import { refreshCookie } from './http/cookies.ts';
-import { guardCookieMode, type OriginPolicy } from './http/origin-rule.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
+import type { Services } from '../../node/services.ts';
+import { refreshCookie } from '../http/cookies.ts';
+import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
 
 /** The three places where a refresh or a logout may carry a token. */
 export interface TokenPlaces {

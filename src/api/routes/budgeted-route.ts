@@ -1,7 +1,7 @@
-import { budgets } from '../domain/kernel/budgets.ts';
-import type { RateLimits } from '../node/rate-limits.ts';
-import type { Caller } from './http/request-context.ts';
-import type { Route } from './http/route.ts';
+import { budgets } from '../../domain/kernel/budgets.ts';
+import type { RateLimits } from '../../node/rate-limits.ts';
+import type { Caller } from '../http/request-context.ts';
+import type { Route } from '../http/route.ts';
 
 /**
  * The route as it is mounted: its caller pays first, from each budget in `spends` that is counted

@@ -1,7 +1,6 @@
 import { deviceTypes } from '@latchkey/contract/device-type';
-import { errorCodes } from '@latchkey/contract/error-code';
 import { z } from 'zod';
-import { limits } from '../domain/kernel/limits.ts';
+import { limits } from '../../domain/kernel/limits.ts';
 
 /** A string of `min` to `max` code points: what people count, unlike UTF-16 units. */
 export function text(min: number, max: number) {
@@ -21,24 +20,6 @@ export const deviceSchema = z
     name: text(0, limits.deviceNameCodePointsMax).optional(),
   })
   .meta({ id: 'Device' });
-
-export const problemSchema = z
-  .looseObject({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    code: z.enum(errorCodes),
-    request_id: z.string(),
-    errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
-    ended_at: time.optional(),
-    device_name: z.string().optional(),
-    reasons: z.array(z.string()).optional(),
-  })
-  .meta({ id: 'Problem', description: 'RFC 9457; `code` is stable' });
-
-export const oauthErrorSchema = z
-  .strictObject({ error: z.string(), error_description: z.string().optional() })
-  .meta({ id: 'OAuthError', description: 'RFC 6749 section 5.2' });
 
 const user = z.strictObject({
   id,
