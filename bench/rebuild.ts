@@ -38,7 +38,12 @@ const sealKey = randomBytes(32);
 const seal = new RecordSeal(sealKey);
 const keyWrap = localKeyWrap([{ id: 'bench', key: kek }]);
 const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });
-const meta = { request_id: newId(), correlation_id: newId(), actor: 'bench' };
+const meta = {
+  request_id: newId(),
+  correlation_id: newId(),
+  actor: 'bench',
+  actor_type: 'system' as const,
+};
 
 interface Subject {
   readonly userId: string;

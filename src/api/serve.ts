@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
+import { byProgram } from '../app/by.ts';
 import { ensureIssuerKeys } from '../app/keyset/ensure-issuer-keys.ts';
 import { ensureConfiguredAdministrator } from '../app/user/ensure-administrator.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
@@ -7,6 +8,7 @@ import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
 import { observe } from '../node/metric-sources.ts';
+import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
 import { openObservedLog } from '../node/observed-log.ts';
@@ -14,7 +16,6 @@ import { createRateLimits } from '../node/rate-limits.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
-import type { Services } from '../node/services.ts';
 import { whileUnavailable } from '../node/while-unavailable.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
 import type { Config } from '../platform/config/config.ts';
@@ -72,7 +73,7 @@ export interface Api {
   readonly host: string;
   readonly port: number;
   readonly metricsPort: number;
-  readonly services: Services;
+  readonly node: Node;
   /** Stops accepting, answers what is under way, closes everything. */
   stop(): Promise<void>;
 }
@@ -111,7 +112,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { handler, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
   const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
   opened.defer(() => poll.stop());
-  const services: Services = {
+  const node: Node = {
     config,
     readers: sealedReaders(pools.readers, seal),
     handler,
@@ -137,18 +138,17 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     refreshMemory: () => poll.refresh(),
     now: () => Date.now(),
   };
-  const meta = { request_id: 'start-up', correlation_id: 'start-up', actor: null };
-  await whileUnavailable(() => ensureIssuerKeys(services, meta));
+  await whileUnavailable(() => ensureIssuerKeys(node, byProgram('system', 'start-up')));
   const lifetime = await keepLifetimeNoted(pools.readers, config, log);
   opened.defer(() => lifetime.stop());
   await poll.start();
   const { administrator } = options;
   if (administrator !== undefined) {
-    await whileUnavailable(() => ensureConfiguredAdministrator(services, administrator, log));
+    await whileUnavailable(() => ensureConfiguredAdministrator(node, administrator, log));
   }
-  observe(metrics, { pools, memory, services });
+  observe(metrics, { pools, memory, node });
   const parts = { pools, poll, lifetime, memory, guard, appendProbe, metrics };
-  const api = await listen(options, services, parts);
+  const api = await listen(options, node, parts);
   opened.move();
   return api;
 }
@@ -179,7 +179,7 @@ interface Parts {
 
 async function listen(
   { config, log, reusePort = false, idleGraceMs }: ApiOptions,
-  services: Services,
+  node: Node,
   { pools, poll, lifetime, memory, guard, appendProbe, metrics }: Parts,
 ): Promise<Api> {
   const inFlight = new InFlight();
@@ -192,7 +192,7 @@ async function listen(
     migrationsDirectory,
   });
   const routes: Route[] = [
-    ...allRoutes(services, probe),
+    ...allRoutes(node, probe),
     ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
     docsRoute(),
     openApiRoute(() => routes, {
@@ -221,7 +221,7 @@ async function listen(
   });
   opened.defer(() => metricsServer.close());
   const http = await startHttpServer({
-    listener: behindFastLanes(app, services, { log, inFlight }),
+    listener: behindFastLanes(app, node, { log, inFlight }),
     inFlight,
     host: config.host,
     port: config.port,
@@ -233,7 +233,7 @@ async function listen(
     host: config.host,
     port: http.port,
     metricsPort: metricsServer.port,
-    services,
+    node,
     stop: async () => {
       await http.drain(drainMs);
       lifetime.stop();

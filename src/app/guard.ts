@@ -2,9 +2,10 @@ import type { StreamTouch } from '../eventlog/command.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import { findLiveSessions, type SessionRecord } from '../tables/session.ts';
 import { adminGuardStreamId, findUser, type UserForCommand } from '../tables/user.ts';
+import type { Part } from './append.ts';
 
 /**
- * A user and its live sessions for a command under `guardUser`. The user comes first: a session
+ * A user and its live sessions for a command under `guarded`. The user comes first: a session
  * that the second read misses began under a later guard, so the append conflicts. Read side by
  * side, it could be missed for good.
  */
@@ -18,32 +19,37 @@ export async function findUserWithSessions(
 
 /**
  * Guards a user in a command that depends on the set of its sessions: two such commands serialise.
- * Given the user's own touch, the events ride on the guard.
+ * Given the user's own change, its events ride on the guard.
  */
-export function guardUser(user: UserForCommand, own?: StreamTouch): StreamTouch {
-  return {
+export function guarded(
+  user: UserForCommand,
+  own?: { readonly touch: StreamTouch; readonly rows: Part['rows'] & object },
+): Part {
+  const alone: StreamTouch = {
     streamId: user.userId,
     kind: 'user',
     subjectId: user.userId,
     expected: user.version,
-    events: own?.events ?? [],
-    guard: user.guard,
-    bumpGuard: true,
+    events: [],
   };
+  const touch = { ...(own?.touch ?? alone), guard: user.guard, bumpGuard: true };
+  return { touch, rows: own?.rows ?? {} };
 }
 
 /**
  * Guards the number of administrators: of two commands that counted the same others, one decides
  * again.
  */
-export function guardAdministrators(guard: number): StreamTouch {
+export function guardedAdministrators(guard: number): Part {
   return {
-    streamId: adminGuardStreamId,
-    kind: 'user',
-    subjectId: null,
-    expected: 'any',
-    events: [],
-    guard,
-    bumpGuard: true,
+    touch: {
+      streamId: adminGuardStreamId,
+      kind: 'user',
+      subjectId: null,
+      expected: 'any',
+      events: [],
+      guard,
+      bumpGuard: true,
+    },
   };
 }

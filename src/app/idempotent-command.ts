@@ -1,8 +1,8 @@
-import type { RequestContext } from '../api/http/request-context.ts';
 import { derivedId } from '../domain/kernel/ids.ts';
 import { isCommandInLog } from '../eventlog/find-command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { newId } from '../platform/crypto/new-id.ts';
+import type { By } from './by.ts';
 
 /** One change of a stream that exists, which a caller may repeat under an Idempotency-Key. */
 export interface IdempotentCommand {
@@ -12,24 +12,24 @@ export interface IdempotentCommand {
 }
 
 export function idempotentCommand(
-  context: Pick<RequestContext, 'actor'>,
+  by: Pick<By, 'actor'>,
   route: string,
   target: string,
   idempotencyKey: string | null,
 ): IdempotentCommand {
   if (idempotencyKey === null) return { commandId: newId(), repeatable: false };
-  return { commandId: keyedId(context, route, idempotencyKey, target), repeatable: true };
+  return { commandId: keyedId(by, route, idempotencyKey, target), repeatable: true };
 }
 
 /**
  * The id of what a creating POST makes: a retry under its Idempotency-Key names the same stream.
  */
 export function createdId(
-  context: Pick<RequestContext, 'actor'>,
+  by: Pick<By, 'actor'>,
   route: string,
   idempotencyKey: string | null,
 ): string {
-  return idempotencyKey === null ? newId() : keyedId(context, route, idempotencyKey);
+  return idempotencyKey === null ? newId() : keyedId(by, route, idempotencyKey);
 }
 
 /**
@@ -45,7 +45,7 @@ export async function isRepeated(
 }
 
 function keyedId(
-  { actor }: Pick<RequestContext, 'actor'>,
+  { actor }: Pick<By, 'actor'>,
   route: string,
   key: string,
   ...target: string[]

@@ -44,10 +44,10 @@ export class PersonalData {
 
   /** Where a request came from, for the event that it causes. */
   sealPlace(from: {
-    readonly clientAddress: string;
+    readonly address: string | null;
     readonly userAgent: string | null;
   }): Uint8Array {
-    return this.seal({ ip: from.clientAddress, user_agent: from.userAgent ?? '' });
+    return this.seal({ ip: from.address ?? '', user_agent: from.userAgent ?? '' });
   }
 
   profile(pii: Uint8Array | null): Profile {

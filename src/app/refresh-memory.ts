@@ -1,5 +1,4 @@
-import type { RequestContext } from '../api/http/request-context.ts';
-import type { Services } from '../node/services.ts';
+import type { Node } from '../node/node.ts';
 
 /**
  * This node serves with the changed keys or clients when this resolves. A failed read is not the
@@ -7,12 +6,12 @@ import type { Services } from '../node/services.ts';
  * brings the rest as soon as it can.
  */
 export async function refreshMemory(
-  services: Pick<Services, 'refreshMemory'>,
-  context: Pick<RequestContext, 'log'>,
+  node: Pick<Node, 'refreshMemory'>,
+  log: { warn(fields: object, message: string): void },
 ): Promise<void> {
   try {
-    await services.refreshMemory();
+    await node.refreshMemory();
   } catch (error) {
-    context.log.warn({ err: error }, 'changed keys or clients could not be read back yet');
+    log.warn({ err: error }, 'changed keys or clients could not be read back yet');
   }
 }

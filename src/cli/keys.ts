@@ -1,11 +1,10 @@
-import type { KeysetServices } from '../app/keyset/ensure-issuer-keys.ts';
+import { byProgram } from '../app/by.ts';
+import type { KeysetNode } from '../app/keyset/ensure-issuer-keys.ts';
 import { revokeIssuerKey } from '../app/keyset/revoke-issuer-key.ts';
 import { rotateIssuerKeys } from '../app/keyset/rotate-issuer-keys.ts';
 import { representKeyset } from '../app/keyset/show-keyset.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
-import type { EventMeta } from '../eventlog/command.ts';
 import { loadConfig } from '../platform/config/config.ts';
-import { newId } from '../platform/crypto/new-id.ts';
 import { findIssuerKeyset } from '../tables/keyset.ts';
 import { withOpenLog } from './open-log.ts';
 
@@ -16,21 +15,17 @@ export function keysList(): Promise<void> {
 
 /** Promotes the pending key now. Every running node follows at its next poll. */
 export function keysRotate(): Promise<void> {
-  return withKeyset((services) => rotateIssuerKeys(services, once(), meta));
+  return withKeyset((node) => rotateIssuerKeys(node, { idempotencyKey: null }, cli));
 }
 
 /** Refuses every token of `kid`, on every node, from its next poll on. */
 export function keysRevoke(kid: string): Promise<void> {
-  return withKeyset((services) => revokeIssuerKey(services, kid, once(), meta));
+  return withKeyset((node) => revokeIssuerKey(node, { kid, idempotencyKey: null }, cli));
 }
 
-const meta: EventMeta = { request_id: 'cli', correlation_id: 'cli', actor: 'cli' };
+const cli = byProgram('system', 'cli');
 
-function once() {
-  return { commandId: newId(), repeatable: false };
-}
-
-async function withKeyset(work: (services: KeysetServices) => Promise<KeysetState>): Promise<void> {
+async function withKeyset(work: (node: KeysetNode) => Promise<KeysetState>): Promise<void> {
   const config = loadConfig();
   const state = await withOpenLog(config, 'latchkey keys', (opened) =>
     work({ ...opened, config, now: Date.now }),

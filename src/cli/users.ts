@@ -1,15 +1,12 @@
+import { byProgram } from '../app/by.ts';
 import { findUserByEmail } from '../app/user/find-user-by-email.ts';
 import { unlockUser } from '../app/user/unlock-user.ts';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
 import { isLocked } from '../domain/user/lockout.ts';
 import type { UserState } from '../domain/user/state.ts';
-import type { EventMeta } from '../eventlog/command.ts';
 import { loadConfig } from '../platform/config/config.ts';
-import { newId } from '../platform/crypto/new-id.ts';
 import { type OperatorLog, withOpenLog } from './open-log.ts';
-
-const meta: EventMeta = { request_id: 'cli', correlation_id: 'cli', actor: 'cli' };
 
 /**
  * Lifts the lock of the user with this id or address, against the database itself: it works while
@@ -18,9 +15,12 @@ const meta: EventMeta = { request_id: 'cli', correlation_id: 'cli', actor: 'cli'
 export async function usersUnlock(emailOrId: string): Promise<void> {
   await withOpenLog(loadConfig(), 'latchkey users', async (opened) => {
     const userId = isId(emailOrId) ? emailOrId : await findId(opened, emailOrId);
-    const command = { commandId: newId(), repeatable: false };
-    const services = { ...opened, now: Date.now };
-    const { changed, before } = await unlockUser(services, userId, command, meta);
+    const node = { ...opened, now: Date.now };
+    const { changed, before } = await unlockUser(
+      node,
+      { userId, idempotencyKey: null },
+      byProgram('system', 'cli'),
+    );
     console.log(changed ? `${userId}: ${lifted(before, Date.now())}` : `${userId} was not locked`);
     if (before.status === 'disabled')
       console.log('The user is disabled: enable it to let it log in.');

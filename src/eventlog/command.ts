@@ -13,8 +13,7 @@ export interface EventMeta {
   readonly correlation_id: string;
   /** A user id, client id, or a name such as `worker` or `cli`; null for a stranger. */
   readonly actor: string | null;
-  /** The id of the command or event that caused this one. */
-  readonly cause?: string;
+  readonly actor_type: 'anonymous' | 'user' | 'admin' | 'client' | 'worker' | 'system';
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { Metrics } from '../platform/metrics/metrics.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
+import type { Node } from './node.ts';
 import type { NodeMemory } from './node-memory.ts';
-import type { Services } from './services.ts';
 
 /** Tells the metrics where to look when somebody scrapes. */
 export function observe(
   metrics: Metrics,
-  { pools, memory, services }: { pools: Pools; memory: NodeMemory; services: Services },
+  { pools, memory, node }: { pools: Pools; memory: NodeMemory; node: Node },
 ): void {
   const instant = () => ({ now: Date.now(), monotonicNow: performance.now() });
   const age = () => memory.lease.ageSeconds(instant());
@@ -15,7 +15,7 @@ export function observe(
     revocationPollAgeSeconds: age,
     unusableKeys: () => memory.privateKeys.unusable.length,
     leaseValid: () => memory.lease.isFresh(instant()),
-    passwordQueueDepth: () => services.hasher.queued,
+    passwordQueueDepth: () => node.hasher.queued,
     pools: { writers: () => pools.writers.counts(), readers: () => pools.readers.counts() },
   });
 }

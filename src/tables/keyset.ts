@@ -1,5 +1,6 @@
 import { issuerKeysetId } from '../domain/kernel/ids.ts';
 import { initialKeyset, type KeysetState } from '../domain/keyset/state.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import { json } from './columns.ts';
 import { StateTable } from './table.ts';
@@ -26,4 +27,18 @@ export async function findIssuerKeyset(client: SealedReaders): Promise<KeysetRec
   keysets.require(client.seal, row);
   const { id, ...record } = keysets.record(row);
   return { keysetId: id, ...record };
+}
+
+/**
+ * Deletes the private parts of keys that the keyset no longer has. A key and its secret are written
+ * in one transaction, so a secret without a key is one that was removed.
+ */
+export async function deleteRemovedSecrets(readers: Queryable, keysetId: string): Promise<void> {
+  await readers.query({
+    name: 'delete-removed-secrets',
+    text: `delete from latchkey.key_secrets s where s.purpose = 'issuer-signing' and not exists (
+      select from latchkey.keysets k, jsonb_array_elements(k.keys) as key
+      where k.keyset_id = $1 and key ->> 'kid' = s.kid)`,
+    values: [keysetId],
+  });
 }

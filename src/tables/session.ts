@@ -1,6 +1,15 @@
 import type { SessionState } from '../domain/session/state.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
-import { ciphertext, confidential, plain, time, timeOrNull, toTimestamp } from './columns.ts';
+import {
+  ciphertext,
+  confidential,
+  fromTimestamp,
+  plain,
+  time,
+  timeOrNull,
+  toTimestamp,
+} from './columns.ts';
 import { StateTable } from './table.ts';
 
 export interface SessionRecord {
@@ -101,4 +110,47 @@ export async function findExpiredSessions(
 
 function trusted({ seal }: SealedReaders, rows: Record<string, unknown>[]): SessionRecord[] {
   return rows.filter((row) => sessions.accepts(seal, row)).map(sessionRecord);
+}
+
+/** A page of live sessions in the order of their expiry, of which some may have to end early. */
+export interface EarlySessionsPage {
+  readonly after: SessionExpiry;
+  readonly limit: number;
+  /** Epoch milliseconds: who has not refreshed since is idle. */
+  readonly refreshedUntil: number;
+  /** Epoch milliseconds by device type: what started before, and can be refreshed, is too old. */
+  readonly startedUntil: Readonly<Record<string, number>>;
+}
+
+/** Which sessions of the page have to end early, and where the next page begins; null at the end. */
+export async function findEarlySessions(
+  readers: Queryable,
+  { after, limit, refreshedUntil, startedUntil }: EarlySessionsPage,
+): Promise<{ sessionIds: string[]; next: SessionExpiry | null }> {
+  const { rows } = await readers.query({
+    name: 'find-early-sessions',
+    text: `with page as materialized (
+        select session_id, expires_at, refreshed_at, started_at, device_type, secret_hash
+        from latchkey.sessions where status = 'live' and (expires_at, session_id) > ($1, $2::uuid)
+        order by expires_at, session_id limit $3)
+      select expires_at, session_id, refreshed_at <= $4 or (secret_hash is not null
+          and started_at <= ($6::timestamptz[])[array_position($5::text[], device_type)]) as early
+      from page order by expires_at, session_id`,
+    values: [
+      toTimestamp(after.expiresAt),
+      after.sessionId,
+      limit,
+      toTimestamp(refreshedUntil),
+      Object.keys(startedUntil),
+      Object.values(startedUntil).map(toTimestamp),
+    ],
+  });
+  const last = rows.at(-1);
+  return {
+    sessionIds: rows.filter(({ early }) => early).map(({ session_id }) => session_id as string),
+    next:
+      last === undefined || rows.length < limit
+        ? null
+        : { expiresAt: fromTimestamp(last.expires_at), sessionId: last.session_id as string },
+  };
 }

@@ -1,5 +1,5 @@
+import type { By } from '../app/by.ts';
 import type { LifetimeOverrides, LifetimeProfile } from '../domain/session/lifetimes.ts';
-import type { EventMeta } from '../eventlog/command.ts';
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { Config } from '../platform/config/config.ts';
@@ -16,16 +16,16 @@ export interface JobLogger {
 export interface JobContext {
   readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'> &
     LifetimeOverrides & { readonly lifetimeProfile?: LifetimeProfile };
-  readonly readers: PostgresPool;
-  /** The same, for rows that give authority. */
-  readonly records: SealedReaders;
+  readonly pool: PostgresPool;
+  /** The same, under the seal of rows that give authority. */
+  readonly readers: SealedReaders;
   readonly handler: CommandHandler;
   readonly metrics: WorkerMetrics;
   readonly log: JobLogger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** For the events that this run causes. */
-  readonly meta: EventMeta;
+  /** This run. */
+  readonly by: By;
   /** Aborted when the process is to end: stop between two batches, the next run does the rest. */
   readonly signal: AbortSignal;
 }

@@ -1,5 +1,6 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
+import { byProgram } from '../app/by.ts';
 import { requireSameClock } from '../eventlog/database-clock.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
@@ -105,11 +106,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const contextOf = (runId: string): JobContext => ({
       config: options.config,
       ...records,
-      readers: pools.readers,
+      pool: pools.readers,
       metrics,
       log,
       now: options.now ?? Date.now,
-      meta: { request_id: runId, correlation_id: runId, actor: 'worker' },
+      by: byProgram('worker', 'worker', runId),
       signal: stopping.signal,
     });
     await startBoss(boss);
@@ -133,7 +134,7 @@ function guarded(job: Job, guard: LogGuard): Job {
   return {
     ...job,
     run: async (context) => {
-      await guard.check(context.readers);
+      await guard.check(context.pool);
       await job.run(context);
     },
   };
@@ -144,11 +145,11 @@ async function openRecords(
   { readers, writers }: Pools,
   { guard, metrics }: { readonly guard: LogGuard; readonly metrics: WorkerMetrics },
   { keyWrap, log }: WorkerOptions,
-): Promise<Pick<JobContext, 'records' | 'handler'>> {
+): Promise<Pick<JobContext, 'readers' | 'handler'>> {
   const { recordSealKey } = await loadServerSecrets(readers, keyWrap);
   const seal = new RecordSeal(recordSealKey, refusedRowReport(metrics.registry, log));
   const { handler } = openLog({ readers, writers }, guard, { seal });
-  return { records: sealedReaders(readers, seal), handler };
+  return { readers: sealedReaders(readers, seal), handler };
 }
 
 function allJobs(): Job[] {

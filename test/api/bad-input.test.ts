@@ -13,7 +13,7 @@ let validate: ReturnType<typeof responseValidator>;
 beforeAll(async () => {
   api = await startTestApi({ LOGIN_FLOOR_MS: '0', DEVICE_POLICY_SERVICE: 'unlimited' });
   operations = await documentedOperations(api.url);
-  validate = responseValidator(allRoutes(api.services, {} as ReadinessProbe));
+  validate = responseValidator(allRoutes(api.node, {} as ReadinessProbe));
 });
 afterAll(() => api.stop());
 

@@ -10,7 +10,7 @@ let api: TestApi;
 let routes: Route[];
 beforeAll(async () => {
   api = await startTestApi();
-  const mounted = allRoutes(api.services, {} as ReadinessProbe);
+  const mounted = allRoutes(api.node, {} as ReadinessProbe);
   routes = [
     ...mounted,
     docsRoute(),

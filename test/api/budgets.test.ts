@@ -25,8 +25,8 @@ function limit(node: TestApi, change: Partial<Record<Budget, readonly Rule[]>>):
     budgets: { ...budgets, ...change },
     now: () => 0,
   });
-  vi.spyOn(node.services.rateLimits, 'take').mockImplementation(limits.take);
-  vi.spyOn(node.services.rateLimits, 'requireRoom').mockImplementation(limits.requireRoom);
+  vi.spyOn(node.node.rateLimits, 'take').mockImplementation(limits.take);
+  vi.spyOn(node.node.rateLimits, 'requireRoom').mockImplementation(limits.requireRoom);
 }
 afterEach(() => vi.restoreAllMocks());
 
@@ -34,7 +34,7 @@ afterEach(() => vi.restoreAllMocks());
 const readers = ['/oauth2/introspect', '/auth/verify', '/auth/forward'];
 
 function writing(): Route[] {
-  return allRoutes(api.services, {} as ReadinessProbe).filter(
+  return allRoutes(api.node, {} as ReadinessProbe).filter(
     ({ method, path }) => method !== 'get' && !readers.some((prefix) => path.startsWith(prefix)),
   );
 }
@@ -60,7 +60,7 @@ describe('C3: every route that appends', () => {
   // Fails when a route does not take from a budget that it names, or does after its command.
   it('is refused, and runs no command, when a budget that it names is spent', async () => {
     const { access_token: token } = await api.admin();
-    const run = vi.spyOn(api.services.handler, 'run');
+    const run = vi.spyOn(api.node.handler, 'run');
     const named = writing().flatMap((route) =>
       (route.spends ?? []).map((budget) => ({ route, budget: budget as Budget })),
     );
@@ -69,7 +69,7 @@ describe('C3: every route that appends', () => {
       ({ budget }) => budgets[budget].length > 0 && budget !== 'login_success',
     );
     for (const { route, budget } of judgedFirst) {
-      vi.spyOn(api.services.rateLimits, 'take').mockImplementation((asked) => {
+      vi.spyOn(api.node.rateLimits, 'take').mockImplementation((asked) => {
         if (asked !== budget) return { giveBack: () => {} };
         throw new LatchkeyError('rate_limited', { retryAfterSeconds: 7 });
       });
@@ -138,7 +138,7 @@ describe('C2: wrong passwords from one address', () => {
     const { email } = await api.register();
     for (let n = 0; n < 25; n += 1) await api.logIn({ email, device: 'service' });
     const body = { email: 'nobody@example.com', password: testPassword };
-    const verify = vi.spyOn(api.services.hasher, 'verify');
+    const verify = vi.spyOn(api.node.hasher, 'verify');
     const statuses: number[] = [];
     for (let n = 0; n < 25; n += 1) {
       statuses.push((await api.call('POST', '/auth/login', { body })).status);
@@ -180,7 +180,7 @@ describe('C2: honest users of one address', () => {
       const body = { email, password: testPassword, ...fields };
       return (await api.call('POST', '/auth/login', { body })).status;
     };
-    const verify = vi.spyOn(api.services.hasher, 'verify');
+    const verify = vi.spyOn(api.node.hasher, 'verify');
     for (let n = 0; n < 3; n += 1)
       expect(await tryIt({ password: 'wrong', email: 'a@b.c' })).toBe(401);
 

@@ -53,7 +53,7 @@ async function whileForged(
 const logIn = ({ email }: { email: string }) =>
   api.call('POST', '/auth/login', { body: { email, password: testPassword } });
 const refused = async () => {
-  const text = await api.services.metrics.registry.metrics();
+  const text = await api.node.metrics.registry.metrics();
   const counts = [...text.matchAll(/^latchkey_refused_rows_total\{table="(\w+)"\} (\d+)$/gm)];
   return Object.fromEntries(counts.map(([, table, count]) => [table, Number(count)]));
 };

@@ -15,7 +15,7 @@ let document: any;
 beforeAll(async () => {
   api = await startTestApi();
   token = (await api.admin()).access_token;
-  routes = allRoutes(api.services, {} as ReadinessProbe);
+  routes = allRoutes(api.node, {} as ReadinessProbe);
   document = openApiDocument(routes, {
     issuer: 'https://auth.example',
     version: '1',

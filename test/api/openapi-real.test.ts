@@ -22,7 +22,7 @@ const documented = () =>
 describe('the OpenAPI document of the running service', () => {
   // Fails when a route is mounted without being declared, or declared and left out of the document.
   it('holds every declared route, and those of the fast lane', () => {
-    const declared = allRoutes(api.services, {} as ReadinessProbe).flatMap(({ method, path }) =>
+    const declared = allRoutes(api.node, {} as ReadinessProbe).flatMap(({ method, path }) =>
       mountedPaths(path).map(
         (each) => `${method === 'all' ? 'get' : method} ${each.replace('*}', '}')}`,
       ),

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 beforeEach(async () => {
-  const { config, keyWrap, readers } = api.services;
+  const { config, keyWrap, readers } = api.node;
   pools = createPools({
     databaseUrl: api.database.appUrl,
     readers: 1,

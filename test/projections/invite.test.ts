@@ -10,6 +10,7 @@ import { findInvite } from '../../src/tables/invite.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 import { testSeal, withTestSeal } from '../support/seal.ts';
+import { testMeta } from '../support/session-commands.ts';
 
 const now = Date.parse('2026-01-05T10:00:00Z');
 const create: InviteCommand = {
@@ -48,7 +49,7 @@ describe('the row of an invite', () => {
   const append = ({ touch, rows }: Change<unknown>) =>
     writer.append({
       commandId: newId(),
-      meta: { request_id: 'test', correlation_id: 'test', actor: null },
+      meta: testMeta,
       streams: [touch],
       rows,
     });

@@ -333,7 +333,7 @@ export class Population {
     if (change.events.length === 0) return;
     await this.#writer.append({
       commandId: newId(),
-      meta: { request_id: newId(), correlation_id: newId(), actor: 'test' },
+      meta: { request_id: newId(), correlation_id: newId(), actor: 'test', actor_type: 'system' },
       streams: [change.touch],
       rows: mergeRows(change.rows, more),
     });

@@ -4,8 +4,8 @@ import { allRoutes } from '../../src/api/routes/all.ts';
 import { startApi } from '../../src/api/serve.ts';
 import { ensureAdministrator } from '../../src/app/user/ensure-administrator.ts';
 import { type RecordedEvent, readStream } from '../../src/eventlog/read.ts';
+import type { Node } from '../../src/node/node.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
-import type { Services } from '../../src/node/services.ts';
 import { loadConfig } from '../../src/platform/config/config.ts';
 import { responseValidator } from '../api/http/validate-response.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
@@ -42,7 +42,7 @@ export interface LogInOptions {
 
 export interface TestApi {
   readonly url: string;
-  readonly services: Services;
+  readonly node: Node;
   readonly database: TestDatabase;
   /** Sends a request and checks the answer against what its route declares. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
@@ -110,22 +110,22 @@ async function startNode(database: TestDatabase, env: Record<string, string>): P
     idleGraceMs: 0,
   });
   const url = `http://127.0.0.1:${api.port}`;
-  const call = caller(url, api.services);
+  const call = caller(url, api.node);
   return {
     url,
-    services: api.services,
+    node: api.node,
     database,
     call,
-    ...shorthands(call, api.services),
-    eventsOf: (streamId) => readStream(api.services.readers, streamId),
+    ...shorthands(call, api.node),
+    eventsOf: (streamId) => readStream(api.node.readers, streamId),
     anotherNode: (change = {}) => startNode(database, { ...env, ...change }),
     logged: () => lines.map((line) => JSON.parse(line)),
     stop: () => api.stop(),
   };
 }
 
-function caller(url: string, services: Services): TestApi['call'] {
-  const validate = responseValidator(allRoutes(services, {} as ReadinessProbe));
+function caller(url: string, node: Node): TestApi['call'] {
+  const validate = responseValidator(allRoutes(node, {} as ReadinessProbe));
   return async (method, path, { token, body, form, basic, headers = {} } = {}) => {
     const authorization =
       token !== undefined
@@ -153,7 +153,7 @@ function caller(url: string, services: Services): TestApi['call'] {
   };
 }
 
-function shorthands(call: TestApi['call'], services: Services) {
+function shorthands(call: TestApi['call'], node: Node) {
   const expect = async (status: number, answer: Promise<Answer>): Promise<Json> => {
     const { status: actual, body } = await answer;
     if (actual !== status)
@@ -185,8 +185,8 @@ function shorthands(call: TestApi['call'], services: Services) {
     (await call('GET', '/auth/verify', { token })).status;
   const admin: TestApi['admin'] = async () => {
     const email = 'first.admin@example.com';
-    await ensureAdministrator(services, { email, password: testPassword });
-    const fields = { audience: services.config.issuer };
+    await ensureAdministrator(node, { email, password: testPassword });
+    const fields = { audience: node.config.issuer };
     return logIn({ email, device: 'service', fields });
   };
   return { logIn, register, refresh, verify, admin };

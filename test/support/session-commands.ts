@@ -10,15 +10,17 @@ import type { Command, CommandRows, EventMeta, StreamTouch } from '../../src/eve
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { sessions } from '../../src/tables/session.ts';
 
-const meta: EventMeta = {
+/** What stands in the events of a test that asks nothing of it. */
+export const testMeta: EventMeta = {
   request_id: '0199f5a0-0000-7000-8000-000000000001',
   correlation_id: '0199f5a0-0000-7000-8000-000000000001',
   actor: null,
+  actor_type: 'anonymous',
 };
 
 /** A command of the log, whatever its streams mean. */
 export function commandOf(streams: readonly StreamTouch[], rows: CommandRows = {}): Command {
-  return { commandId: newId(), meta, streams, rows };
+  return { commandId: newId(), meta: testMeta, streams, rows };
 }
 
 /** A touch of a user stream with as many events as asked for, that no projection looks at. */

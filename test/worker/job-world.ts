@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { byProgram } from '../../src/app/by.ts';
 import type { SessionCommand } from '../../src/domain/session/decide.ts';
 import { lifetimesFor } from '../../src/domain/session/lifetimes.ts';
 import { CommandHandler } from '../../src/eventlog/handle.ts';
@@ -18,6 +19,7 @@ import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { createWorkerMetrics } from '../../src/worker/worker-metrics.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
+import { testMeta } from '../support/session-commands.ts';
 
 /** The key-encryption key of every job world. */
 export const testKeyWrap = localKeyWrap([{ id: 'test', key: randomBytes(32) }]);
@@ -72,13 +74,13 @@ export class JobWorld {
   context(now: number, change: Partial<JobContext> = {}): JobContext {
     return {
       config: { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 },
-      readers: this.pools.readers,
-      records: this.records,
+      pool: this.pools.readers,
+      readers: this.records,
       handler: new CommandHandler(this.writer, { confirm: async () => {} }),
       metrics: createWorkerMetrics(),
       log: silentLogger,
       now: () => now,
-      meta: { request_id: 'run', correlation_id: 'run', actor: 'worker' },
+      by: byProgram('worker', 'worker', 'run'),
       signal: new AbortController().signal,
       ...change,
     };
@@ -117,7 +119,7 @@ export class JobWorld {
     const change = changeSession(sessionId, current, command);
     await this.writer.append({
       commandId: newId(),
-      meta: { request_id: 'test', correlation_id: 'test', actor: null },
+      meta: testMeta,
       streams: [change.touch],
       rows: change.rows,
     });

@@ -6,6 +6,7 @@ import { newId } from '../../src/platform/crypto/new-id.ts';
 import { changeKeyset } from '../../src/tables/change.ts';
 import { findIssuerKeyset } from '../../src/tables/keyset.ts';
 import { removeKeys } from '../../src/worker/jobs/remove-keys.ts';
+import { testMeta } from '../support/session-commands.ts';
 import { createJobWorld, type JobWorld, minuteMs } from './job-world.ts';
 
 const others = ['identifier-lookup', 'record-seal', 'refresh-mac-1'];
@@ -43,8 +44,7 @@ describe('keys.remove', () => {
   async function change(command: KeysetCommand): Promise<void> {
     const keyset = await findIssuerKeyset(world.records);
     const { touch, rows } = changeKeyset(issuerKeysetId, keyset, command);
-    const meta = { request_id: 'test', correlation_id: 'test', actor: null };
-    await world.writer.append({ commandId: newId(), meta, streams: [touch], rows });
+    await world.writer.append({ commandId: newId(), meta: testMeta, streams: [touch], rows });
   }
   const kids = async () => (await findIssuerKeyset(world.records)).state.keys.map(({ kid }) => kid);
   const secrets = async () =>

@@ -4,9 +4,9 @@ import { limits } from '../../domain/kernel/limits.ts';
 import { type AddressRange, clientAddress, isTrustedPeer } from '../../platform/client-address.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 
-/** Who acts, as the event log records it. */
+/** Who acts, as far as the request has proven it. `admin`: a user who acts below `/admin`. */
 export interface Actor {
-  readonly type: 'anonymous' | 'user' | 'client';
+  readonly type: 'anonymous' | 'user' | 'admin' | 'client';
   readonly id: string | null;
 }
 
@@ -29,26 +29,18 @@ export interface ClientCaller {
   readonly audiences: readonly string[];
 }
 
-/** What `meta` of an event holds. */
-export interface RequestMeta {
-  readonly request_id: string;
-  readonly correlation_id: string;
-  readonly actor: Actor;
-}
-
 /** One request as routes and commands see it. No field of it that names a person is ever logged. */
 export interface RequestContext {
   /** Our own, never the caller's: it stands in events, log lines and the answer. */
   readonly requestId: string;
   /** A trusted proxy's, else the request's own. */
   readonly correlationId: string;
-  readonly clientAddress: string;
+  readonly address: string;
   readonly userAgent: string | null;
   readonly log: Logger;
   /** performance.now() when the whole request, body included, had been read. */
   arrivedAt: number;
   actor: Actor;
-  meta(): RequestMeta;
 }
 
 const shortPlainText = /^[A-Za-z0-9._-]{1,64}$/;
@@ -79,7 +71,7 @@ export function createRequestContext(
   return {
     requestId,
     correlationId,
-    clientAddress: clientAddress(
+    address: clientAddress(
       request.socket.remoteAddress,
       Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor,
       options.trustedProxies,
@@ -88,9 +80,6 @@ export function createRequestContext(
     log: options.log.child({ request_id: requestId, ...callerRequestId(request) }),
     arrivedAt: performance.now(),
     actor: { type: 'anonymous', id: null },
-    meta() {
-      return { request_id: requestId, correlation_id: correlationId, actor: this.actor };
-    },
   };
 }
 

@@ -75,7 +75,7 @@ async function authenticateCaller(
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
   const use = route.auth === 'admin' ? 'administration' : (route.tokenUse ?? 'account');
   const caller = await authenticators.bearer(token, use, context);
-  context.actor = { type: 'user', id: caller.userId };
+  context.actor = { type: route.auth === 'admin' ? 'admin' : 'user', id: caller.userId };
   if (route.auth === 'admin' && !caller.roles.includes(adminRole)) {
     throw missingRight('role', caller);
   }

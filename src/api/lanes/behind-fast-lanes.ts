@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import type { Logger } from '../../platform/logging/logging.ts';
 import type { InFlight } from '../http/in-flight.ts';
 import { createFastLane } from './fast-lane.ts';
@@ -8,7 +8,7 @@ import { createJwksLane } from './jwks-lane.ts';
 /** What is answered from memory comes before `app`. */
 export function behindFastLanes(
   app: RequestListener,
-  { memory, metrics, config }: Services,
+  { memory, metrics, config }: Node,
   { log, inFlight }: { readonly log: Logger; readonly inFlight: InFlight },
 ): RequestListener {
   const fastLane = createFastLane({

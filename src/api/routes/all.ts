@@ -1,5 +1,5 @@
+import type { Node } from '../../node/node.ts';
 import type { ReadinessProbe } from '../../node/readiness.ts';
-import type { Services } from '../../node/services.ts';
 import type { Route } from '../http/route.ts';
 import { budgeted } from './budgeted-route.ts';
 import { clientRoutes } from './client.ts';
@@ -22,23 +22,23 @@ import { verifyRoutes } from './verify.ts';
  * Every declared route, in the order of the documentation. A literal path stands before its `{id}`
  * sibling.
  */
-export function allRoutes(services: Services, probe: ReadinessProbe): Route[] {
+export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
   const routes = [
-    ...registerRoutes(services),
-    ...loginRoutes(services),
-    ...sessionRoutes(services),
-    ...meRoutes(services),
-    ...passwordRoutes(services),
+    ...registerRoutes(node),
+    ...loginRoutes(node),
+    ...sessionRoutes(node),
+    ...meRoutes(node),
+    ...passwordRoutes(node),
     ...verifyRoutes(),
-    ...oauthRoutes(services),
-    ...jwksRoutes(services),
+    ...oauthRoutes(node),
+    ...jwksRoutes(node),
     ...exampleRoutes(),
-    ...userRoutes(services),
-    ...roleRoutes(services),
-    ...inviteRoutes(services),
-    ...clientRoutes(services),
-    ...keysetRoutes(services),
+    ...userRoutes(node),
+    ...roleRoutes(node),
+    ...inviteRoutes(node),
+    ...clientRoutes(node),
+    ...keysetRoutes(node),
     ...healthRoutes(probe),
   ];
-  return routes.map((route) => budgeted(services.rateLimits, route));
+  return routes.map((route) => budgeted(node.rateLimits, route));
 }

@@ -5,7 +5,7 @@ import { type ClientCredentialsIssued, registerClient } from '../../app/client/r
 import { rotateClientSecret } from '../../app/client/rotate-client-secret.ts';
 import { refreshMemory } from '../../app/refresh-memory.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -22,7 +22,7 @@ const newClient = z.strictObject({
 const tags = ['Administration'];
 const issued = { description: 'The secret is shown this once', schema: clientSecretSchema };
 
-export function clientRoutes(services: Services): Route[] {
+export function clientRoutes(node: Node): Route[] {
   return [
     route({
       method: 'post',
@@ -37,18 +37,18 @@ export function clientRoutes(services: Services): Route[] {
       idempotent: true,
       handler: async ({ body, headers, context }) => {
         const client = await registerClient(
-          services,
+          node,
           {
             name: body.name,
             kind: body.kind ?? 'confidential',
-            audiences: body.audiences ?? [services.config.defaultAudience],
+            audiences: body.audiences ?? [node.config.defaultAudience],
             scopes: body.scopes ?? [],
             firstParty: body.first_party ?? false,
             idempotencyKey: idempotencyKey(headers),
           },
           context,
         );
-        await refreshMemory(services, context);
+        await refreshMemory(node, context.log);
         return credentialsReply(client);
       },
     }),
@@ -59,13 +59,13 @@ export function clientRoutes(services: Services): Route[] {
       tags,
       auth: 'admin',
       responses: { 200: { description: 'The clients', schema: clientListSchema } },
-      handler: async () => reply(200, { clients: await allClients(services) }),
+      handler: async () => reply(200, { clients: await allClients(node) }),
     }),
-    ...oneClient(services),
+    ...oneClient(node),
   ];
 }
 
-function oneClient(services: Services): Route[] {
+function oneClient(node: Node): Route[] {
   return [
     route({
       method: 'get',
@@ -74,7 +74,7 @@ function oneClient(services: Services): Route[] {
       tags,
       auth: 'admin',
       responses: { 200: { description: 'The client', schema: clientSchema } },
-      handler: async ({ params }) => reply(200, await clientById(services, params.id!)),
+      handler: async ({ params }) => reply(200, await clientById(node, params.id!)),
     }),
     route({
       method: 'delete',
@@ -86,8 +86,8 @@ function oneClient(services: Services): Route[] {
       spends: ['administration'],
       responses: { 204: { description: 'Disabled, also when it had been before' } },
       handler: async ({ params, context }) => {
-        await disableClient(services, params.id!, context);
-        await refreshMemory(services, context);
+        await disableClient(node, params.id!, context);
+        await refreshMemory(node, context.log);
         return reply(204);
       },
     }),
@@ -104,8 +104,8 @@ function oneClient(services: Services): Route[] {
       idempotent: true,
       handler: async ({ params, headers, context }) => {
         const input = { clientId: params.id!, idempotencyKey: idempotencyKey(headers) };
-        const client = await rotateClientSecret(services, input, context);
-        await refreshMemory(services, context);
+        const client = await rotateClientSecret(node, input, context);
+        await refreshMemory(node, context.log);
         return credentialsReply(client);
       },
     }),

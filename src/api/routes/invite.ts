@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { createInvite } from '../../app/invite/create-invite.ts';
 import { toTime } from '../../app/representations.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -11,7 +11,7 @@ const day = 86_400;
 const lifeSecondsDefault = 7 * day;
 const lifeSecondsMax = 365 * day;
 
-export function inviteRoutes(services: Services): Route[] {
+export function inviteRoutes(node: Node): Route[] {
   return [
     route({
       method: 'post',
@@ -28,7 +28,7 @@ export function inviteRoutes(services: Services): Route[] {
       idempotent: true,
       handler: async ({ body, headers, context }) => {
         const { code, expiresAt } = await createInvite(
-          services,
+          node,
           {
             expiresInSeconds: body.expires_in ?? lifeSecondsDefault,
             idempotencyKey: idempotencyKey(headers),

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { isUnchanged } from '../http/static-document.ts';
 import { jwkSetSchema } from './schemas.ts';
 
 /** The lane of `jwks-lane.ts` answers GET and HEAD before they come here, with the same. */
-export function jwksRoutes(services: Services): Route[] {
+export function jwksRoutes(node: Node): Route[] {
   return ['/.well-known/jwks.json', '/auth/jwks'].map((path) =>
     route({
       method: 'get',
@@ -19,12 +19,12 @@ export function jwksRoutes(services: Services): Route[] {
         200: { description: 'The public keys', schema: jwkSetSchema },
         304: { description: 'Not changed since the ETag of If-None-Match' },
       },
-      handler: ({ headers }) => jwksReply(services, headers),
+      handler: ({ headers }) => jwksReply(node, headers),
     }),
   );
 }
 
-function jwksReply({ memory, config }: Services, headers: IncomingHttpHeaders): Reply {
+function jwksReply({ memory, config }: Node, headers: IncomingHttpHeaders): Reply {
   const { body, etag } = memory.jwks;
   const caching = { etag, 'cache-control': `public, max-age=${config.jwksMaxAgeSeconds}` };
   return isUnchanged(headers['if-none-match'], etag)

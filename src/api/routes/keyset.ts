@@ -1,11 +1,8 @@
-import { metaOf } from '../../app/actor.ts';
-import { idempotentCommand } from '../../app/idempotent-command.ts';
 import { revokeIssuerKey } from '../../app/keyset/revoke-issuer-key.ts';
 import { rotateIssuerKeys } from '../../app/keyset/rotate-issuer-keys.ts';
 import { issuerKeys, representKeyset } from '../../app/keyset/show-keyset.ts';
 import { refreshMemory } from '../../app/refresh-memory.ts';
-import { issuerKeysetId } from '../../domain/kernel/ids.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -14,7 +11,7 @@ import { issuerKeyListSchema } from './schemas.ts';
 const tags = ['Administration'];
 const responses = { 200: { description: 'The issuer keyset', schema: issuerKeyListSchema } };
 
-export function keysetRoutes(services: Services): Route[] {
+export function keysetRoutes(node: Node): Route[] {
   return [
     route({
       method: 'get',
@@ -23,7 +20,7 @@ export function keysetRoutes(services: Services): Route[] {
       tags,
       auth: 'admin',
       responses,
-      handler: async () => reply(200, { keys: await issuerKeys(services) }),
+      handler: async () => reply(200, { keys: await issuerKeys(node) }),
     }),
     route({
       method: 'post',
@@ -37,10 +34,9 @@ export function keysetRoutes(services: Services): Route[] {
       errors: ['conflict', 'invalid_request'],
       idempotent: true,
       handler: async ({ headers, context }) => {
-        const key = idempotencyKey(headers);
-        const command = idempotentCommand(context, 'rotate-keys', issuerKeysetId, key);
-        const keyset = await rotateIssuerKeys(services, command, metaOf(context));
-        await refreshMemory(services, context);
+        const input = { idempotencyKey: idempotencyKey(headers) };
+        const keyset = await rotateIssuerKeys(node, input, context);
+        await refreshMemory(node, context.log);
         return reply(200, { keys: representKeyset(keyset) });
       },
     }),
@@ -56,10 +52,9 @@ export function keysetRoutes(services: Services): Route[] {
       errors: ['not_found'],
       idempotent: true,
       handler: async ({ params, headers, context }) => {
-        const kid = params.kid!;
-        const command = idempotentCommand(context, 'revoke-key', kid, idempotencyKey(headers));
-        const keyset = await revokeIssuerKey(services, kid, command, metaOf(context));
-        await refreshMemory(services, context);
+        const input = { kid: params.kid!, idempotencyKey: idempotencyKey(headers) };
+        const keyset = await revokeIssuerKey(node, input, context);
+        await refreshMemory(node, context.log);
         return reply(200, { keys: representKeyset(keyset) });
       },
     }),

@@ -3,7 +3,7 @@ import { logIn } from '../../app/session/log-in.ts';
 import type { IssuedTokens } from '../../app/session/token-set.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { deviceCookie, refreshCookie, setDeviceCookie, setRefreshCookie } from '../http/cookies.ts';
 import { withFloor } from '../http/login-floor.ts';
 import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
@@ -28,8 +28,8 @@ const login = z.strictObject({
   device_token: anything.optional(),
 });
 
-export function loginRoutes(services: Services): Route[] {
-  const { config, rateLimits, metrics } = services;
+export function loginRoutes(node: Node): Route[] {
+  const { config, rateLimits, metrics } = node;
   return [
     route({
       method: 'post',
@@ -55,9 +55,9 @@ export function loginRoutes(services: Services): Route[] {
       handler: async ({ body, headers, context }) => {
         const transport = body.transport ?? 'body';
         if (transport === 'cookie' || refreshCookie(headers.cookie) !== null) {
-          guardCookieMode(headers, originPolicy(services));
+          guardCookieMode(headers, originPolicy(node));
         }
-        const payers = { address: context.clientAddress, name: body.email };
+        const payers = { address: context.address, name: body.email };
         const input = {
           email: body.email,
           password: body.password,
@@ -80,7 +80,7 @@ export function loginRoutes(services: Services): Route[] {
             return withFailureBudget(
               rateLimits,
               payers,
-              (payTry) => logIn(services, input, context, payTry),
+              (payTry) => logIn(node, { ...input, payTry }, context),
               { isKnown: input.deviceToken !== null },
             );
           },
@@ -103,7 +103,7 @@ export function tokenReply(issued: IssuedTokens): Reply {
   return reply(200, body, cookies.length === 0 ? undefined : { 'set-cookie': cookies });
 }
 
-export function originPolicy({ config }: Pick<Services, 'config'>): OriginPolicy {
+export function originPolicy({ config }: Pick<Node, 'config'>): OriginPolicy {
   return {
     issuerOrigin: new URL(config.issuer).origin,
     allowedOrigins: config.allowedOrigins,

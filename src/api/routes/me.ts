@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { changeProfile } from '../../app/user/change-profile.ts';
 import { findMe } from '../../app/user/find-users.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { meSchema, text } from './schemas.ts';
@@ -21,7 +21,7 @@ const profile = z.strictObject({
 
 const tags = ['Account'];
 
-export function meRoutes(services: Services): Route[] {
+export function meRoutes(node: Node): Route[] {
   return [
     route({
       method: 'get',
@@ -33,7 +33,7 @@ export function meRoutes(services: Services): Route[] {
       tokenUse: 'profile',
       responses: { 200: { description: 'User and session', schema: meSchema } },
       handler: async ({ caller }) =>
-        reply(200, await findMe(services, caller.userId, caller.sessionId)),
+        reply(200, await findMe(node, caller.userId, caller.sessionId)),
     }),
     route({
       method: 'patch',
@@ -47,8 +47,8 @@ export function meRoutes(services: Services): Route[] {
       responses: { 200: { description: 'User and session', schema: meSchema } },
       errors: ['forbidden', 'not_found'],
       handler: async ({ body, caller, context }) => {
-        await changeProfile(services, { userId: caller.userId, patch: body }, context);
-        return reply(200, await findMe(services, caller.userId, caller.sessionId));
+        await changeProfile(node, { userId: caller.userId, patch: body }, context);
+        return reply(200, await findMe(node, caller.userId, caller.sessionId));
       },
     }),
   ];

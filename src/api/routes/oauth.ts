@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { introspect } from '../../app/session/introspect.ts';
 import { revokeToken } from '../../app/session/revoke-token.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { introspectionSchema } from './schemas.ts';
@@ -14,8 +14,8 @@ const tokenForm = z.object({
 });
 
 /** The fast lane answers most introspections before they come here, with the same function. */
-export function oauthRoutes(services: Services): Route[] {
-  const { memory } = services;
+export function oauthRoutes(node: Node): Route[] {
+  const { memory } = node;
   return [
     route({
       method: 'post',
@@ -42,7 +42,7 @@ export function oauthRoutes(services: Services): Route[] {
       body: tokenForm,
       responses: { 200: { description: 'The token is good no more, if it was of this client' } },
       handler: async ({ body, client, context }) => {
-        await revokeToken(services, { token: body.token, clientId: client.clientId }, context);
+        await revokeToken(node, { token: body.token, clientId: client.clientId }, context);
         return reply(200);
       },
     }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { changePassword } from '../../app/user/change-password.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { withFloor } from '../http/login-floor.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -10,8 +10,8 @@ import { text } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 
-export function passwordRoutes(services: Services): Route[] {
-  const { config, rateLimits, metrics } = services;
+export function passwordRoutes(node: Node): Route[] {
+  const { config, rateLimits, metrics } = node;
   return [
     route({
       method: 'post',
@@ -25,7 +25,7 @@ export function passwordRoutes(services: Services): Route[] {
       responses: { 204: { description: 'Changed' } },
       errors: ['invalid_credentials', 'conflict', 'password_refused', 'rate_limited'],
       handler: async ({ body, caller, context }) => {
-        const payers = { address: context.clientAddress, name: caller.userId };
+        const payers = { address: context.address, name: caller.userId };
         const input = {
           userId: caller.userId,
           sessionId: caller.sessionId,
@@ -37,7 +37,7 @@ export function passwordRoutes(services: Services): Route[] {
           context.arrivedAt,
           () =>
             withFailureBudget(rateLimits, payers, (payTry) =>
-              changePassword(services, input, context, payTry),
+              changePassword(node, { ...input, payTry }, context),
             ),
           () => metrics.loginFloorOverruns.inc(),
         );

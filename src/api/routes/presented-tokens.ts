@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
 
@@ -27,7 +27,7 @@ export interface PresentedTokens {
 /** A bearer for another use says nothing here. */
 const account = { kind: 'account' } as const;
 
-type Needed = Pick<Services, 'memory' | 'secrets'>;
+type Needed = Pick<Node, 'memory' | 'secrets'>;
 
 /**
  * The tokens of a refresh, which needs the refresh token: the cookie counts under the rules of
@@ -35,11 +35,11 @@ type Needed = Pick<Services, 'memory' | 'secrets'>;
  * places name different sessions.
  */
 export function tokensForRefresh(
-  services: Needed,
+  node: Needed,
   places: TokenPlaces,
   policy: OriginPolicy,
 ): PresentedTokens {
-  const found = find(services, places);
+  const found = find(node, places);
   if (found.cookie === 'counts') guardCookieMode(places.headers, policy);
   if (found.cookie === 'other' && places.inBody === undefined) throw otherSession();
   return agree(found, places.inBody);
@@ -52,11 +52,11 @@ export function tokensForRefresh(
  * for the page would believe to be logged out.
  */
 export function tokensForLogout(
-  services: Needed,
+  node: Needed,
   places: TokenPlaces,
   policy: OriginPolicy,
 ): PresentedTokens {
-  const found = find(services, places);
+  const found = find(node, places);
   if (found.cookie === 'counts') {
     try {
       guardCookieMode(places.headers, policy);
@@ -65,7 +65,7 @@ export function tokensForLogout(
       return agree({ ...found, inCookie: null, cookie: 'none' }, places.inBody);
     }
   }
-  if (found.cookie === 'other' && !services.memory.verifyFor(places.bearerToken!, account).ok) {
+  if (found.cookie === 'other' && !node.memory.verifyFor(places.bearerToken!, account).ok) {
     throw otherSession();
   }
   return agree(found, places.inBody);

@@ -4,7 +4,7 @@ import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withTakenBudget } from '../../node/failure-budget.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -16,7 +16,7 @@ const registration = z.strictObject({
   invite: z.string().min(1).max(200).optional(),
 });
 
-export function registerRoutes(services: Services): Route[] {
+export function registerRoutes(node: Node): Route[] {
   return [
     route({
       method: 'post',
@@ -30,16 +30,16 @@ export function registerRoutes(services: Services): Route[] {
       errors: ['forbidden', 'conflict', 'password_refused', 'rate_limited', 'unavailable'],
       idempotent: true,
       handler: async ({ body, headers, context }) => {
-        const { config, rateLimits } = services;
+        const { config, rateLimits } = node;
         if (config.registration === 'closed') {
           throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
         }
-        const payers = { address: context.clientAddress };
+        const payers = { address: context.address };
         rateLimits.take('register', payers);
         const userId = registrationId(context, idempotencyKey(headers));
         const invite =
           config.registration === 'invite'
-            ? await judgeInvite(services, body.invite, userId, context)
+            ? await judgeInvite(node, body.invite, userId, context)
             : undefined;
         const input = {
           email: body.email,
@@ -50,7 +50,7 @@ export function registerRoutes(services: Services): Route[] {
           ...(invite === undefined ? {} : { invite }),
         };
         const user = await withTakenBudget(rateLimits, payers, (payTry) =>
-          registerUser(services, { ...input, payTry }, context),
+          registerUser(node, { ...input, payTry }, context),
         );
         return reply(201, { user });
       },

@@ -1,12 +1,12 @@
 import { grantRole, revokeRole } from '../../app/user/change-role.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 
 const path = '/admin/users/{id}/roles/{role}';
 const tags = ['Administration'];
 
-export function roleRoutes(services: Services): Route[] {
+export function roleRoutes(node: Node): Route[] {
   return [
     route({
       method: 'put',
@@ -18,7 +18,7 @@ export function roleRoutes(services: Services): Route[] {
       spends: ['administration'],
       responses: { 204: { description: 'Granted, also when the user had it before' } },
       handler: async ({ params, context }) => {
-        await grantRole(services, { userId: params.id!, role: params.role! }, context);
+        await grantRole(node, { userId: params.id!, role: params.role! }, context);
         return reply(204);
       },
     }),
@@ -33,7 +33,7 @@ export function roleRoutes(services: Services): Route[] {
       responses: { 204: { description: 'Revoked, also when the user did not have it' } },
       errors: ['conflict'],
       handler: async ({ params, context }) => {
-        await revokeRole(services, { userId: params.id!, role: params.role! }, context);
+        await revokeRole(node, { userId: params.id!, role: params.role! }, context);
         return reply(204);
       },
     }),

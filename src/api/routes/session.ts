@@ -4,7 +4,7 @@ import { listSessions } from '../../app/session/find-sessions.ts';
 import { refreshSession } from '../../app/session/refresh-session.ts';
 import { revokeAllSessions, revokeSession } from '../../app/session/revoke-sessions.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
 import { clearRefreshCookie } from '../http/cookies.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
@@ -21,10 +21,10 @@ const refreshed = presented.extend({
 });
 const tags = ['Sessions'];
 
-export function sessionRoutes(services: Services): Route[] {
+export function sessionRoutes(node: Node): Route[] {
   return [
-    refresh(services),
-    logout(services),
+    refresh(node),
+    logout(node),
     route({
       method: 'post',
       path: '/auth/logout-all',
@@ -41,7 +41,7 @@ export function sessionRoutes(services: Services): Route[] {
       errors: ['unavailable'],
       handler: async ({ body, caller, context }) => {
         const ended = await revokeAllSessions(
-          services,
+          node,
           {
             userId: caller.userId,
             exceptSessionId: body?.except_current === true ? caller.sessionId : null,
@@ -61,7 +61,7 @@ export function sessionRoutes(services: Services): Route[] {
       responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
       handler: async ({ caller }) =>
         reply(200, {
-          sessions: await listSessions(services, caller.userId, caller.sessionId),
+          sessions: await listSessions(node, caller.userId, caller.sessionId),
         }),
     }),
     route({
@@ -75,7 +75,7 @@ export function sessionRoutes(services: Services): Route[] {
       errors: ['not_found', 'unavailable'],
       handler: async ({ caller, params, context }) => {
         await revokeSession(
-          services,
+          node,
           { sessionId: params.id!, reason: 'logout', ownerId: caller.userId, mustExist: true },
           context,
         );
@@ -85,7 +85,7 @@ export function sessionRoutes(services: Services): Route[] {
   ];
 }
 
-function refresh(services: Services): Route {
+function refresh(node: Node): Route {
   return route({
     method: 'post',
     path: '/auth/refresh',
@@ -113,27 +113,23 @@ function refresh(services: Services): Route {
     handler: async ({ body, headers, bearerToken, context, raw }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
       const client = optionalClientCredentials(raw, body);
-      const { refreshToken, sessionId } = tokensForRefresh(
-        services,
-        places,
-        originPolicy(services),
-      );
+      const { refreshToken, sessionId } = tokensForRefresh(node, places, originPolicy(node));
       if (refreshToken === null) {
         throw new LatchkeyError('invalid_request', {
           errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
         });
       }
-      services.rateLimits.take('refresh', {
-        address: context.clientAddress,
+      node.rateLimits.take('refresh', {
+        address: context.address,
         ...(sessionId === null ? {} : { sessionId }),
       });
       const input = { refreshToken, idempotencyKey: idempotencyKey(headers), client };
-      return tokenReply(await refreshSession(services, input, context));
+      return tokenReply(await refreshSession(node, input, context));
     },
   });
 }
 
-function logout(services: Services): Route {
+function logout(node: Node): Route {
   return route({
     method: 'post',
     path: '/auth/logout',
@@ -149,7 +145,7 @@ function logout(services: Services): Route {
     errors: ['invalid_token', 'origin_refused', 'unavailable'],
     handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
-      const tokens = tokensForLogout(services, places, originPolicy(services));
+      const tokens = tokensForLogout(node, places, originPolicy(node));
       const { bearer, refreshToken, cookieCounts } = tokens;
       const sessionId = bearer?.sid ?? tokens.sessionId;
       const isForeign = refreshToken !== null && tokens.sessionId === null;
@@ -159,7 +155,7 @@ function logout(services: Services): Route {
       }
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
       if (sessionId !== null) {
-        await revokeSession(services, { sessionId, reason: 'logout' }, context);
+        await revokeSession(node, { sessionId, reason: 'logout' }, context);
       }
       const headersOut = cookieCounts ? { 'set-cookie': clearRefreshCookie() } : undefined;
       return reply(204, undefined, headersOut);

@@ -1,18 +1,15 @@
 import { z } from 'zod';
-import { metaOf } from '../../app/actor.ts';
-import { idempotentCommand } from '../../app/idempotent-command.ts';
 import { listSessions } from '../../app/session/find-sessions.ts';
 import { revokeSession } from '../../app/session/revoke-sessions.ts';
-import { disableUser, type UserSwitch } from '../../app/user/disable-user.ts';
+import { disableUser } from '../../app/user/disable-user.ts';
 import { enableUser } from '../../app/user/enable-user.ts';
 import { pageOfUsers, usersByEmail } from '../../app/user/find-users.ts';
 import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { unlockUser } from '../../app/user/unlock-user.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
-import type { RequestContext } from '../http/request-context.ts';
 import { type Route, route } from '../http/route.ts';
 import { registeredSchema, sessionListSchema, text, userPageSchema } from './schemas.ts';
 
@@ -32,7 +29,7 @@ const page = z.object({
 
 const tags = ['Administration'];
 
-export function userRoutes(services: Services): Route[] {
+export function userRoutes(node: Node): Route[] {
   return [
     route({
       method: 'get',
@@ -46,8 +43,8 @@ export function userRoutes(services: Services): Route[] {
         reply(
           200,
           email === undefined
-            ? await pageOfUsers(services, { limit, cursor: cursor ?? null })
-            : await usersByEmail(services, email),
+            ? await pageOfUsers(node, { limit, cursor: cursor ?? null })
+            : await usersByEmail(node, email),
         ),
     }),
     route({
@@ -64,7 +61,7 @@ export function userRoutes(services: Services): Route[] {
       idempotent: true,
       handler: async ({ body, headers, context }) => {
         const user = await registerUser(
-          services,
+          node,
           {
             email: body.email,
             password: body.password ?? null,
@@ -77,20 +74,20 @@ export function userRoutes(services: Services): Route[] {
         return reply(201, { user });
       },
     }),
-    userSwitch(services, 'disable'),
-    userSwitch(services, 'enable'),
-    userSwitch(services, 'unlock'),
-    ...sessionsOfUsers(services),
+    userSwitch(node, 'disable'),
+    userSwitch(node, 'enable'),
+    userSwitch(node, 'unlock'),
+    ...sessionsOfUsers(node),
   ];
 }
 
 const switches = {
   disable: { run: disableUser, summary: 'Disable a user and end every session' },
   enable: { run: enableUser, summary: 'Let a disabled user log in again' },
-  unlock: { run: unlock, summary: 'Lift the lock that wrong passwords brought' },
+  unlock: { run: unlockUser, summary: 'Lift the lock that wrong passwords brought' },
 } as const;
 
-function userSwitch(services: Services, verb: keyof typeof switches): Route {
+function userSwitch(node: Node, verb: keyof typeof switches): Route {
   const { run, summary } = switches[verb];
   return route({
     method: 'post',
@@ -104,19 +101,13 @@ function userSwitch(services: Services, verb: keyof typeof switches): Route {
     idempotent: true,
     handler: async ({ params, headers, context }) => {
       const input = { userId: params.id!, idempotencyKey: idempotencyKey(headers) };
-      await run(services, input, context);
+      await run(node, input, context);
       return reply(204);
     },
   });
 }
 
-async function unlock(services: Services, input: UserSwitch, context: RequestContext) {
-  const { userId } = input;
-  const command = idempotentCommand(context, 'unlock-user', userId, input.idempotencyKey);
-  await unlockUser(services, userId, command, metaOf(context));
-}
-
-function sessionsOfUsers(services: Services): Route[] {
+function sessionsOfUsers(node: Node): Route[] {
   return [
     route({
       method: 'get',
@@ -126,7 +117,7 @@ function sessionsOfUsers(services: Services): Route[] {
       auth: 'admin',
       responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
       handler: async ({ params, caller }) =>
-        reply(200, { sessions: await listSessions(services, params.id!, caller.sessionId) }),
+        reply(200, { sessions: await listSessions(node, params.id!, caller.sessionId) }),
     }),
     route({
       method: 'delete',
@@ -138,7 +129,7 @@ function sessionsOfUsers(services: Services): Route[] {
       responses: { 204: { description: 'Ended, also when it had ended before' } },
       handler: async ({ params, context }) => {
         const input = { sessionId: params.id!, reason: 'admin', mustExist: true } as const;
-        await revokeSession(services, input, context);
+        await revokeSession(node, input, context);
         return reply(204);
       },
     }),

@@ -1,15 +1,15 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { type ClientRecord, findClient, listClients } from '../../tables/client.ts';
 import { toTime } from '../representations.ts';
 
 /** Every client, disabled ones too, oldest first. */
-export async function allClients({ readers }: Pick<Services, 'readers'>) {
+export async function allClients({ readers }: Pick<Node, 'readers'>) {
   return (await listClients(readers)).map(representClient);
 }
 
 /** Raises `not_found`. */
-export async function clientById({ readers }: Pick<Services, 'readers'>, clientId: string) {
+export async function clientById({ readers }: Pick<Node, 'readers'>, clientId: string) {
   const client = await findClient(readers, clientId);
   if (client === null) throw new LatchkeyError('not_found');
   return representClient(client);

@@ -1,12 +1,11 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { type ClientState, initialClient } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
+import type { Node } from '../../node/node.ts';
 import { changeClient } from '../../tables/change.ts';
 import { findClient } from '../../tables/client.ts';
-import { metaOf } from '../actor.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
 import { createdId } from '../idempotent-command.ts';
 import { newClientSecret } from './client-secret.ts';
 
@@ -31,21 +30,21 @@ export interface ClientCredentialsIssued {
  * `unavailable`.
  */
 export async function registerClient(
-  services: Services,
+  node: Node,
   input: RegisterClientInput,
-  context: RequestContext,
+  by: By,
 ): Promise<ClientCredentialsIssued> {
-  const clientId = createdId(context, 'register-client', input.idempotencyKey);
+  const clientId = createdId(by, 'register-client', input.idempotencyKey);
   const made = input.kind === 'confidential' ? newClientSecret() : null;
-  return services.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
-    const existing = await findClient(services.readers, clientId);
+  return node.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
+    const existing = await findClient(node.readers, clientId);
     if (existing !== null) {
       if (!isSameClient(existing.state, input)) {
         throw new LatchkeyError('conflict', {
           detail: 'Idempotency-Key was used for another client',
         });
       }
-      return { command: null, answer: () => ({ clientId, clientSecret: null }) };
+      return unchanged(() => ({ clientId, clientSecret: null }));
     }
     const { name, kind, audiences, scopes, firstParty } = input;
     const change = changeClient(
@@ -53,7 +52,7 @@ export async function registerClient(
       { version: 0, state: initialClient },
       {
         type: 'RegisterClient',
-        now: services.now(),
+        now: node.now(),
         name,
         kind,
         audiences,
@@ -62,15 +61,7 @@ export async function registerClient(
         secretHash: made?.hash ?? null,
       },
     );
-    return {
-      command: {
-        commandId: newId(),
-        meta: metaOf(context),
-        streams: [change.touch],
-        rows: change.rows,
-      },
-      answer: () => ({ clientId, clientSecret: made?.secret ?? null }),
-    };
+    return append(by, [change], () => ({ clientId, clientSecret: made?.secret ?? null }));
   });
 }
 

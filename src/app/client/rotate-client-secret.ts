@@ -1,10 +1,10 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { changeClient } from '../../tables/change.ts';
 import { findClient } from '../../tables/client.ts';
-import { metaOf } from '../actor.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { newClientSecret } from './client-secret.ts';
 import type { ClientCredentialsIssued } from './register-client.ts';
@@ -15,31 +15,28 @@ import type { ClientCredentialsIssued } from './register-client.ts';
  * (public or disabled), `unavailable`.
  */
 export async function rotateClientSecret(
-  services: Services,
+  node: Node,
   { clientId, idempotencyKey }: { clientId: string; idempotencyKey: string | null },
-  context: RequestContext,
+  by: By,
 ): Promise<ClientCredentialsIssued> {
-  const repeatable = idempotentCommand(context, 'rotate-client-secret', clientId, idempotencyKey);
+  const repeatable = idempotentCommand(by, 'rotate-client-secret', clientId, idempotencyKey);
   const made = newClientSecret();
-  return services.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
-    const client = await findClient(services.readers, clientId);
+  return node.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
+    const client = await findClient(node.readers, clientId);
     if (client === null) throw new LatchkeyError('not_found');
-    if (await isRepeated(services.readers, clientId, repeatable)) {
-      return { command: null, answer: () => ({ clientId, clientSecret: null }) };
+    if (await isRepeated(node.readers, clientId, repeatable)) {
+      return unchanged(() => ({ clientId, clientSecret: null }));
     }
     const change = changeClient(clientId, client, {
       type: 'RotateClientSecret',
-      now: services.now(),
+      now: node.now(),
       secretHash: made.hash,
     });
-    return {
-      command: {
-        commandId: repeatable.commandId,
-        meta: metaOf(context),
-        streams: [change.touch],
-        rows: change.rows,
-      },
-      answer: () => ({ clientId, clientSecret: made.secret }),
-    };
+    return append(
+      by,
+      [change],
+      () => ({ clientId, clientSecret: made.secret }),
+      repeatable.commandId,
+    );
   });
 }

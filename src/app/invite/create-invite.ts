@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { encodeInviteCode, hashInviteSecret } from '../../domain/invite/invite-code.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
+import type { Node } from '../../node/node.ts';
 import { changeInvite } from '../../tables/change.ts';
 import { findInvite } from '../../tables/invite.ts';
-import { metaOf } from '../actor.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
 import { createdId } from '../idempotent-command.ts';
 
 export interface CreateInviteInput {
@@ -28,14 +27,14 @@ export interface CreatedInvite {
  * `unavailable`.
  */
 export async function createInvite(
-  services: Services,
+  node: Node,
   { expiresInSeconds, idempotencyKey }: CreateInviteInput,
-  context: RequestContext,
+  by: By,
 ): Promise<CreatedInvite> {
-  const inviteId = createdId(context, 'create-invite', idempotencyKey);
+  const inviteId = createdId(by, 'create-invite', idempotencyKey);
   const secret = randomBytes(32);
-  return services.handler.run(inviteId, async (): Promise<Attempt<CreatedInvite>> => {
-    const existing = await findInvite(services.readers, inviteId);
+  return node.handler.run(inviteId, async (): Promise<Attempt<CreatedInvite>> => {
+    const existing = await findInvite(node.readers, inviteId);
     if (existing !== null) {
       const { createdAt, expiresAt } = existing.state;
       if (expiresAt - createdAt !== expiresInSeconds * 1000) {
@@ -43,25 +42,20 @@ export async function createInvite(
           detail: 'Idempotency-Key was used for another invite',
         });
       }
-      return { command: null, answer: () => ({ code: null, expiresAt }) };
+      return unchanged(() => ({ code: null, expiresAt }));
     }
-    const now = services.now();
+    const now = node.now();
     const expiresAt = now + expiresInSeconds * 1000;
     const change = changeInvite(inviteId, null, {
       type: 'CreateInvite',
       now,
       secretHash: hashInviteSecret(secret),
       expiresAt,
-      createdBy: context.actor.id ?? 'anonymous',
+      createdBy: by.actor.id ?? 'anonymous',
     });
-    return {
-      command: {
-        commandId: newId(),
-        meta: metaOf(context),
-        streams: [change.touch],
-        rows: change.rows,
-      },
-      answer: () => ({ code: encodeInviteCode({ inviteId, secret }), expiresAt }),
-    };
+    return append(by, [change], () => ({
+      code: encodeInviteCode({ inviteId, secret }),
+      expiresAt,
+    }));
   });
 }

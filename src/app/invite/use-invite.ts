@@ -1,13 +1,11 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { requireGoodInvite } from '../../domain/invite/decide.ts';
 import { decodeInviteCode } from '../../domain/invite/invite-code.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Command } from '../../eventlog/command.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
+import type { Node } from '../../node/node.ts';
 import { changeInvite } from '../../tables/change.ts';
 import { findInvite } from '../../tables/invite.ts';
-import { metaOf } from '../actor.ts';
+import { type Part, refuse } from '../append.ts';
+import type { By } from '../by.ts';
 
 /** An invite that was good when it was judged. */
 export interface JudgedInvite {
@@ -15,7 +13,7 @@ export interface JudgedInvite {
    * Its use, to join the registration's transaction: of two registrations with one invite, one
    * succeeds. Raises `forbidden`.
    */
-  use(userId: string): Promise<Pick<Command, 'streams' | 'rows'>>;
+  use(userId: string): Promise<Part>;
   /** Records that the address is taken, and raises `conflict`, or `forbidden` after too many. */
   refuseTaken(): Promise<never>;
 }
@@ -26,46 +24,35 @@ export interface JudgedInvite {
  * is good for a retry. Raises `forbidden`.
  */
 export async function judgeInvite(
-  services: Services,
+  node: Node,
   code: string | undefined,
   registrationId: string,
-  context: RequestContext,
+  by: By,
 ): Promise<JudgedInvite> {
   const decoded = code === undefined ? null : decodeInviteCode(code);
   if (decoded === null) throw new LatchkeyError('forbidden', { detail: 'no invite' });
   const { inviteId, secretHash } = decoded;
-  const known = await findInvite(services.readers, inviteId);
+  const known = await findInvite(node.readers, inviteId);
   if (known === null) throw new LatchkeyError('forbidden', { detail: 'invite: unknown' });
   const paidForIt = known.state.secretHash === secretHash && known.state.usedBy === registrationId;
-  if (!paidForIt) requireGoodInvite(known.state, services.now(), secretHash);
+  if (!paidForIt) requireGoodInvite(known.state, node.now(), secretHash);
   return {
     async use(userId) {
-      const change = changeInvite(inviteId, await findInvite(services.readers, inviteId), {
+      return changeInvite(inviteId, await findInvite(node.readers, inviteId), {
         type: 'UseInvite',
-        now: services.now(),
+        now: node.now(),
         secretHash,
         userId,
       });
-      return { streams: [change.touch], rows: change.rows };
     },
     refuseTaken: () =>
-      services.handler.run<never>(inviteId, async () => {
-        const change = changeInvite(inviteId, await findInvite(services.readers, inviteId), {
+      node.handler.run<never>(inviteId, async () => {
+        const change = changeInvite(inviteId, await findInvite(node.readers, inviteId), {
           type: 'TryInvite',
-          now: services.now(),
+          now: node.now(),
           secretHash,
         });
-        return {
-          command: {
-            commandId: newId(),
-            meta: metaOf(context),
-            streams: [change.touch],
-            rows: change.rows,
-          },
-          answer: () => {
-            throw new LatchkeyError(change.refusal!, { detail: 'invite: the address is taken' });
-          },
-        };
+        return refuse(by, change, 'invite: the address is taken');
       }),
   };
 }

@@ -1,60 +1,39 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { keysMissing } from '../../domain/keyset/decide.ts';
-import type { EventMeta } from '../../eventlog/command.ts';
-import type { CommandHandler } from '../../eventlog/handle.ts';
-import type { SealedReaders } from '../../eventlog/record-seal.ts';
+import type { Node } from '../../node/node.ts';
 import { openPrivateKeys } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
-import type { Config } from '../../platform/config/config.ts';
 import type { KeyWrap } from '../../platform/crypto/key-wrap.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
-import { changeKeyset, mergeRows } from '../../tables/change.ts';
+import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
+import { append } from '../append.ts';
+import type { By } from '../by.ts';
 
-export interface KeysetServices {
-  readonly config: Config;
-  readonly readers: SealedReaders;
-  readonly handler: CommandHandler;
-  readonly keyWrap: KeyWrap;
-  readonly now: () => number;
-}
+export type KeysetNode = Pick<Node, 'config' | 'readers' | 'handler' | 'keyWrap' | 'now'>;
 
 /**
  * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:
- * after a change of that setting one rotation is enough. A
- * pending key whose private part does not open is replaced. Of several nodes at once, one makes them.
+ * after a change of that setting one rotation is enough. A pending key whose private part does not
+ * open is replaced. Of several nodes at once, one makes them.
  */
-export async function ensureIssuerKeys(services: KeysetServices, meta: EventMeta): Promise<void> {
+export async function ensureIssuerKeys(node: KeysetNode, by: By): Promise<void> {
   let generated: GeneratedSigningKey[] = [];
-  await services.handler.run(issuerKeysetId, async () => {
-    const keyset = await findIssuerKeyset(services.readers);
-    const alg = services.config.keyAlgorithm;
-    const { keyWrap, readers } = services;
+  await node.handler.run(issuerKeysetId, async () => {
+    const keyset = await findIssuerKeyset(node.readers);
+    const alg = node.config.keyAlgorithm;
+    const { keyWrap, readers } = node;
     const { unusable } = await openPrivateKeys(readers, keyWrap, keyset.state);
     const demand = { alg, unusableKids: unusable.map(({ key }) => key.kid) };
     const missing = keysMissing(keyset.state, demand);
     while (generated.length < missing) generated = [...generated, await generateSigningKey(alg)];
     const change = changeKeyset(issuerKeysetId, keyset, {
       type: 'EnsureKeys',
-      now: services.now(),
+      now: node.now(),
       generated,
       ...demand,
     });
-    return {
-      command:
-        change.events.length === 0
-          ? null
-          : {
-              commandId: newId(),
-              meta,
-              streams: [change.touch],
-              rows: mergeRows(
-                change.rows,
-                await keySecretRows(services.keyWrap, change, generated),
-              ),
-            },
-      answer: () => undefined,
-    };
+    const secrets = { rows: await keySecretRows(keyWrap, change, generated) };
+    return append(by, [change, secrets], () => undefined);
   });
 }
 

@@ -4,17 +4,18 @@ import { limits } from '../../domain/kernel/limits.ts';
 import { keysetDecider, type RotateKeys } from '../../domain/keyset/decide.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
-import type { EventMeta } from '../../eventlog/command.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { generateSigningKey } from '../../node/signing-keys.ts';
 import type { Config } from '../../platform/config/config.ts';
-import { changeKeyset, mergeRows } from '../../tables/change.ts';
+import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset, type KeysetRecord } from '../../tables/keyset.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
-import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { toTime } from '../representations.ts';
-import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
+import { type KeysetNode, keySecretRows } from './ensure-issuer-keys.ts';
 
 /**
  * Promotes the older pending key now, whatever its age: verifiers hold it already. The active one
@@ -24,40 +25,34 @@ import { type KeysetServices, keySecretRows } from './ensure-issuer-keys.ts';
  * go), `unavailable`.
  */
 export async function rotateIssuerKeys(
-  services: KeysetServices,
-  command: IdempotentCommand,
-  meta: EventMeta,
+  node: KeysetNode,
+  { idempotencyKey }: { readonly idempotencyKey: string | null },
+  by: By,
 ): Promise<KeysetState> {
-  const { config, readers, keyWrap } = services;
+  const { config, readers, keyWrap } = node;
+  const repeatable = idempotentCommand(by, 'rotate-keys', issuerKeysetId, idempotencyKey);
   const newKey = await generateSigningKey(config.keyAlgorithm);
-  return services.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
+  return node.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
     const keyset = await findIssuerKeyset(readers);
-    if (await isRepeated(readers, issuerKeysetId, command)) {
+    if (await isRepeated(readers, issuerKeysetId, repeatable)) {
       const first = await stateAfterCommand(
         readers,
         issuerKeysetId,
-        command.commandId,
+        repeatable.commandId,
         keysetDecider,
       );
-      return { command: null, answer: () => first ?? keyset.state };
+      return unchanged(() => first ?? keyset.state);
     }
     const change = decide(keyset, {
       type: 'RotateKeys',
-      now: services.now(),
+      now: node.now(),
       newKey,
       usableKids: await usablePendingKids(readers, keyWrap, keyset.state),
       retireForSeconds: retireForSeconds(config),
       jwksMaxKeys: config.jwksMaxKeys,
     });
-    return {
-      command: {
-        commandId: command.commandId,
-        meta,
-        streams: [change.touch],
-        rows: mergeRows(change.rows, await keySecretRows(keyWrap, change, [newKey])),
-      },
-      answer: () => change.state,
-    };
+    const secrets = { rows: await keySecretRows(keyWrap, change, [newKey]) };
+    return append(by, [change, secrets], () => change.state, repeatable.commandId);
   });
 }
 

@@ -1,10 +1,10 @@
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
 import type { KeysetState } from '../../domain/keyset/state.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { toTime } from '../representations.ts';
 
-export async function issuerKeys({ readers }: Pick<Services, 'readers'>) {
+export async function issuerKeys({ readers }: Pick<Node, 'readers'>) {
   return representKeyset((await findIssuerKeyset(readers)).state);
 }
 

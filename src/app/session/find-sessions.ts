@@ -2,7 +2,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { expiryCause, sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { findLiveSessions } from '../../tables/session.ts';
 import { findUser } from '../../tables/user.ts';
 import { PersonalData } from '../personal-data.ts';
@@ -11,19 +11,15 @@ import { representSession } from '../representations.ts';
 /**
  * The sessions of a user that are live now, newest first. Raises `not_found` for an unknown user.
  */
-export async function listSessions(
-  services: Services,
-  userId: string,
-  currentSessionId: string | null,
-) {
+export async function listSessions(node: Node, userId: string, currentSessionId: string | null) {
   const [user, live] = await Promise.all([
-    findUser(services.readers, userId),
-    findLiveSessions(services.readers, userId),
+    findUser(node.readers, userId),
+    findLiveSessions(node.readers, userId),
   ]);
   if (user === null) throw new LatchkeyError('not_found');
-  const personal = await PersonalData.of(services.subjectKeys, userId, user.subjectKey);
-  const now = services.now();
-  const { config } = services;
+  const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
+  const now = node.now();
+  const { config } = node;
   const idleSeconds = config.sessionIdleSeconds;
   return live
     .map(({ sessionId, state }) => ({ sessionId, state: underConfig(config, state) }))
@@ -32,7 +28,7 @@ export async function listSessions(
 }
 
 /** A session with the end that it has under the lifetimes configured now. */
-export function underConfig(config: Services['config'], state: SessionState): SessionState {
+export function underConfig(config: Node['config'], state: SessionState): SessionState {
   const { sessionTtlSeconds } = lifetimesFor(state.deviceType, config.lifetimeProfile, config);
   return { ...state, expiresAt: sessionEndsAt(state, sessionTtlSeconds) };
 }

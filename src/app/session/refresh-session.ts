@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { ErrorCode } from '@latchkey/contract/error-code';
 import type { ClientCredentials } from '../../api/http/client-credentials.ts';
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isSurplus } from '../../domain/session/device-policy.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
@@ -14,12 +13,12 @@ import {
 import { repeatedSuccessor } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
+import type { Node } from '../../node/node.ts';
 import { changeSession } from '../../tables/change.ts';
 import { findLiveSessions, findSession, type SessionRecord } from '../../tables/session.ts';
 import { findUserOfSession, type UserOfSession } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
+import { append } from '../append.ts';
+import type { By } from '../by.ts';
 import { requireClientOfSession } from '../client/authenticate-client.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
@@ -38,22 +37,22 @@ export interface RefreshInput {
  * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `session_ended`, `session_superseded`, `unavailable`.
  */
 export async function refreshSession(
-  services: Services,
+  node: Node,
   input: RefreshInput,
-  context: RequestContext,
+  by: By,
 ): Promise<IssuedTokens> {
-  const token = decodeRefreshToken(input.refreshToken, services.secrets.refreshMacKeys);
+  const token = decodeRefreshToken(input.refreshToken, node.secrets.refreshMacKeys);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
   const idempotencyKeyHash =
     input.idempotencyKey === null
       ? null
       : createHash('sha256').update(input.idempotencyKey).digest('base64url');
   try {
-    return await services.handler.run(token.sessionId, () =>
-      attempt(services, { token, idempotencyKeyHash, client: input.client }, context),
+    return await node.handler.run(token.sessionId, () =>
+      attempt(node, { token, idempotencyKeyHash, client: input.client }, by),
     );
   } catch (error) {
-    if (error instanceof LatchkeyError) services.metrics.refreshes.inc({ outcome: error.code });
+    if (error instanceof LatchkeyError) node.metrics.refreshes.inc({ outcome: error.code });
     throw error;
   }
 }
@@ -65,12 +64,12 @@ interface Presented {
 }
 
 async function attempt(
-  services: Services,
+  node: Node,
   { token, idempotencyKeyHash, client }: Presented,
-  context: RequestContext,
+  by: By,
 ): Promise<Attempt<IssuedTokens>> {
-  const { readers, config, metrics } = services;
-  const now = services.now();
+  const { readers, config, metrics } = node;
+  const now = node.now();
   const [record, user] = await Promise.all([
     findSession(readers, token.sessionId),
     findUserOfSession(readers, token.sessionId),
@@ -79,12 +78,12 @@ async function attempt(
   if (user?.userId !== record.state.userId) {
     throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   }
-  requireClientOfSession(services.memory, record.state.clientId, client);
-  const personal = await PersonalData.of(services.subjectKeys, user.userId, user.subjectKey);
+  requireClientOfSession(node.memory, record.state.clientId, client);
+  const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
   const lastSeen = personal.sessionOrigin(record.state.pii);
-  const seen = { ...lastSeen, ip: context.clientAddress, user_agent: context.userAgent ?? '' };
+  const seen = { ...lastSeen, ip: by.address ?? '', user_agent: by.userAgent ?? '' };
   const life = lifetimesFor(record.state.deviceType, config.lifetimeProfile, config);
-  const surplus = await surplusOf(services, record, user, personal);
+  const surplus = await surplusOf(node, record, user, personal);
   const newSalt = randomBytes(16).toString('base64url');
   const successor = deriveSuccessorSecret(
     token.secret,
@@ -108,28 +107,20 @@ async function attempt(
     ...surplus,
   });
   const isRepeat = change.events.length === 0;
-  const command = isRepeat
-    ? null
-    : { commandId: newId(), meta: metaOf(context), streams: [change.touch], rows: change.rows };
-  return {
-    command,
-    answer: () => {
-      if (change.refusal !== undefined) {
-        throw refusalOf(change.refusal, change.state, personal, now);
-      }
-      metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
-      return issueTokens(services, {
-        sessionId: token.sessionId,
-        session: change.state,
-        userId: user.userId,
-        user: user.state,
-        personal,
-        secret: isRepeat
-          ? repeatedSuccessor(change.state, token.sessionId, token.secret)
-          : successor,
-      });
-    },
-  };
+  return append(by, [change], () => {
+    if (change.refusal !== undefined) {
+      throw refusalOf(change.refusal, change.state, personal, now);
+    }
+    metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
+    return issueTokens(node, {
+      sessionId: token.sessionId,
+      session: change.state,
+      userId: user.userId,
+      user: user.state,
+      personal,
+      secret: isRepeat ? repeatedSuccessor(change.state, token.sessionId, token.secret) : successor,
+    });
+  });
 }
 
 type RefreshCommand = Extract<Parameters<typeof changeSession>[2], { type: 'RefreshSession' }>;
@@ -171,7 +162,7 @@ function refusalOf(
  * which has it. Empty as long as no policy has become stricter since the login.
  */
 async function surplusOf(
-  { readers, config }: Services,
+  { readers, config }: Node,
   { state }: SessionRecord,
   { userId, newerSessions }: UserOfSession,
   personal: PersonalData,

@@ -1,56 +1,43 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { RevocationReason } from '../../domain/session/events.ts';
-import type { Attempt } from '../../eventlog/handle.ts';
 import { applyEndedSession } from '../../node/applied-revocations.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
-import { type Change, changeSession, changeUser, mergeRows } from '../../tables/change.ts';
+import type { Node } from '../../node/node.ts';
+import { type Change, changeSession, changeUser } from '../../tables/change.ts';
 import { findSession, type SessionRecord } from '../../tables/session.ts';
-import { metaOf } from '../actor.ts';
-import { findUserWithSessions, guardUser } from '../guard.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
+import { findUserWithSessions, guarded } from '../guard.ts';
 
 /**
  * Ends one session. Idempotent: one that has ended, or never was, is left as it is. With `ownerId`,
  * somebody else's raises `not_found`.
  */
 export async function revokeSession(
-  services: Services,
+  node: Node,
   input: {
     readonly sessionId: string;
     readonly reason: RevocationReason;
     readonly ownerId?: string;
     readonly mustExist?: boolean;
   },
-  context: RequestContext,
+  by: By,
 ): Promise<void> {
   const { sessionId, reason, ownerId, mustExist = false } = input;
-  await services.handler.run(sessionId, async () => {
-    const record = await findSession(services.readers, sessionId);
+  await node.handler.run(sessionId, async () => {
+    const record = await findSession(node.readers, sessionId);
     const isOwners = record !== null && (ownerId === undefined || record.state.userId === ownerId);
     if (mustExist && !isOwners) throw new LatchkeyError('not_found');
-    if (!isOwners) return nothing;
-    if (record.state.status === 'ended') applyEndedSession(services.memory, record);
+    if (!isOwners) return unchanged(() => undefined);
+    if (record.state.status === 'ended') applyEndedSession(node.memory, record);
     const change = changeSession(sessionId, record, {
       type: 'RevokeSession',
-      now: services.now(),
+      now: node.now(),
       reason,
     });
-    if (change.events.length === 0) return nothing;
-    return {
-      command: {
-        commandId: newId(),
-        meta: metaOf(context),
-        streams: [change.touch],
-        rows: change.rows,
-      },
-      answer: () => undefined,
-    };
+    return append(by, [change], () => undefined);
   });
 }
-
-const nothing: Attempt<undefined> = { command: null, answer: () => undefined };
 
 /**
  * Logout everywhere, or of the chosen sessions, in one transaction with the user guarded, so that a
@@ -58,17 +45,17 @@ const nothing: Attempt<undefined> = { command: null, answer: () => undefined };
  * user's epoch raised: it kills every access token at once. Answers how many sessions ended.
  */
 export async function revokeAllSessions(
-  services: Services,
+  node: Node,
   input: {
     readonly userId: string;
     readonly exceptSessionId: string | null;
     readonly deviceType: DeviceType | null;
   },
-  context: RequestContext,
+  by: By,
 ): Promise<number> {
-  return services.handler.run(input.userId, async () => {
-    const now = services.now();
-    const [user, live] = await findUserWithSessions(services.readers, input.userId);
+  return node.handler.run(input.userId, async () => {
+    const now = node.now();
+    const [user, live] = await findUserWithSessions(node.readers, input.userId);
     if (user === null) throw new LatchkeyError('not_found');
     const isEverything = input.exceptSessionId === null && input.deviceType === null;
     const raised = isEverything ? changeUser(user.userId, user, { type: 'RaiseEpoch', now }) : null;
@@ -81,16 +68,7 @@ export async function revokeAllSessions(
       now,
       'logout_everywhere',
     );
-    if (ended.length === 0 && raised === null) return { command: null, answer: () => 0 };
-    return {
-      command: {
-        commandId: newId(),
-        meta: metaOf(context),
-        streams: [guardUser(user, raised?.touch), ...ended.map(({ touch }) => touch)],
-        rows: mergeRows(raised?.rows ?? {}, ...ended.map(({ rows }) => rows)),
-      },
-      answer: () => ended.length,
-    };
+    return append(by, [guarded(user, raised ?? undefined), ...ended], () => ended.length);
   });
 }
 

@@ -1,7 +1,7 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { findSession } from '../../tables/session.ts';
+import type { By } from '../by.ts';
 import { revokeSession } from './revoke-sessions.ts';
 
 /**
@@ -9,18 +9,18 @@ import { revokeSession } from './revoke-sessions.ts';
  * section 2.1). Any other token is left alone and nobody is told. Raises `unavailable`.
  */
 export async function revokeToken(
-  services: Services,
+  node: Node,
   { token, clientId }: { readonly token: string; readonly clientId: string },
-  context: RequestContext,
+  by: By,
 ): Promise<void> {
-  const sessionId = sessionOf(services, token);
+  const sessionId = sessionOf(node, token);
   if (sessionId === null) return;
-  const session = await findSession(services.readers, sessionId);
+  const session = await findSession(node.readers, sessionId);
   if (session?.state.clientId !== clientId) return;
-  await revokeSession(services, { sessionId, reason: 'logout' }, context);
+  await revokeSession(node, { sessionId, reason: 'logout' }, by);
 }
 
-function sessionOf({ secrets, memory }: Services, token: string): string | null {
+function sessionOf({ secrets, memory }: Node, token: string): string | null {
   const refreshToken = decodeRefreshToken(token, secrets.refreshMacKeys);
   if (refreshToken !== null) return refreshToken.sessionId;
   const recognition = memory.verifier.recognize(token);

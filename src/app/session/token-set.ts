@@ -3,7 +3,7 @@ import { encodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { UserState } from '../../domain/user/state.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { representSession, representUser } from '../representations.ts';
 import { signAccessToken } from './sign-access-token.ts';
@@ -33,7 +33,7 @@ export interface IssuedTokens {
  * token it can use.
  */
 export async function issueTokens(
-  services: Pick<Services, 'config' | 'memory' | 'secrets' | 'now'>,
+  node: Pick<Node, 'config' | 'memory' | 'secrets' | 'now'>,
   input: {
     readonly sessionId: string;
     readonly session: SessionState;
@@ -44,9 +44,9 @@ export async function issueTokens(
     readonly deviceToken?: string | null;
   },
 ): Promise<IssuedTokens> {
-  const { config, memory, secrets } = services;
+  const { config, memory, secrets } = node;
   const { session, sessionId, secret, deviceToken = null } = input;
-  const now = services.now();
+  const now = node.now();
   const { expiresAt, sessionEnd } = endsOf(session, config, now);
   const client =
     session.clientId === null
@@ -104,7 +104,7 @@ export async function issueTokens(
  * When an access token made now expires, and when its session does. A repeat lives no longer than
  * its generation, nor than is configured now, whichever is shorter.
  */
-function endsOf(session: SessionState, config: Services['config'], now: number) {
+function endsOf(session: SessionState, config: Node['config'], now: number) {
   const life = lifetimesFor(session.deviceType, config.lifetimeProfile, config);
   const generationLifeMs = session.accessExpiresAt - session.refreshedAt;
   const accessLifeMs = Math.min(life.accessTokenTtlSeconds * 1000, generationLifeMs);

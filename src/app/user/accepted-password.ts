@@ -1,12 +1,12 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isCommonPassword } from '../../domain/user/common-passwords.ts';
 import { checkNewPassword } from '../../domain/user/password-rules.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { passwordWords } from '../../platform/crypto/password-words.ts';
 
 /** The password as it is hashed. Raises `password_refused` with every reason. */
 export function acceptedPassword(
-  { config }: Pick<Services, 'config'>,
+  { config }: Pick<Node, 'config'>,
   password: string,
   identifier: string,
 ): string {

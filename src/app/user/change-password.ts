@@ -1,15 +1,13 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
-import type { Services } from '../../node/services.ts';
-import { networkOf } from '../../platform/client-address.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
-import { changeUser, mergeRows } from '../../tables/change.ts';
+import type { Node } from '../../node/node.ts';
+import { changeUser } from '../../tables/change.ts';
 import { findUser, passwordRows, type UserForCommand } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
+import { append, refuse } from '../append.ts';
+import { type By, hashGroupOf } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
-import { findUserWithSessions, guardUser } from '../guard.ts';
+import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
 import { endSessions } from '../session/revoke-sessions.ts';
 import { acceptedPassword } from './accepted-password.ts';
@@ -20,38 +18,38 @@ export interface ChangePasswordInput {
   readonly sessionId: string;
   readonly currentPassword: string;
   readonly newPassword: string;
+  /** Called before the password is compared. */
+  readonly payTry: PayTry;
 }
 
 /**
  * Replaces the password once the present one was given; wrong ones count and lock apart, for this
- * session. In
- * the same transaction every other session ends and the user's epoch rises: all access tokens are
- * stale, and only the session that asked can refresh. Raises `invalid_credentials`,
+ * session. In the same transaction every other session ends and the user's epoch rises: all access
+ * tokens are stale, and only the session that asked can refresh. Raises `invalid_credentials`,
  * `password_refused` (with reasons), `conflict`, `invalid_token`, `unavailable`.
  */
 export async function changePassword(
-  services: Services,
+  node: Node,
   input: ChangePasswordInput,
-  context: RequestContext,
-  payTry: PayTry,
+  by: By,
 ): Promise<void> {
-  const known = await existing(services, input.userId);
-  const personal = await PersonalData.of(services.subjectKeys, known.userId, known.subjectKey);
+  const known = await existing(node, input.userId);
+  const personal = await PersonalData.of(node.subjectKeys, known.userId, known.subjectKey);
   const { email } = personal.profile(known.state.pii);
-  const accepted = acceptedPassword(services, input.newPassword, email);
-  const turn = { group: networkOf(context.clientAddress) };
-  const { matches } = await services.hasher.verify(
+  const accepted = acceptedPassword(node, input.newPassword, email);
+  const turn = { group: hashGroupOf(by) };
+  const { matches } = await node.hasher.verify(
     known.passwordHash,
     input.currentPassword.normalize('NFC'),
-    { ...turn, onBegin: payTry },
+    { ...turn, onBegin: input.payTry },
   );
-  const hash = matches ? await services.hasher.hash(accepted, turn) : null;
-  await services.handler.run(known.userId, () =>
+  const hash = matches ? await node.hasher.hash(accepted, turn) : null;
+  await node.handler.run(known.userId, () =>
     attempt(
-      services,
+      node,
       input,
-      { hash, comparedWith: known.state.passwordChangedAt, pii: personal.sealPlace(context) },
-      context,
+      { hash, comparedWith: known.state.passwordChangedAt, pii: personal.sealPlace(by) },
+      by,
     ),
   );
 }
@@ -64,13 +62,13 @@ interface Checked {
 }
 
 async function attempt(
-  services: Services,
+  node: Node,
   { userId, sessionId }: ChangePasswordInput,
   { hash, comparedWith, pii }: Checked,
-  context: RequestContext,
+  by: By,
 ): Promise<Attempt<undefined>> {
-  const now = services.now();
-  const [user, live] = await findUserWithSessions(services.readers, userId);
+  const now = node.now();
+  const [user, live] = await findUserWithSessions(node.readers, userId);
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   const matches = hash !== null;
   const checked = changeUser(userId, user, {
@@ -82,19 +80,8 @@ async function attempt(
     device: { id: sessionId, epoch: user.state.devices.epoch },
     pii,
   });
-  const refusal = checked.refusal;
-  if (hash === null || refusal !== undefined) {
-    return {
-      command: {
-        commandId: newId(),
-        meta: metaOf(context),
-        streams: [checked.touch],
-        rows: checked.rows,
-      },
-      answer: () => {
-        throw new LatchkeyError(refusal!, { detail: 'current password does not match' });
-      },
-    };
+  if (hash === null || checked.refusal !== undefined) {
+    return refuse(by, checked, 'current password does not match');
   }
   const changed = consecutive(
     checked,
@@ -102,23 +89,12 @@ async function attempt(
   );
   const others = live.filter((session) => session.sessionId !== sessionId);
   const ended = endSessions(others, now, 'password_changed');
-  return {
-    command: {
-      commandId: newId(),
-      meta: metaOf(context),
-      streams: [guardUser(user, changed.touch), ...ended.map(({ touch }) => touch)],
-      rows: mergeRows(
-        changed.rows,
-        passwordRows(userId, changed.state, hash),
-        ...ended.map(({ rows }) => rows),
-      ),
-    },
-    answer: () => undefined,
-  };
+  const replaced = { rows: passwordRows(userId, changed.state, hash) };
+  return append(by, [guarded(user, changed), replaced, ...ended], () => undefined);
 }
 
-async function existing(services: Services, userId: string): Promise<UserForCommand> {
-  const user = await findUser(services.readers, userId);
+async function existing(node: Node, userId: string): Promise<UserForCommand> {
+  const user = await findUser(node.readers, userId);
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   return user;
 }

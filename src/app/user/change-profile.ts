@@ -1,10 +1,9 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
+import type { Node } from '../../node/node.ts';
 import { changeUser } from '../../tables/change.ts';
 import { findUser } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
 import { PersonalData, type Profile } from '../personal-data.ts';
 
 export interface ProfilePatch {
@@ -21,33 +20,25 @@ const patchable = ['name', 'phone_number', 'picture'] as const;
  * `unavailable`.
  */
 export async function changeProfile(
-  services: Services,
+  node: Node,
   { userId, patch }: { readonly userId: string; readonly patch: ProfilePatch },
-  context: RequestContext,
+  by: By,
 ): Promise<void> {
-  await services.handler.run(userId, async () => {
-    const user = await findUser(services.readers, userId);
+  await node.handler.run(userId, async () => {
+    const user = await findUser(node.readers, userId);
     if (user === null) throw new LatchkeyError('not_found');
-    const personal = await PersonalData.of(services.subjectKeys, userId, user.subjectKey);
+    const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
     const before = personal.profile(user.state.pii);
     const after = patched(before, patch);
     if (patchable.every((field) => after[field] === before[field])) {
-      return { command: null, answer: () => undefined };
+      return unchanged(() => undefined);
     }
     const change = changeUser(userId, user, {
       type: 'ChangeProfile',
-      now: services.now(),
+      now: node.now(),
       pii: personal.seal({ ...after }),
     });
-    return {
-      command: {
-        commandId: newId(),
-        meta: metaOf(context),
-        streams: [change.touch],
-        rows: change.rows,
-      },
-      answer: () => undefined,
-    };
+    return append(by, [change], () => undefined);
   });
 }
 

@@ -1,13 +1,12 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole } from '../../domain/user/roles.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { Services } from '../../node/services.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
+import type { Node } from '../../node/node.ts';
 import { changeUser } from '../../tables/change.ts';
 import { countOtherAdmins, findUser } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
-import { guardAdministrators } from '../guard.ts';
+import { append } from '../append.ts';
+import type { By } from '../by.ts';
+import { guardedAdministrators } from '../guard.ts';
 
 export interface RoleChange {
   readonly userId: string;
@@ -18,35 +17,27 @@ export interface RoleChange {
  * Grants a role; access tokens carry it from the next refresh on. Idempotent. Raises `not_found`,
  * `invalid_request` (not a role that can be granted), `unavailable`.
  */
-export function grantRole(
-  services: Services,
-  change: RoleChange,
-  context: RequestContext,
-): Promise<void> {
-  return changeRole(services, 'GrantRole', change, context);
+export function grantRole(node: Node, change: RoleChange, by: By): Promise<void> {
+  return changeRole(node, 'GrantRole', change, by);
 }
 
 /**
  * Revokes a role; access tokens that still carry it are stale at once. Idempotent. Raises
  * `not_found`, `conflict` (the last administrator), `unavailable`.
  */
-export function revokeRole(
-  services: Services,
-  change: RoleChange,
-  context: RequestContext,
-): Promise<void> {
-  return changeRole(services, 'RevokeRole', change, context);
+export function revokeRole(node: Node, change: RoleChange, by: By): Promise<void> {
+  return changeRole(node, 'RevokeRole', change, by);
 }
 
 async function changeRole(
-  services: Services,
+  node: Node,
   type: 'GrantRole' | 'RevokeRole',
   { userId, role }: RoleChange,
-  context: RequestContext,
+  by: By,
 ): Promise<void> {
-  const { readers, handler } = services;
+  const { readers, handler } = node;
   await handler.run(userId, async (): Promise<Attempt<undefined>> => {
-    const now = services.now();
+    const now = node.now();
     const [user, others] = await Promise.all([
       findUser(readers, userId),
       countOtherAdmins(readers, userId),
@@ -60,17 +51,7 @@ async function changeRole(
         : { type, now, role, otherActiveAdmins: others.count },
     );
     const countsAdmins = type === 'RevokeRole' && role === adminRole;
-    return {
-      command:
-        change.events.length === 0
-          ? null
-          : {
-              commandId: newId(),
-              meta: metaOf(context),
-              streams: [change.touch, ...(countsAdmins ? [guardAdministrators(others.guard)] : [])],
-              rows: change.rows,
-            },
-      answer: () => undefined,
-    };
+    const guard = countsAdmins ? [guardedAdministrators(others.guard)] : [];
+    return append(by, [change, ...guard], () => undefined);
   });
 }

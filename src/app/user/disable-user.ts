@@ -1,12 +1,11 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole } from '../../domain/user/roles.ts';
-import type { Attempt } from '../../eventlog/handle.ts';
-import type { Services } from '../../node/services.ts';
-import { changeUser, mergeRows } from '../../tables/change.ts';
+import type { Node } from '../../node/node.ts';
+import { changeUser } from '../../tables/change.ts';
 import { countOtherAdmins } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
-import { findUserWithSessions, guardAdministrators, guardUser } from '../guard.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
+import { findUserWithSessions, guarded, guardedAdministrators } from '../guard.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { endSessions } from '../session/revoke-sessions.ts';
 
@@ -21,43 +20,31 @@ export interface UserSwitch {
  * administrator), `unavailable`.
  */
 export async function disableUser(
-  services: Services,
+  node: Node,
   { userId, idempotencyKey }: UserSwitch,
-  context: RequestContext,
+  by: By,
 ): Promise<void> {
-  const { readers } = services;
-  const repeatable = idempotentCommand(context, 'disable-user', userId, idempotencyKey);
-  await services.handler.run(userId, async () => {
-    const now = services.now();
+  const { readers } = node;
+  const repeatable = idempotentCommand(by, 'disable-user', userId, idempotencyKey);
+  await node.handler.run(userId, async () => {
+    const now = node.now();
     const [[user, live], others, repeated] = await Promise.all([
       findUserWithSessions(readers, userId),
       countOtherAdmins(readers, userId),
       isRepeated(readers, userId, repeatable),
     ]);
     if (user === null) throw new LatchkeyError('not_found');
-    if (repeated) return nothing;
+    if (repeated) return unchanged(() => undefined);
     const change = changeUser(userId, user, {
       type: 'DisableUser',
       now,
       otherActiveAdmins: others.count,
     });
-    if (change.events.length === 0) return nothing;
+    if (change.events.length === 0) return unchanged(() => undefined);
     const isAdmin = user.state.roles.includes(adminRole);
     const ended = endSessions(live, now, 'user_disabled');
-    return {
-      command: {
-        commandId: repeatable.commandId,
-        meta: metaOf(context),
-        streams: [
-          guardUser(user, change.touch),
-          ...(isAdmin ? [guardAdministrators(others.guard)] : []),
-          ...ended.map(({ touch }) => touch),
-        ],
-        rows: mergeRows(change.rows, ...ended.map(({ rows }) => rows)),
-      },
-      answer: () => undefined,
-    };
+    const administrators = isAdmin ? [guardedAdministrators(others.guard)] : [];
+    const parts = [guarded(user, change), ...administrators, ...ended];
+    return append(by, parts, () => undefined, repeatable.commandId);
   });
 }
-
-const nothing: Attempt<undefined> = { command: null, answer: () => undefined };

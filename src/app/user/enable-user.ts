@@ -1,9 +1,9 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { changeUser } from '../../tables/change.ts';
 import { findUser } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import type { UserSwitch } from './disable-user.ts';
 
@@ -12,25 +12,17 @@ import type { UserSwitch } from './disable-user.ts';
  * `unavailable`.
  */
 export async function enableUser(
-  services: Services,
+  node: Node,
   { userId, idempotencyKey }: UserSwitch,
-  context: RequestContext,
+  by: By,
 ): Promise<void> {
-  const repeatable = idempotentCommand(context, 'enable-user', userId, idempotencyKey);
-  await services.handler.run(userId, async () => {
-    const user = await findUser(services.readers, userId);
+  const repeatable = idempotentCommand(by, 'enable-user', userId, idempotencyKey);
+  await node.handler.run(userId, async () => {
+    const user = await findUser(node.readers, userId);
     if (user === null) throw new LatchkeyError('not_found');
-    const repeated = await isRepeated(services.readers, userId, repeatable);
-    const change = changeUser(userId, user, { type: 'EnableUser', now: services.now() });
-    if (repeated || change.events.length === 0) return { command: null, answer: () => undefined };
-    return {
-      command: {
-        commandId: repeatable.commandId,
-        meta: metaOf(context),
-        streams: [change.touch],
-        rows: change.rows,
-      },
-      answer: () => undefined,
-    };
+    const repeated = await isRepeated(node.readers, userId, repeatable);
+    const change = changeUser(userId, user, { type: 'EnableUser', now: node.now() });
+    if (repeated || change.events.length === 0) return unchanged(() => undefined);
+    return append(by, [change], () => undefined, repeatable.commandId);
   });
 }

@@ -1,15 +1,12 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole, auditorRole } from '../../domain/user/roles.ts';
-import type { EventMeta } from '../../eventlog/command.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { ConfigError } from '../../platform/config/config-error.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import type { UserForCommand } from '../../tables/user.ts';
+import { type By, byProgram } from '../by.ts';
 import { findUserByEmail } from './find-user-by-email.ts';
 import { registerUser } from './register-user.ts';
-
-const startUp: EventMeta = { request_id: 'start-up', correlation_id: 'start-up', actor: null };
 
 export interface EnsuredAdministrator {
   readonly created: boolean;
@@ -22,12 +19,12 @@ export interface EnsuredAdministrator {
  * the variable, for an address or a password that the rules refuse.
  */
 export async function ensureConfiguredAdministrator(
-  services: Services,
+  node: Node,
   credentials: { readonly email: string; readonly password: string },
   log: { warn(fields: object, message: string): void },
 ): Promise<void> {
   try {
-    const { warnings } = await ensureAdministrator(services, credentials);
+    const { warnings } = await ensureAdministrator(node, credentials);
     for (const warning of warnings) log.warn({}, warning);
   } catch (error) {
     const { code, facts } = error as Partial<LatchkeyError>;
@@ -51,23 +48,17 @@ export async function ensureConfiguredAdministrator(
  * `password_refused`.
  */
 export async function ensureAdministrator(
-  services: Services,
+  node: Node,
   { email, password }: { readonly email: string; readonly password: string },
-  meta: EventMeta = startUp,
+  by: By = byProgram('system', 'start-up'),
 ): Promise<EnsuredAdministrator> {
-  const known = await findUserByEmail(services, email);
+  const known = await findUserByEmail(node, email);
   if (known !== null) {
-    return { created: false, warnings: await notApplied(services, known, password) };
+    return { created: false, warnings: await notApplied(node, known, password) };
   }
-  // No request caused this: registering looks at who acts, and at nothing else of a context.
-  const context: Pick<RequestContext, 'actor' | 'clientAddress' | 'meta'> = {
-    clientAddress: 'start-up',
-    actor: { type: 'anonymous', id: meta.actor },
-    meta: () => ({ ...meta, actor: { type: 'anonymous', id: meta.actor } }),
-  };
   try {
     await registerUser(
-      services,
+      node,
       {
         email,
         password,
@@ -75,7 +66,7 @@ export async function ensureAdministrator(
         emailVerified: true,
         userId: newId(),
       },
-      context as RequestContext,
+      by,
     );
     return { created: true, warnings: [] };
   } catch (error) {
@@ -87,12 +78,12 @@ export async function ensureAdministrator(
 }
 
 async function notApplied(
-  services: Services,
+  node: Node,
   { state, passwordHash }: UserForCommand,
   password: string,
 ): Promise<string[]> {
   const warnings: string[] = [];
-  const check = await services.hasher.verify(passwordHash, password.normalize('NFC'), {
+  const check = await node.hasher.verify(passwordHash, password.normalize('NFC'), {
     group: 'start-up',
   });
   if (!check.matches) {

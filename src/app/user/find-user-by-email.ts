@@ -1,5 +1,5 @@
 import { parseEmail } from '../../domain/user/identifier.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
 import { findUserByIdentifier, type UserForCommand } from '../../tables/user.ts';
 
@@ -8,13 +8,13 @@ import { findUserByIdentifier, type UserForCommand } from '../../tables/user.ts'
  * is none.
  */
 export async function findUserByEmail(
-  services: Pick<Services, 'readers'> & {
-    readonly secrets: Pick<Services['secrets'], 'identifierKey'>;
+  node: Pick<Node, 'readers'> & {
+    readonly secrets: Pick<Node['secrets'], 'identifierKey'>;
   },
   text: string,
 ): Promise<UserForCommand | null> {
   const email = parseEmail(text);
   if (email === null) return null;
-  const mac = identifierMac(services.secrets.identifierKey, email.key);
-  return findUserByIdentifier(services.readers, mac);
+  const mac = identifierMac(node.secrets.identifierKey, email.key);
+  return findUserByIdentifier(node.readers, mac);
 }

@@ -1,4 +1,3 @@
-import type { RequestContext } from '../../api/http/request-context.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId } from '../../domain/kernel/ids.ts';
 import { userDecider } from '../../domain/user/decide.ts';
@@ -6,14 +5,14 @@ import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { bytea } from '../../eventlog/append.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
-import type { Services } from '../../node/services.ts';
-import { networkOf } from '../../platform/client-address.ts';
+import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
-import { changeUser, mergeRows } from '../../tables/change.ts';
+import { changeUser } from '../../tables/change.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
-import { metaOf } from '../actor.ts';
+import { append, unchanged } from '../append.ts';
+import { type By, hashGroupOf } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
 import type { JudgedInvite } from '../invite/use-invite.ts';
 import { PersonalData } from '../personal-data.ts';
@@ -36,7 +35,7 @@ export interface RegisterInput {
 
 /** The id of the user that a registration makes; a retry under its Idempotency-Key names it. */
 export function registrationId(
-  { actor }: Pick<RequestContext, 'actor'>,
+  { actor }: Pick<By, 'actor'>,
   idempotencyKey: string | null,
 ): string {
   return idempotencyKey === null ? newId() : derivedId('register', actor.id ?? '', idempotencyKey);
@@ -48,11 +47,7 @@ export function registrationId(
  * `invalid_request`, `password_refused` (with reasons), `conflict` (a known address, or a key used
  * for another), `unavailable`.
  */
-export async function registerUser(
-  services: Services,
-  { userId, ...input }: RegisterInput,
-  context: RequestContext,
-) {
+export async function registerUser(node: Node, { userId, ...input }: RegisterInput, by: By) {
   const email = parseEmail(input.email);
   if (email === null) {
     throw new LatchkeyError('invalid_request', {
@@ -60,55 +55,42 @@ export async function registerUser(
     });
   }
   const password =
-    input.password === null ? null : acceptedPassword(services, input.password, email.address);
-  const mac = identifierMac(services.secrets.identifierKey, email.key);
-  const turn = { group: networkOf(context.clientAddress) };
+    input.password === null ? null : acceptedPassword(node, input.password, email.address);
+  const mac = identifierMac(node.secrets.identifierKey, email.key);
+  const turn = { group: hashGroupOf(by) };
   const repeated = { email, password, roles: input.roles };
-  const replayed = await replay(services, userId, repeated, turn);
+  const replayed = await replay(node, userId, repeated, turn);
   if (replayed !== null) return replayed;
   // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
-  const hash = password === null ? null : await services.hasher.hash(password, turn);
+  const hash = password === null ? null : await node.hasher.hash(password, turn);
   input.payTry?.();
-  if ((await findUserByIdentifier(services.readers, mac)) !== null) {
+  if ((await findUserByIdentifier(node.readers, mac)) !== null) {
     await input.invite?.refuseTaken();
     throw new LatchkeyError('conflict', { detail: 'address is taken' });
   }
-  const subject = await services.subjectKeys.newSubjectKey(userId);
+  const subject = await node.subjectKeys.newSubjectKey(userId);
   try {
-    return await services.handler.run(userId, async () => {
-      const again = await replay(services, userId, repeated, turn);
-      if (again !== null) return { command: null, answer: () => again };
+    return await node.handler.run(userId, async () => {
+      const again = await replay(node, userId, repeated, turn);
+      if (again !== null) return unchanged(() => again);
       const registered = changeUser(userId, null, {
         type: 'RegisterUser',
-        now: services.now(),
+        now: node.now(),
         pii: sealPersonalData(subject.key, userId, { email: email.address }),
         emailVerified: input.emailVerified,
         hasPassword: hash !== null,
         roles: input.roles,
       });
       const joined = await input.invite?.use(userId);
-      return {
-        command: {
-          commandId: newId(),
-          meta: metaOf(context),
-          streams: [registered.touch, ...(joined?.streams ?? [])],
-          rows: mergeRows(
-            registered.rows,
-            {
-              credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
-              subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
-            },
-            passwordRows(userId, registered.state, hash),
-            joined?.rows ?? {},
-          ),
-        },
-        answer: async () =>
-          representUser(
-            userId,
-            registered.state,
-            await PersonalData.of(services.subjectKeys, userId, subject.wrapped),
-          ),
+      const beside = {
+        credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
+        subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
+        ...passwordRows(userId, registered.state, hash),
       };
+      return append(by, [registered, { rows: beside }, joined ?? {}], async () => {
+        const personal = await PersonalData.of(node.subjectKeys, userId, subject.wrapped);
+        return representUser(userId, registered.state, personal);
+      });
     });
   } catch (error) {
     if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
@@ -132,7 +114,7 @@ interface Repeated {
  * registration.
  */
 async function replay(
-  { readers, subjectKeys, hasher }: Services,
+  { readers, subjectKeys, hasher }: Node,
   userId: string,
   wanted: Repeated,
   turn: { readonly group: string },

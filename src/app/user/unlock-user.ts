@@ -1,10 +1,11 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { UserState } from '../../domain/user/state.ts';
-import type { EventMeta } from '../../eventlog/command.ts';
-import type { Services } from '../../node/services.ts';
+import type { Node } from '../../node/node.ts';
 import { changeUser } from '../../tables/change.ts';
 import { findUser } from '../../tables/user.ts';
-import { type IdempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
+import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 
 /** What there was to lift. */
 export interface Unlocked {
@@ -17,20 +18,18 @@ export interface Unlocked {
  * Raises `not_found`, `unavailable`.
  */
 export async function unlockUser(
-  services: Pick<Services, 'readers' | 'handler' | 'now'>,
-  userId: string,
-  command: IdempotentCommand,
-  meta: EventMeta,
+  node: Pick<Node, 'readers' | 'handler' | 'now'>,
+  { userId, idempotencyKey }: { readonly userId: string; readonly idempotencyKey: string | null },
+  by: By,
 ): Promise<Unlocked> {
-  return services.handler.run(userId, async () => {
-    const user = await findUser(services.readers, userId);
+  const repeatable = idempotentCommand(by, 'unlock-user', userId, idempotencyKey);
+  return node.handler.run(userId, async () => {
+    const user = await findUser(node.readers, userId);
     if (user === null) throw new LatchkeyError('not_found', { detail: 'no such user' });
-    const repeated = await isRepeated(services.readers, userId, command);
-    const change = changeUser(userId, user, { type: 'UnlockUser', now: services.now() });
+    const repeated = await isRepeated(node.readers, userId, repeatable);
+    const change = changeUser(userId, user, { type: 'UnlockUser', now: node.now() });
     const changed = !repeated && change.events.length > 0;
     const answer = () => ({ changed, before: user.state });
-    if (!changed) return { command: null, answer };
-    const { commandId } = command;
-    return { command: { commandId, meta, streams: [change.touch], rows: change.rows }, answer };
+    return changed ? append(by, [change], answer, repeatable.commandId) : unchanged(answer);
   });
 }

@@ -12,7 +12,7 @@ export const checkLog: Job = {
   cron: everyMinute,
   atStart: true,
   run: async (context) => {
-    const check = await context.readers.use(
+    const check = await context.pool.use(
       (client) => checkNewEvents(client, { signal: context.signal }),
       { timeoutMs },
     );
@@ -26,7 +26,7 @@ export const checkLogWhole: Job = {
   cron: nightly,
   atStart: false,
   run: async (context) => {
-    const { complete, countInRound, ...check } = await context.readers.use(
+    const { complete, countInRound, ...check } = await context.pool.use(
       (client) => checkWholeLog(client, { signal: context.signal, budgetMs: wholeBudgetMs }),
       { timeoutMs: wholeBudgetMs + timeoutMs },
     );

@@ -9,7 +9,7 @@ export const ensurePartitions: Job = {
   name: 'partitions.ensure',
   cron: everyMinute,
   atStart: true,
-  run: async ({ readers }) => {
-    await readers.query('select latchkey.ensure_session_partitions($1)', [partitionsAhead]);
+  run: async ({ pool }) => {
+    await pool.query('select latchkey.ensure_session_partitions($1)', [partitionsAhead]);
   },
 };

@@ -23,7 +23,7 @@ export const pruneOldEpochs: Job = {
   cron: everyMinute,
   atStart: true,
   run: async (context) => {
-    const longestSeconds = await longestNotedTtlSeconds(context.readers);
+    const longestSeconds = await longestNotedTtlSeconds(context.pool);
     const sparedSeconds = limits.accessTokenTtlSecondsMax - longestSeconds;
     await pruneAll(context, 'revocation_epochs', -sparedSeconds * 1000);
   },
@@ -41,12 +41,12 @@ export const pruneOldSessions: Job = {
 };
 
 async function pruneAll(
-  { readers, log, signal, now }: JobContext,
+  { pool, log, signal, now }: JobContext,
   pruning: Pruning,
   beforeNowMs: number,
 ): Promise<void> {
   const options = { pruning, at: now() - beforeNowMs, beforeNowMs, limit: batchSize };
-  const rows = await readers.use((client) => prune(client, options, signal), {
+  const rows = await pool.use((client) => prune(client, options, signal), {
     timeoutMs: runTimeoutMs,
   });
   if (rows > 0) log.info({ pruning, rows }, 'old rows pruned');

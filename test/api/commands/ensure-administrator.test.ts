@@ -14,7 +14,7 @@ describe('ensureAdministrator', () => {
     const email = 'operator@example.com';
     const credentials = { email, password: testPassword };
     const made = await Promise.all(
-      [api, other, api, other].map(({ services }) => ensureAdministrator(services, credentials)),
+      [api, other, api, other].map(({ node }) => ensureAdministrator(node, credentials)),
     );
     expect(made.filter(({ created }) => created)).toHaveLength(1);
     const { user, access_token: token } = await api.logIn({ email });
@@ -25,14 +25,14 @@ describe('ensureAdministrator', () => {
   it('leaves a user who is there as it is: neither password nor roles change', async () => {
     const { email, id } = await api.register();
     const credentials = { email: email.toUpperCase(), password: 'not the password of that user' };
-    expect(await ensureAdministrator(api.services, credentials)).toMatchObject({ created: false });
+    expect(await ensureAdministrator(api.node, credentials)).toMatchObject({ created: false });
     expect(await api.eventsOf(id)).toHaveLength(1);
     expect((await api.logIn({ email })).user.roles).toEqual([]);
   });
 
   it('refuses a password that breaks the rules', async () => {
     const weak = { email: 'weak@example.com', password: 'short' };
-    await expect(ensureAdministrator(api.services, weak)).rejects.toMatchObject({
+    await expect(ensureAdministrator(api.node, weak)).rejects.toMatchObject({
       code: 'password_refused',
     });
   });

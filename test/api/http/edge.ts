@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { problemSchema } from '../../../src/api/http/error-schemas.ts';
 import { reply } from '../../../src/api/http/reply.ts';
 import { route } from '../../../src/api/http/route.ts';
+import { metaOf } from '../../../src/app/by.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 import { startTestApp } from './test-app.ts';
 
@@ -38,7 +39,7 @@ export const edgeRoutes = [
     auth: 'none',
     query: z.object({ limit: z.coerce.number().int().max(100).optional() }),
     handler: ({ params, query, context }) =>
-      reply(200, { id: params.thing, limit: query.limit ?? null, meta: context.meta() }),
+      reply(200, { id: params.thing, limit: query.limit ?? null, meta: metaOf(context) }),
   }),
   route({
     ...base,

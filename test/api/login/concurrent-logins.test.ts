@@ -12,7 +12,7 @@ type Slow = readonly [statement: string, moment: 'on the way there' | 'on the wa
 
 /** Runs `meanwhile` once, while the question or the answer of the named statement is under way. */
 function delayOnce(node: TestApi, [statement, moment]: Slow, meanwhile: () => Promise<unknown>) {
-  const services = node.services as { readers: SealedReaders };
+  const services = node.node as { readers: SealedReaders };
   const { readers } = services;
   let pending: (() => Promise<unknown>) | null = meanwhile;
   services.readers = {

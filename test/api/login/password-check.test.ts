@@ -14,7 +14,7 @@ let api: TestApi;
 let offsetMs = 0;
 beforeAll(async () => {
   api = await startTestApi({ LOGIN_FLOOR_MS: '0' });
-  Object.assign(api.services, { now: () => Date.now() + offsetMs });
+  Object.assign(api.node, { now: () => Date.now() + offsetMs });
 });
 afterAll(() => api.stop());
 
@@ -131,7 +131,7 @@ async function reseal(owner: pg.Client, userId: string, hash: string): Promise<v
     'select password_changed_at from latchkey.users where user_id = $1',
     [userId],
   );
-  const mac = api.services.readers.seal.row('password_hashes', {
+  const mac = api.node.readers.seal.row('password_hashes', {
     user_id: userId,
     hash,
     ...rows[0],

@@ -94,7 +94,7 @@ describe('POST /auth/register with REGISTRATION=invite', () => {
       const { status, body } = await register(code);
       expect([status, body.code]).toEqual([403, 'forbidden']);
     }
-    const clock = vi.spyOn(api.services, 'now').mockReturnValue(Date.now() + 8 * 86_400_000);
+    const clock = vi.spyOn(api.node, 'now').mockReturnValue(Date.now() + 8 * 86_400_000);
     const expired = await register(good);
     clock.mockRestore();
     expect([expired.status, expired.body.code]).toEqual([403, 'forbidden']);
@@ -113,7 +113,7 @@ describe('POST /auth/register with REGISTRATION=invite', () => {
       expect([known.status, known.body.code]).toEqual([403, 'forbidden']);
       expect([unknown.status, unknown.body.code]).toEqual([403, 'forbidden']);
     }
-    const clock = vi.spyOn(api.services, 'now').mockReturnValue(Date.now() + 8 * 86_400_000);
+    const clock = vi.spyOn(api.node, 'now').mockReturnValue(Date.now() + 8 * 86_400_000);
     const expired = await register(good, 'first.admin@example.com');
     clock.mockRestore();
     expect([expired.status, expired.body.code]).toEqual([403, 'forbidden']);
@@ -141,7 +141,7 @@ describe('POST /auth/register with REGISTRATION=invite', () => {
   it('C5: answers alike for known and unknown addresses while nothing can be hashed', async () => {
     const { invite: code } = (await invite()).body;
     const shed = new LatchkeyError('unavailable', { retryAfterSeconds: 1 });
-    const hash = vi.spyOn(api.services.hasher, 'hash').mockRejectedValue(shed);
+    const hash = vi.spyOn(api.node.hasher, 'hash').mockRejectedValue(shed);
     const answers = [await register(code, 'first.admin@example.com'), await register(code)];
     hash.mockRestore();
     expect(answers.map(({ status }) => status)).toEqual([503, 503]);
@@ -153,7 +153,7 @@ describe('POST /auth/register with REGISTRATION=open', () => {
   it('C5: tells one address of twenty accounts an hour, and of no more', async () => {
     const open = await startTestApi({ REGISTRATION: 'open' });
     const { take } = createRateLimits({ enabled: true, now: () => 0 });
-    vi.spyOn(open.services.rateLimits, 'take').mockImplementation(take);
+    vi.spyOn(open.node.rateLimits, 'take').mockImplementation(take);
     const { email } = await open.register();
     const statusOf = async (address: string) => {
       const body = { email: address, password: testPassword };

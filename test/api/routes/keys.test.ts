@@ -77,8 +77,8 @@ describe('POST /admin/keys/rotate', () => {
   // Fails when the skew of other nodes' clocks, or the margin, is left out: a good token would be
   // refused after the key was removed.
   it('keeps the old key until its last token has expired by the clock of every node', async () => {
-    const { clockSkewSeconds, lifetimeProfile } = api.services.config;
-    const longest = longestAccessTokenTtlSeconds(lifetimeProfile, api.services.config);
+    const { clockSkewSeconds, lifetimeProfile } = api.node.config;
+    const longest = longestAccessTokenTtlSeconds(lifetimeProfile, api.node.config);
     const keptSeconds = longest + clockSkewSeconds + limits.revocationMarginSeconds;
     const active = kidOf(await keys(), 'active');
     const before = Date.now();
@@ -98,7 +98,7 @@ describe('POST /admin/keys/rotate', () => {
   });
 
   it('B12: a full JWKS drops no key with live tokens, and says until when', async () => {
-    const most = api.services.config.jwksMaxKeys;
+    const most = api.node.config.jwksMaxKeys;
     for (let n = 3; n < most; n += 1) await post('/admin/keys/rotate');
     const refused = await post('/admin/keys/rotate');
     expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
@@ -131,7 +131,7 @@ describe('what happens to keys', () => {
     const active = kidOf(await keys(), 'active');
     await post('/admin/keys/rotate');
     await post(`/admin/keys/${active}/revoke`);
-    const counted = await api.services.metrics.registry.metrics();
+    const counted = await api.node.metrics.registry.metrics();
     expect(counted).toContain('latchkey_notable_events_total{event="KeyRetired"} 1');
     expect(counted).toContain('latchkey_notable_events_total{event="KeyRevoked"} 1');
     expect(api.logged()).toContainEqual(
@@ -152,7 +152,7 @@ describe('what happens to keys', () => {
       const body = { email, password: 'not the password at all' };
       await api.call('POST', '/auth/login', { body });
     }
-    const counted = await api.services.metrics.registry.metrics();
+    const counted = await api.node.metrics.registry.metrics();
     expect(counted).toContain('latchkey_notable_events_total{event="UserLocked"} 1');
     expect(counted).toContain('latchkey_notable_events_total{event="RefreshTokenReuseDetected"} 1');
     expect(api.logged()).toEqual(

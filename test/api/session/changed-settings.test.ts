@@ -32,7 +32,7 @@ async function refreshes(node: TestApi, refreshToken: string) {
 
 /** What a node does when its clock is so far ahead: sessions get older than a test has time for. */
 async function later<T>(node: TestApi, seconds: number, work: () => Promise<T>): Promise<T> {
-  const services = node.services as { now: () => number };
+  const services = node.node as { now: () => number };
   services.now = () => Date.now() + seconds * 1000;
   try {
     return await work();
@@ -80,7 +80,7 @@ describe('a setting that was changed holds, after a restart, for the tokens of a
   ) {
     const { access_token, session } = body;
     await node.call('POST', '/auth/logout', { token: access_token });
-    return api.services.readers.query({
+    return api.node.readers.query({
       text: 'select until::text from latchkey.revocations where target = $1',
       values: [session.id],
     });

@@ -196,13 +196,13 @@ describe('the refresh cookie beside a bearer', () => {
     send(path, cookie, { authorization, origin });
   /** An access token that has expired, with the cookie of its session. */
   const oldSession = async () => {
-    const now = api.services.now;
-    Object.assign(api.services, { now: () => now() - 3_600_000 });
+    const now = api.node.now;
+    Object.assign(api.node, { now: () => now() - 3_600_000 });
     try {
       const { cookie, access } = await newSession();
       return { cookie, access };
     } finally {
-      Object.assign(api.services, { now });
+      Object.assign(api.node, { now });
     }
   };
 

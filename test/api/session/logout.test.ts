@@ -7,7 +7,7 @@ let now = Date.now();
 beforeAll(async () => {
   api = await startTestApi({ REVOCATION_POLL_MS: '500' });
   other = await api.anotherNode();
-  Object.assign(api.services, { now: () => now });
+  Object.assign(api.node, { now: () => now });
 });
 beforeEach(() => {
   now = Date.now();

@@ -10,7 +10,7 @@ let api: TestApi;
 let now = Date.now();
 beforeAll(async () => {
   api = await startTestApi({ SESSION_IDLE_SECONDS: '50000' });
-  Object.assign(api.services, { now: () => now });
+  Object.assign(api.node, { now: () => now });
 });
 beforeEach(() => {
   now = Date.now();
@@ -145,9 +145,9 @@ describe('the parent of the current token', () => {
 });
 
 describe('what is not the current token or its parent', () => {
-  const ringOf = () => api.services.secrets.refreshMacKeys;
+  const ringOf = () => api.node.secrets.refreshMacKeys;
   const made = (sessionId: string, generation: number, secret: Buffer) => {
-    const macKeyId = api.services.secrets.refreshMacKeyId;
+    const macKeyId = api.node.secrets.refreshMacKeyId;
     const macKey = ringOf().get(macKeyId)!;
     return encodeRefreshToken({ macKeyId, macKey, sessionId, generation, secret });
   };

@@ -15,8 +15,8 @@ const from = (ip: string, userAgent: string) => ({
 });
 /** The events of a stream with what they seal under the user's key. */
 async function opened(streamId: string, userId: string) {
-  const user = await findUser(api.services.readers, userId);
-  const key = await api.services.subjectKeys.unwrap(userId, user!.subjectKey!);
+  const user = await findUser(api.node.readers, userId);
+  const key = await api.node.subjectKeys.unwrap(userId, user!.subjectKey!);
   return (await api.eventsOf(streamId)).map(({ type, data, pii, meta }) => ({
     type,
     pii: pii === null ? null : openPersonalData(key, userId, pii),

@@ -76,7 +76,7 @@ describe('a token of an administrator', () => {
     const login = await api.logIn({ email, device: 'service' });
     const now = Date.now();
     return signAccessToken({
-      key: api.services.memory.signingKey.get(),
+      key: api.node.memory.signingKey.get(),
       issuer,
       userId: login.user.id,
       userEpoch: 0,

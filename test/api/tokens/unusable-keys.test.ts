@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => api.stop());
 
 const kidsOf = (status: string) =>
-  api.services.memory.keyset.keys.filter((key) => key.status === status).map(({ kid }) => kid);
+  api.node.memory.keyset.keys.filter((key) => key.status === status).map(({ kid }) => kid);
 
 /** As a process would have left it that held another KEK under the same id. */
 async function wrapWrongly(...kids: string[]): Promise<void> {
@@ -74,7 +74,7 @@ describe('B1: an issuer key whose private part does not open', () => {
         msg: expect.stringContaining('cannot be used to sign'),
       }),
     );
-    expect(await node.services.metrics.registry.metrics()).toContain('latchkey_unusable_keys 1');
+    expect(await node.node.metrics.registry.metrics()).toContain('latchkey_unusable_keys 1');
 
     expect((await rotate(node)).status).toBe(200);
     expect(await failing(node)).toEqual([]);

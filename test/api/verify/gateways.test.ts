@@ -198,7 +198,7 @@ describe('the headers that a gateway copies', () => {
 });
 
 function signed(claims: object): Promise<string> {
-  const { kid, alg, privateKey } = api.services.memory.signingKey.get();
+  const { kid, alg, privateKey } = api.node.memory.signingKey.get();
   return new SignJWT({ ...claims })
     .setProtectedHeader({ typ: 'at+jwt', alg, kid })
     .sign(privateKey);
@@ -208,7 +208,7 @@ function signed(claims: object): Promise<string> {
 async function listen(errors: object[]) {
   const inFlight = new InFlight();
   const lane = createFastLane({
-    memory: api.services.memory,
+    memory: api.node.memory,
     verifications: {},
     inFlight,
     log: { info: () => {}, debug: () => {}, error: (facts: object) => void errors.push(facts) },

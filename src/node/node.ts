@@ -13,7 +13,7 @@ import type { ServerSecrets } from './server-secrets.ts';
 /**
  * What commands and queries work with; made once per process by the composition root (`serve.ts`).
  */
-export interface Services {
+export interface Node {
   readonly config: Config;
   readonly readers: SealedReaders;
   readonly handler: CommandHandler;

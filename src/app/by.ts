@@ -1,0 +1,44 @@
+import type { EventMeta } from '../eventlog/command.ts';
+import { networkOf } from '../platform/client-address.ts';
+
+/** `admin`: a user who acts below `/admin`. `system`: the command line, or a node that starts. */
+export interface Actor {
+  readonly type: 'anonymous' | 'user' | 'admin' | 'client' | 'worker' | 'system';
+  /** A user or client id, or the name of a program; null for a stranger. */
+  readonly id: string | null;
+}
+
+/** Who asks a use case for something, and from where. Nothing of it that names a person is logged. */
+export interface By {
+  readonly actor: Actor;
+  readonly requestId: string;
+  readonly correlationId: string;
+  /** null where nobody came over a network. */
+  readonly address: string | null;
+  readonly userAgent: string | null;
+}
+
+/** A program of ours that acts by itself, in the run that `runId` names. */
+export function byProgram(
+  type: 'worker' | 'system',
+  program: 'worker' | 'cli' | 'start-up',
+  runId: string = program,
+): By {
+  const actor = { type, id: program };
+  return { actor, requestId: runId, correlationId: runId, address: null, userAgent: null };
+}
+
+/** Whose passwords are hashed in turn with each other's: those of one network, or of one program. */
+export function hashGroupOf({ actor, address }: By): string {
+  return address === null ? (actor.id ?? actor.type) : networkOf(address);
+}
+
+/** The `meta` of every event that follows from it. */
+export function metaOf({ actor, requestId, correlationId }: By): EventMeta {
+  return {
+    request_id: requestId,
+    correlation_id: correlationId,
+    actor: actor.id,
+    actor_type: actor.type,
+  };
+}

@@ -1,0 +1,44 @@
+import {
+  type LifetimeOverrides,
+  type LifetimeProfile,
+  lifetimesFor,
+} from '../../domain/session/lifetimes.ts';
+import type { Node } from '../../node/node.ts';
+import { changeSession } from '../../tables/change.ts';
+import { findSession, type SessionRecord } from '../../tables/session.ts';
+import { append, unchanged } from '../append.ts';
+import type { By } from '../by.ts';
+
+export interface ExpiringNode extends Pick<Node, 'readers' | 'handler'> {
+  readonly config: LifetimeOverrides & {
+    readonly sessionIdleSeconds: number;
+    readonly lifetimeProfile?: LifetimeProfile;
+  };
+}
+
+/**
+ * Ends a session whose absolute life or idle time is over at `now`; any other is left as it is.
+ * Given the record, the first try decides on it and saves a read. Answers whether this call ended
+ * it. Raises `unavailable`.
+ */
+export async function expireSession(
+  { config, readers, handler }: ExpiringNode,
+  { session, now }: { readonly session: SessionRecord | string; readonly now: number },
+  by: By,
+): Promise<boolean> {
+  const sessionId = typeof session === 'string' ? session : session.sessionId;
+  let known = typeof session === 'string' ? null : session;
+  return handler.run(sessionId, async () => {
+    const current = known ?? (await findSession(readers, sessionId));
+    known = null;
+    if (current === null) return unchanged(() => false);
+    const life = lifetimesFor(current.state.deviceType, config.lifetimeProfile, config);
+    const change = changeSession(sessionId, current, {
+      type: 'ExpireSession',
+      now,
+      idleSeconds: config.sessionIdleSeconds,
+      sessionTtlSeconds: life.sessionTtlSeconds,
+    });
+    return append(by, [change], () => change.events.length > 0);
+  });
+}
