@@ -11,7 +11,7 @@ export interface UserState extends FailureCount {
   readonly roles: readonly string[];
   /**
    * Counts what changes the tokens of the user, and stands in each. Most changes make tokens of a
-   * lower epoch stale (`projections/revocation.ts`). Starts at 0.
+   * lower epoch stale (`tables/revocation.ts`). Starts at 0.
    */
   readonly epoch: number;
   readonly devices: KnownDevices;
