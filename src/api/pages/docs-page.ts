@@ -43,7 +43,7 @@ export function docsRoute(): Route {
 }
 
 function readPart(name: string): string {
-  return readFileSync(new URL(`./docs-page/${name}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`./docs/${name}`, import.meta.url), 'utf8');
 }
 
 function digest(source: string): string {

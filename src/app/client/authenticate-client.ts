@@ -1,8 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { ClientCredentials } from '../../api/http/client-credentials.ts';
 import type { ClientState } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { NodeMemory } from '../../node/node-memory.ts';
+
+/** What a client shows of itself. `clientSecret` is null for one that only names itself. */
+export interface PresentedClient {
+  readonly clientId: string;
+  readonly clientSecret: string | null;
+}
 
 /**
  * The client that these credentials prove: a confidential one by one of its live secrets, a public
@@ -10,7 +15,7 @@ import type { NodeMemory } from '../../node/node-memory.ts';
  */
 export function authenticateClient(
   memory: Pick<NodeMemory, 'client'>,
-  { clientId, clientSecret }: ClientCredentials,
+  { clientId, clientSecret }: PresentedClient,
 ): ClientState {
   const client = memory.client(clientId);
   if (client?.status !== 'active') throw new LatchkeyError('invalid_client');
@@ -37,7 +42,7 @@ export function authenticateClient(
 export function requireClientOfSession(
   memory: Pick<NodeMemory, 'client'>,
   clientId: string | null,
-  presented: ClientCredentials | null,
+  presented: PresentedClient | null,
 ): void {
   const client = clientId === null ? null : memory.client(clientId);
   if (client !== null && client?.status !== 'active') {

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { ErrorCode } from '@latchkey/contract/error-code';
-import type { ClientCredentials } from '../../api/http/client-credentials.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isSurplus } from '../../domain/session/device-policy.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
@@ -19,7 +18,7 @@ import { findLiveSessions, findSession, type SessionRecord } from '../../tables/
 import { findUserOfSession, type UserOfSession } from '../../tables/user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
-import { requireClientOfSession } from '../client/authenticate-client.ts';
+import { type PresentedClient, requireClientOfSession } from '../client/authenticate-client.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
@@ -28,7 +27,7 @@ export interface RefreshInput {
   readonly refreshToken: string;
   readonly idempotencyKey: string | null;
   /** What the client presented of itself; null for nothing. */
-  readonly client: ClientCredentials | null;
+  readonly client: PresentedClient | null;
 }
 
 /**
@@ -60,7 +59,7 @@ export async function refreshSession(
 interface Presented {
   readonly token: RefreshTokenParts;
   readonly idempotencyKeyHash: string | null;
-  readonly client: ClientCredentials | null;
+  readonly client: PresentedClient | null;
 }
 
 async function attempt(
