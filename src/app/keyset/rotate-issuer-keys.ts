@@ -19,10 +19,9 @@ import { type KeysetNode, keySecretRows } from './ensure-issuer-keys.ts';
 
 /**
  * Promotes the older pending key now, whatever its age: verifiers hold it already. The active one
- * verifies until its tokens have expired. Answers the keyset after it; a retry rotates nothing and answers
- * what the first try did.
- * Raises `conflict` (the JWKS is full of keys with live tokens, with the time of the first that may
- * go), `unavailable`.
+ * verifies until its tokens have expired. Answers the keyset after it; a retry rotates nothing and
+ * answers what the first try did. Raises `conflict` (the JWKS is full of keys with live tokens, with
+ * the time of the first that may go), `unavailable`.
  */
 export async function rotateIssuerKeys(
   node: KeysetNode,

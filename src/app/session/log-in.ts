@@ -40,8 +40,8 @@ export interface LogInInput {
 /**
  * Checks the password, then starts a session and ends those that the device policy supersedes, in
  * one transaction that is guarded by the user: of two logins at once, one sees the other.
- * Everything costs the same whether or not the identifier is known. Raises `invalid_credentials`, `invalid_client`,
- * `forbidden` (a third party), `invalid_request` (audience), `unavailable`.
+ * Everything costs the same whether or not the identifier is known. Raises `invalid_credentials`,
+ * `invalid_client`, `forbidden` (a third party), `invalid_request` (audience), `unavailable`.
  */
 export async function logIn(node: Node, input: LogInInput, by: By): Promise<IssuedTokens> {
   const audience = grantedAudience(node, input);
@@ -75,8 +75,7 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
       attempt(node, input, { known, audience, device, matches: check.matches, rehashed, pay }, by),
     );
   } catch (error) {
-    // The password changed during the check: whoever tries it now hears what everybody with an old
-    // one hears.
+    // The password changed during the check: the answer is that of any wrong password.
     if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
     throw new LatchkeyError('invalid_credentials', { cause: error, detail: error.detail ?? '' });
   }
