@@ -162,7 +162,7 @@ const sessions: Row = {
     },
     {
       title: 'Password hashes shed',
-      description: 'group_full and displaced: a network floods. queue_full: many do.',
+      description: 'group_full and displaced: a network floods. queue_full: many do. left: its caller hung up.',
       unit: 'ops',
       queries: [
         {

@@ -7,6 +7,7 @@ import { LogGuard } from '../eventlog/log-guard.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
+import { HeldRefusals } from '../node/held-refusals.ts';
 import { observe } from '../node/metric-sources.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
@@ -134,6 +135,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       enabled: config.rateLimits,
       onLimited: (action) => metrics.rateLimited.inc({ action }),
     }),
+    heldRefusals: new HeldRefusals(),
     metrics,
     refreshMemory: () => poll.refresh(),
     now: () => Date.now(),
@@ -235,6 +237,7 @@ async function listen(
     metricsPort: metricsServer.port,
     node,
     stop: async () => {
+      node.heldRefusals.release();
       await http.drain(drainMs);
       lifetime.stop();
       await poll.stop();

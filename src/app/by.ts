@@ -1,5 +1,6 @@
 import type { EventMeta } from '../eventlog/command.ts';
 import { networkOf } from '../platform/client-address.ts';
+import type { Turn } from '../platform/fair-queue.ts';
 
 /** `admin`: a user who acts below `/admin`. `system`: the command line, or a node that starts. */
 export interface Actor {
@@ -16,6 +17,8 @@ export interface By {
   /** null where nobody came over a network. */
   readonly address: string | null;
   readonly userAgent: string | null;
+  /** Whether nobody waits for the answer any more. */
+  readonly hasLeft?: () => boolean;
 }
 
 /** A program of ours that acts by itself, in the run that `runId` names. */
@@ -28,9 +31,10 @@ export function byProgram(
   return { actor, requestId: runId, correlationId: runId, address: null, userAgent: null };
 }
 
-/** Whose passwords are hashed in turn with each other's: those of one network, or of one program. */
-export function hashGroupOf({ actor, address }: By): string {
-  return address === null ? (actor.id ?? actor.type) : networkOf(address);
+/** A turn in the queue of hashes, which one network, or one program of ours, shares. */
+export function turnOf({ actor, address, hasLeft }: By): Turn {
+  const group = address === null ? (actor.id ?? actor.type) : networkOf(address);
+  return hasLeft === undefined ? { group } : { group, hasLeft };
 }
 
 /** The `meta` of every event that follows from it. */

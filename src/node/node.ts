@@ -6,6 +6,7 @@ import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
 import type { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import type { FairQueue } from '../platform/fair-queue.ts';
 import type { Metrics } from '../platform/metrics/metrics.ts';
+import type { HeldRefusals } from './held-refusals.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { ServerSecrets } from './server-secrets.ts';
@@ -25,6 +26,7 @@ export interface Node {
   readonly secrets: ServerSecrets;
   readonly memory: NodeMemory;
   readonly rateLimits: RateLimits;
+  readonly heldRefusals: HeldRefusals;
   readonly metrics: Metrics;
   /**
    * Reads changed keys and clients into `memory` now, before the answer that tells of the change.

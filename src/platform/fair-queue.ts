@@ -7,13 +7,15 @@ export interface Turn {
   readonly group: string;
   /** Goes before every turn that is not: such as of a device that has logged in before. */
   readonly preferred?: boolean;
+  /** Whether nobody waits for the work any more; asked only while the turn waits. */
+  readonly hasLeft?: () => boolean;
 }
 
 /**
  * Why work was shed: its group has its share of waiting places, all places are taken, or it gave
- * its place to a turn of a group with fewer.
+ * its place to a turn of a group with fewer, or its caller left while it waited.
  */
-export const shedReasons = ['group_full', 'queue_full', 'displaced'] as const;
+export const shedReasons = ['group_full', 'queue_full', 'displaced', 'left'] as const;
 export type ShedReason = (typeof shedReasons)[number];
 
 export interface FairQueueOptions {
@@ -29,6 +31,7 @@ export interface FairQueueOptions {
 interface Waiting {
   readonly lane: string;
   readonly preferred: boolean;
+  readonly hasLeft: () => boolean;
   readonly start: () => void;
   readonly shed: (reason: ShedReason) => void;
 }
@@ -47,9 +50,9 @@ const firstGuessMs = 50;
  * asks for least, preferred turns first. What a group asks for is what it was served in the last
  * minute and what waits: a group that floods is behind from its first turn on. Groups that ask for
  * as much take turns. So a newcomer waits for the work that runs, not for a flood; a group that
- * floods waits, and is shed, alone. A permit is
- * given back when the work has ended, not when its caller stopped waiting: a caller that hangs up
- * must not let in another piece of work beside its own.
+ * floods waits, and is shed, alone. A permit is given back when the work has ended, not when its
+ * caller stopped waiting: a caller that hangs up must not let in another piece of work beside its
+ * own. A turn whose caller hangs up while it waits gives up its place.
  */
 export class FairQueue {
   readonly #options: FairQueueOptions;
@@ -75,10 +78,10 @@ export class FairQueue {
   }
 
   /** Throws `unavailable` for work that is shed, with the time that the queue needs to drain. */
-  async run<T>({ group, preferred = false }: Turn, work: () => Promise<T>): Promise<T> {
-    const lane = preferred ? `preferred ${group}` : group;
+  async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
+    const lane = turn.preferred === true ? `preferred ${turn.group}` : turn.group;
     if (this.#running < this.#options.concurrencyMax) this.#running += 1;
-    else await this.#turnOf(lane, preferred);
+    else await this.#turnOf(lane, turn);
     this.#served.add(lane);
     const startedAt = performance.now();
     try {
@@ -90,13 +93,14 @@ export class FairQueue {
   }
 
   /** Resolves with the permit of work that has ended. */
-  #turnOf(lane: string, preferred: boolean): Promise<void> {
+  #turnOf(lane: string, { preferred = false, hasLeft = () => false }: Turn): Promise<void> {
     const { queueMax, groupQueueMax } = this.#options;
+    if (this.#isFull(lane)) this.#forgetThoseWhoLeft();
     if (this.#lengthOf(lane) >= groupQueueMax) throw this.#shed('group_full');
     if (this.#waiting.length >= queueMax) this.#displaceFor(lane, preferred);
     return new Promise((resolve, reject) => {
       const shed = (reason: ShedReason) => reject(this.#shed(reason));
-      this.#waiting.push({ lane, preferred, start: resolve, shed });
+      this.#waiting.push({ lane, preferred, hasLeft, start: resolve, shed });
     });
   }
 
@@ -119,7 +123,21 @@ export class FairQueue {
     last.shed('displaced');
   }
 
+  #isFull(lane: string): boolean {
+    const { queueMax, groupQueueMax } = this.#options;
+    return this.#waiting.length >= queueMax || this.#lengthOf(lane) >= groupQueueMax;
+  }
+
+  #forgetThoseWhoLeft(): void {
+    for (const waiting of this.#waiting) {
+      if (!waiting.hasLeft()) continue;
+      this.#leave(waiting);
+      waiting.shed('left');
+    }
+  }
+
   #handOver(): void {
+    this.#forgetThoseWhoLeft();
     let next: Waiting | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const waiting of this.#waiting) {

@@ -44,6 +44,7 @@ function queue({ queueMax = 12, groupQueueMax = 6 } = {}) {
 }
 
 const group = (name: string): Turn => ({ group: name });
+const gone = (name: string): Turn => ({ group: name, hasLeft: () => true });
 
 describe('C2: the queue of hashes', () => {
   // Fails when the queue is one line for all.
@@ -158,5 +159,28 @@ describe('C2: the queue of hashes', () => {
       retryAfterSeconds: 6,
     });
     expect(shed).toEqual(['group_full']);
+  });
+
+  // Fails when a turn keeps its place after its caller hung up: 100 connections that open, ask and
+  // close would fill the queue for everybody.
+  test('gives the places of callers who hung up to those who come', async () => {
+    const { enter, finish, begun, refused, shed } = queue({ queueMax: 3, groupQueueMax: 3 });
+    void enter('runs', group('flood'));
+    for (let n = 1; n <= 3; n += 1) void enter(`gone ${n}`, gone('flood'));
+    void enter('honest', group('flood'));
+    await finish();
+    expect(begun).toEqual(['runs', 'honest']);
+    expect(refused).toEqual(['gone 1', 'gone 2', 'gone 3']);
+    expect(shed).toEqual(['left', 'left', 'left']);
+  });
+
+  // Fails when work is begun for a caller who hung up while its turn waited.
+  test('does no work for a caller who hung up while waiting', async () => {
+    const { enter, finish, begun, fair } = queue();
+    void enter('runs', group('a'));
+    void enter('gone', gone('a'));
+    await finish();
+    expect(begun).toEqual(['runs']);
+    expect(fair.running).toBe(0);
   });
 });

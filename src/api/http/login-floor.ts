@@ -3,34 +3,63 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 
 /** Timers fire up to a few milliseconds off, by an amount that depends on when they were set. */
 const coarseMarginMs = 3;
+/** A hold ends between the multiples of the floor, so that it misses none. */
+const heldFloors = 19.5;
+
+export interface Floor {
+  readonly floorMs: number;
+  /** performance.now() when the whole request had been read. */
+  readonly arrivedAt: number;
+  /** Told of a refusal that missed the first multiple: the floor is then set too low. */
+  readonly onOverrun?: () => void;
+  /** Keeps back a refusal for a spent budget, for at most `ms`. */
+  readonly hold?: (ms: number) => Promise<void>;
+}
 
 /**
  * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of
- * `floorMs` after `arrivedAt` (performance.now() when the whole request had been read), so that the
- * time tells nothing about which check refused. `onOverrun` is told of a refusal that missed the
- * first multiple: the floor is then set too low. `unavailable` is no verdict on a credential and
- * leaves at once.
+ * `floorMs` after `arrivedAt`, so that the time tells nothing about which check refused: at the
+ * first one, or, for `rate_limited`, at the twentieth while `hold` keeps it; `Retry-After` is then
+ * less by what it was kept. `unavailable` is no verdict on a credential and leaves at once.
  */
-export async function withFloor<T>(
-  floorMs: number,
-  arrivedAt: number,
-  attempt: () => Promise<T>,
-  onOverrun: () => void = () => {},
-): Promise<T> {
+export async function withFloor<T>(floor: Floor, attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt();
   } catch (refusal) {
-    if (floorMs > 0 && !isUnavailable(refusal)) {
-      const turns = Math.max(1, Math.ceil((performance.now() - arrivedAt) / floorMs));
-      if (turns > 1) onOverrun();
-      await until(arrivedAt + turns * floorMs);
-    }
+    if (floor.floorMs > 0 && !isRefusal(refusal, 'unavailable')) throw await kept(floor, refusal);
     throw refusal;
   }
 }
 
-function isUnavailable(refusal: unknown): boolean {
-  return refusal instanceof LatchkeyError && refusal.code === 'unavailable';
+/** `refusal`, when it may leave. */
+async function kept({ floorMs, arrivedAt, onOverrun, hold }: Floor, refusal: unknown) {
+  const nextMultiple = () => {
+    return Math.max(1, Math.ceil((performance.now() - arrivedAt) / floorMs)) * floorMs;
+  };
+  if (nextMultiple() > floorMs) onOverrun?.();
+  const refusedAt = performance.now();
+  const holdMs = arrivedAt + heldFloors * floorMs - refusedAt;
+  const isHeld = isRefusal(refusal, 'rate_limited') && holdMs > 0;
+  if (isHeld) await hold?.(holdMs);
+  await until(arrivedAt + nextMultiple());
+  return isHeld ? sooner(refusal, performance.now() - refusedAt) : refusal;
+}
+
+function isRefusal(
+  refusal: unknown,
+  code: 'rate_limited' | 'unavailable',
+): refusal is LatchkeyError {
+  return refusal instanceof LatchkeyError && refusal.code === code;
+}
+
+/** `refusal` as it is told `ms` later. */
+function sooner(refusal: LatchkeyError, ms: number): LatchkeyError {
+  const { code, retryAfterSeconds, detail } = refusal;
+  if (retryAfterSeconds === undefined) return refusal;
+  return new LatchkeyError(code, {
+    retryAfterSeconds: Math.max(1, Math.ceil(retryAfterSeconds - ms / 1_000)),
+    ...(detail === undefined ? {} : { detail }),
+  });
 }
 
 /**

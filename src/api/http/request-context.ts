@@ -38,6 +38,8 @@ export interface RequestContext {
   readonly address: string;
   readonly userAgent: string | null;
   readonly log: Logger;
+  /** Whether the client hung up. */
+  readonly hasLeft: () => boolean;
   /** performance.now() when the whole request, body included, had been read. */
   arrivedAt: number;
   actor: Actor;
@@ -77,6 +79,7 @@ export function createRequestContext(
       options.trustedProxies,
     ),
     userAgent: printableUserAgent(request.headers['user-agent']),
+    hasLeft: () => request.socket.destroyed || !request.socket.writable,
     log: options.log.child({ request_id: requestId, ...callerRequestId(request) }),
     arrivedAt: performance.now(),
     actor: { type: 'anonymous', id: null },

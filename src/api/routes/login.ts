@@ -29,7 +29,7 @@ const login = z.strictObject({
 });
 
 export function loginRoutes(node: Node): Route[] {
-  const { config, rateLimits, metrics } = node;
+  const { config, rateLimits, heldRefusals, metrics } = node;
   return [
     route({
       method: 'post',
@@ -52,7 +52,7 @@ export function loginRoutes(node: Node): Route[] {
         'rate_limited',
         'unavailable',
       ],
-      handler: async ({ body, headers, context }) => {
+      handler: async ({ body, headers, context, raw }) => {
         const transport = body.transport ?? 'body';
         if (transport === 'cookie' || refreshCookie(headers.cookie) !== null) {
           guardCookieMode(headers, originPolicy(node));
@@ -71,21 +71,22 @@ export function loginRoutes(node: Node): Route[] {
           audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
           deviceToken: body.device_token ?? deviceCookie(headers.cookie),
         };
-        const issued = await withFloor(
-          config.loginFloorMs,
-          context.arrivedAt,
+        const floor = {
+          floorMs: config.loginFloorMs,
+          arrivedAt: context.arrivedAt,
+          onOverrun: () => metrics.loginFloorOverruns.inc(),
+          hold: (ms: number) => heldRefusals.hold(ms, raw.socket),
+        };
+        const issued = await withFloor(floor, () => {
           // Within the floor: who is over the budget has to wait for each answer.
-          () => {
-            rateLimits.take('login', payers);
-            return withFailureBudget(
-              rateLimits,
-              payers,
-              (payTry) => logIn(node, { ...input, payTry }, context),
-              { isKnown: input.deviceToken !== null },
-            );
-          },
-          () => metrics.loginFloorOverruns.inc(),
-        );
+          rateLimits.take('login', payers);
+          return withFailureBudget(
+            rateLimits,
+            payers,
+            (payTry) => logIn(node, { ...input, payTry }, context),
+            { isKnown: input.deviceToken !== null },
+          );
+        });
         return tokenReply(issued);
       },
     }),

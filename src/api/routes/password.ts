@@ -32,14 +32,15 @@ export function passwordRoutes(node: Node): Route[] {
           currentPassword: body.current_password,
           newPassword: body.new_password,
         };
-        await withFloor(
-          config.loginFloorMs,
-          context.arrivedAt,
-          () =>
-            withFailureBudget(rateLimits, payers, (payTry) =>
-              changePassword(node, { ...input, payTry }, context),
-            ),
-          () => metrics.loginFloorOverruns.inc(),
+        const floor = {
+          floorMs: config.loginFloorMs,
+          arrivedAt: context.arrivedAt,
+          onOverrun: () => metrics.loginFloorOverruns.inc(),
+        };
+        await withFloor(floor, () =>
+          withFailureBudget(rateLimits, payers, (payTry) =>
+            changePassword(node, { ...input, payTry }, context),
+          ),
         );
         return reply(204);
       },

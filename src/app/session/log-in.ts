@@ -14,7 +14,7 @@ import type { DeviceToken } from '../../tables/device-token.ts';
 import type { SessionRecord } from '../../tables/session.ts';
 import { passwordRows, type UserForCommand } from '../../tables/user.ts';
 import { append } from '../append.ts';
-import { type By, hashGroupOf } from '../by.ts';
+import { type By, turnOf } from '../by.ts';
 import { authenticateClient } from '../client/authenticate-client.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
@@ -46,14 +46,13 @@ export interface LogInInput {
 export async function logIn(node: Node, input: LogInInput, by: By): Promise<IssuedTokens> {
   const audience = grantedAudience(node, input);
   const password = input.password.normalize('NFC');
-  const group = hashGroupOf(by);
-  const { known, device } = await node.loginLookups.run({ group }, async () => {
+  const { known, device } = await node.loginLookups.run(turnOf(by), async () => {
     const user = await findUserByEmail(node, input.email);
     const token = user && (await presentedDevice(node.readers, user, input.deviceToken));
     return { known: user, device: token };
   });
   const preferred = known !== null && goesFirst(known.state, device, node.now());
-  const turn = { group, preferred };
+  const turn = { ...turnOf(by), preferred };
   const check = await node.hasher.verify(known?.passwordHash ?? null, password, {
     ...turn,
     // A known device has its own count of failures: what strangers beside it spent is not asked.

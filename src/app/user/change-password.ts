@@ -5,7 +5,7 @@ import type { Node } from '../../node/node.ts';
 import { changeUser } from '../../tables/change.ts';
 import { findUser, passwordRows, type UserForCommand } from '../../tables/user.ts';
 import { append, refuse } from '../append.ts';
-import { type By, hashGroupOf } from '../by.ts';
+import { type By, turnOf } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
@@ -37,7 +37,7 @@ export async function changePassword(
   const personal = await PersonalData.of(node.subjectKeys, known.userId, known.subjectKey);
   const { email } = personal.profile(known.state.pii);
   const accepted = acceptedPassword(node, input.newPassword, email);
-  const turn = { group: hashGroupOf(by) };
+  const turn = turnOf(by);
   const { matches } = await node.hasher.verify(
     known.passwordHash,
     input.currentPassword.normalize('NFC'),

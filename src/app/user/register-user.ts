@@ -9,10 +9,11 @@ import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
+import type { Turn } from '../../platform/fair-queue.ts';
 import { changeUser } from '../../tables/change.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
-import { type By, hashGroupOf } from '../by.ts';
+import { type By, turnOf } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
 import type { JudgedInvite } from '../invite/use-invite.ts';
 import { PersonalData } from '../personal-data.ts';
@@ -57,7 +58,7 @@ export async function registerUser(node: Node, { userId, ...input }: RegisterInp
   const password =
     input.password === null ? null : acceptedPassword(node, input.password, email.address);
   const mac = identifierMac(node.secrets.identifierKey, email.key);
-  const turn = { group: hashGroupOf(by) };
+  const turn = turnOf(by);
   const repeated = { email, password, roles: input.roles };
   const replayed = await replay(node, userId, repeated, turn);
   if (replayed !== null) return replayed;
@@ -117,7 +118,7 @@ async function replay(
   { readers, subjectKeys, hasher }: Node,
   userId: string,
   wanted: Repeated,
-  turn: { readonly group: string },
+  turn: Turn,
 ) {
   const existing = await findUser(readers, userId);
   if (existing === null) return null;

@@ -1,17 +1,24 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { withFloor } from '../../../src/api/http/login-floor.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 
 const refusal = new LatchkeyError('invalid_credentials');
 
+/** Passes `ms` from `since` on. */
+async function pass(ms: number, since = performance.now()): Promise<void> {
+  while (performance.now() - since < ms) await new Promise(setImmediate);
+}
+
 async function refusedAfter(workMs: number, floorMs: number): Promise<[number, number]> {
   const arrivedAt = performance.now();
   let overruns = 0;
   const attempt = async () => {
-    while (performance.now() - arrivedAt < workMs) await new Promise(setImmediate);
+    await pass(workMs, arrivedAt);
     throw refusal;
   };
-  await expect(withFloor(floorMs, arrivedAt, attempt, () => (overruns += 1))).rejects.toBe(refusal);
+  await expect(
+    withFloor({ floorMs, arrivedAt, onOverrun: () => (overruns += 1) }, attempt),
+  ).rejects.toBe(refusal);
   return [performance.now() - arrivedAt, overruns];
 }
 
@@ -35,12 +42,49 @@ describe('the login floor', () => {
     expect(overruns).toBe(1);
   });
 
+  // Fails when only the floor holds it: 100 connections then ask 400 times a second.
+  it('holds a refusal for a budget until the twentieth multiple, and tells the rest', async () => {
+    const floorMs = 60;
+    const arrivedAt = performance.now();
+    const spent = new LatchkeyError('rate_limited', { retryAfterSeconds: 90, detail: 'why' });
+    const floor = { floorMs, arrivedAt, hold: (ms: number) => pass(ms) };
+    const told = await withFloor(floor, () => Promise.reject(spent)).catch((error) => error);
+    const heldMs = performance.now() - arrivedAt;
+    expect(told).toMatchObject({ code: 'rate_limited', detail: 'why' });
+    expect(heldMs).toBeGreaterThanOrEqual(20 * floorMs);
+    expect(told.retryAfterSeconds).toBeLessThan(90);
+    expect(told.retryAfterSeconds).toBeGreaterThanOrEqual(90 - heldMs / 1_000);
+  });
+
+  it('lets a refusal for a budget leave at the first multiple when it is not held', async () => {
+    const floorMs = 500;
+    const arrivedAt = performance.now();
+    const told = new LatchkeyError('rate_limited', { retryAfterSeconds: 7 });
+    const floor = { floorMs, arrivedAt, hold: async () => {} };
+    const retryAfterSeconds = 7;
+    await expect(withFloor(floor, () => Promise.reject(told))).rejects.toMatchObject({
+      retryAfterSeconds,
+    });
+    expect(performance.now() - arrivedAt).toBeGreaterThanOrEqual(floorMs);
+  });
+
+  // Fails when a verdict on a credential is held too: honest users mistype.
+  it('holds no other refusal', async () => {
+    const floor = { floorMs: 5, arrivedAt: performance.now(), hold: vi.fn() };
+    await expect(withFloor(floor, () => Promise.reject(refusal))).rejects.toBe(refusal);
+    expect(floor.hold).not.toHaveBeenCalled();
+  });
+
   it('does not hold a success', async () => {
     const never = 1e9;
-    expect(await withFloor(never, performance.now(), async () => 'in')).toBe('in');
+    expect(
+      await withFloor({ floorMs: never, arrivedAt: performance.now() }, async () => 'in'),
+    ).toBe('in');
   });
 
   it('is off at 0', async () => {
-    await expect(withFloor(0, 0, () => Promise.reject(refusal))).rejects.toBe(refusal);
+    await expect(
+      withFloor({ floorMs: 0, arrivedAt: 0 }, () => Promise.reject(refusal)),
+    ).rejects.toBe(refusal);
   });
 });
