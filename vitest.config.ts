@@ -1,12 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { quickTests, slowTiers } from './test/support/tiers.ts';
 
-const slowTiers = ['model', 'fault', 'gateways', 'security-timing', 'stress'].map(
-  (tier) => `test/${tier}/**/*.test.ts`,
-);
+const slow = slowTiers.map((tier) => `test/${tier}/**/*.test.ts`);
 
 const shared = {
   environment: 'node' as const,
-  globalSetup: ['test/support/cluster.ts'],
   pool: 'forks' as const,
   // Tests wait for Postgres and for hashes as much as they compute: one worker a core.
   maxWorkers: '100%' as const,
@@ -14,26 +12,38 @@ const shared = {
   expect: { poll: { timeout: 15_000 } },
 };
 
-/** `npm test` runs the project `normal`, `npm run test:full` the slow tiers, one file at a time. */
+const normal = {
+  ...shared,
+  // A worker keeps what it has imported. No module keeps state: a rule in test/tidy.test.ts.
+  isolate: false,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+};
+
+/**
+ * `npm test` runs the project `normal`, `npm run test:quick` that part of it which needs no
+ * Postgres, `npm run test:full` the slow tiers, one file at a time.
+ */
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/closing-line.ts'],
     projects: [
       {
         test: {
-          ...shared,
+          ...normal,
           name: 'normal',
+          globalSetup: ['test/support/cluster.ts'],
           include: ['test/**/*.test.ts'],
-          exclude: slowTiers,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          exclude: slow,
         },
       },
+      { test: { ...normal, name: 'quick', include: quickTests() } },
       {
         test: {
           ...shared,
           name: 'full',
-          include: slowTiers,
+          globalSetup: ['test/support/cluster.ts'],
+          include: slow,
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 60_000,

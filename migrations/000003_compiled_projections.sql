@@ -1,6 +1,7 @@
 -- How `append` writes the read model: statements compiled from the registry (000002) and the catalogue, so that a column
 -- stands in one place. They are as static as statements written by hand, and planned once per session.
--- Locks: none, everything is new. A later call locks nothing that an append needs: it replaces two functions.
+-- Locks: none, everything is new. A later call locks nothing that an append waits for: it replaces two functions, and takes
+-- the lock of a writer on the tables.
 
 -- The columns that the service's rows carry, in the order of the table.
 create function latchkey.projected_columns(projected latchkey.projected_tables)
@@ -75,24 +76,39 @@ begin
   end if;$sql$, projected.name, written);
 end $$;
 
+-- Rows of a table that is not registered would be lost without an error, and with them what the command did.
+create function latchkey.refusal_of_other_rows() returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($sql$
+  if rows - %L::text[] <> '{}' then
+    raise exception 'no table is registered for rows of %%', (select string_agg(name, ', ')
+      from jsonb_object_keys(rows - %1$L::text[]) as name) using errcode = '42P01';
+  end if;$sql$, 'revocations'::text || array_agg(t.name order by t.place))
+  from latchkey.projected_tables t
+$$;
+
 -- The two functions that append calls, as they have to be now.
 create function latchkey.projections() returns table (name text, body text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select f.name, format(E'\ndeclare\n  written integer;\nbegin%s\nend', (
+  select f.name, format(E'\ndeclare\n  written integer;\nbegin%s%s\nend',
+    case when f.early then latchkey.refusal_of_other_rows() end, (
     select string_agg(latchkey.projection_of(t), '' order by t.place)
     from latchkey.projected_tables t where t.early = f.early))
   from (values ('project_early', true), ('project_late', false)) as f(name, early)
 $$;
 
--- Writes both functions anew. Every migration that changes a projected table or the registry ends with this call.
+-- Writes both functions anew. Every migration that changes a projected table or the registry ends with this call. Calls them
+-- without a row, so that each statement is planned: what Postgres would refuse, the migration finds out, and not an append.
 create function latchkey.compile_projections() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   projection record;
+  no_rows jsonb := (select jsonb_object_agg(t.name, '[]'::jsonb) from latchkey.projected_tables t);
 begin
   for projection in select * from latchkey.projections() loop
     execute format('create or replace function latchkey.%I(rows jsonb, refused integer[]) returns void
       language plpgsql as %L', projection.name, projection.body);
+    execute format('select latchkey.%I($1, $2)', projection.name) using no_rows, '{}'::integer[];
   end loop;
 end $$;
 select latchkey.compile_projections();
@@ -122,8 +138,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 revoke execute on function latchkey.projected_columns(latchkey.projected_tables),
-  latchkey.projection_of(latchkey.projected_tables), latchkey.projections(), latchkey.compile_projections(),
-  latchkey.uncompiled_projections() from public;
+  latchkey.projection_of(latchkey.projected_tables), latchkey.refusal_of_other_rows(), latchkey.projections(),
+  latchkey.compile_projections(), latchkey.uncompiled_projections() from public;
 
 -- `e` is the number of the event, in the batch, whose position the entry takes.
 create function latchkey.project_revocations(input jsonb, refused integer[], positions bigint[])

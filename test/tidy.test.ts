@@ -11,6 +11,7 @@ import {
   type SourceFile,
   sourceFiles,
 } from './support/source-files.ts';
+import { isSlow, quickTests } from './support/tiers.ts';
 
 /**
  * A rule of the house. `find` names each breach; `planted` is one that it must find, so that no rule
@@ -28,7 +29,6 @@ const src = [...sourceFiles('src'), ...sourceFiles('packages')];
 const tests = sourceFiles('test');
 const benches = sourceFiles('bench');
 const everything = [...src, ...tests, ...benches];
-const slowTiers = ['model', 'fault', 'gateways', 'security-timing', 'stress'];
 
 const packagesOf: Record<string, readonly string[]> = {
   // Of node:url only the tables of UTS 46: pure, no host is asked.
@@ -37,6 +37,9 @@ const packagesOf: Record<string, readonly string[]> = {
   'packages/contract/src': [],
   'packages/verifier/src': ['node:crypto', 'lru-cache'],
 };
+
+const replacesShared =
+  /\bvi\.(?:mock|doMock|stub\w+|useFake\w+|setSystemTime)\(|\bprocess\.env\.\w+ = /;
 
 const rules: Rule[] = [
   {
@@ -105,7 +108,7 @@ const rules: Rule[] = [
     planted: { path: 'src/api/x.ts', text: 'export {};\n'.repeat(301) },
     known: [
       'src/platform/embedded-postgres/start.ts has more than 300 lines',
-      'test/platform/embedded-postgres.test.ts has more than 300 lines',
+      'test/processes/embedded-postgres.test.ts has more than 300 lines',
       'test/projections/population.ts has more than 300 lines',
     ],
   },
@@ -145,9 +148,24 @@ const rules: Rule[] = [
     planted: { path: 'test/x.test.ts', text: ['it', 'only("x", () => {});'].join('.') },
   },
   {
+    // The files of the normal tier run one after the other in one process: see vitest.config.ts.
+    name: 'no module has a variable that keeps what one test file left',
+    over: [...src, ...tests.filter(({ path }) => !path.endsWith('.test.ts') && !isSlow(path))],
+    find: ({ path, text }) => (/^(?:export )?(?:let|var) /m.test(text) ? [path] : []),
+    planted: { path: 'src/api/x.ts', text: 'let count = 0;' },
+    // Runs in the process of the runner, not in that of a test.
+    known: ['test/support/cluster.ts'],
+  },
+  {
+    name: 'the normal tier replaces no module, and nothing of the process',
+    over: tests.filter(({ path }) => !isSlow(path)),
+    find: ({ path, text }) => (replacesShared.test(text) ? [path] : []),
+    planted: { path: 'test/x.test.ts', text: ['vi', "mock('pg');"].join('.') },
+  },
+  {
     // The slow tiers put a service under load for a time, so theirs may set timers.
     name: 'tests wait for conditions: in the normal tier only the listed files set a timer',
-    over: tests.filter(({ path }) => !slowTiers.some((tier) => path.startsWith(`test/${tier}/`))),
+    over: tests.filter(({ path }) => !isSlow(path)),
     find: (file) => (setsTimers(file) ? [file.path] : []),
     planted: { path: 'test/x.test.ts', text: 'setTimeout(done, 100);' },
     known: [
@@ -176,6 +194,15 @@ describe('the rules of the house', () => {
       ).toEqual([]);
     });
   }
+
+  it('the quick tests are some, and reach no Postgres', () => {
+    const quick = quickTests();
+    expect(quick).toContain('test/tidy.test.ts');
+    expect(quick).not.toContain('test/eventlog/append.test.ts');
+    const startsOne = /\bstartEmbeddedPostgres\b|\bnew pg\.(?:Client|Pool)\b/;
+    const these = tests.filter(({ path }) => quick.includes(path));
+    expect(these.filter(({ text }) => startsOne.test(text)).map(({ path }) => path)).toEqual([]);
+  });
 
   it('imports have no cycles, types included', () => {
     expect(cycles([planted('a', 'b'), planted('b', 'a')])).toHaveLength(1);

@@ -29,7 +29,7 @@ export function append<T>(
 ): Attempt<T> {
   const streams = parts.flatMap(({ touch }) => touch ?? []);
   if (streams.every(({ events }) => events.length === 0)) return unchanged(answer);
-  const rows = mergeRows(...parts.flatMap((part) => part.rows ?? []));
+  const rows = mergeRows(...parts.map((part) => part.rows ?? {}));
   return { command: { commandId, meta: metaOf(by), streams, rows }, answer };
 }
 

@@ -1,15 +1,8 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { describeFailure } from './describe-failure.ts';
-import { dev } from './dev.ts';
-import { keysList, keysRevoke, keysRotate } from './keys.ts';
-import { logAdopt, logIdentity } from './log.ts';
-import { migrateDatabase } from './migrate.ts';
-import { rebuild } from './rebuild.ts';
-import { serve } from './serve.ts';
-import { usersUnlock } from './users.ts';
-import { worker } from './worker.ts';
 
+// Each command loads what it runs: `keys list` or `--help` need not wait for the whole server.
 const program = new Command('latchkey')
   .description('A self-hosted, event-sourced session authority')
   .showHelpAfterError();
@@ -17,48 +10,51 @@ const program = new Command('latchkey')
 program
   .command('dev')
   .description('embedded Postgres, migrations, API and worker on loopback')
-  .action(dev);
+  .action(async () => (await import('./dev.ts')).dev());
 program
   .command('serve')
   .description('the HTTP API, against DATABASE_URL as the application role')
   .option('--reuse-port', 'share the port with other processes (SO_REUSEPORT)')
-  .action(serve);
+  .action(async (options) => (await import('./serve.ts')).serve(options));
 program
   .command('worker')
   .description('the jobs: expiry, pruning, partitions, checks')
-  .action(worker);
+  .action(async () => (await import('./worker.ts')).worker());
 program
   .command('migrate')
   .description('bring the database of DATABASE_URL, as its owner, to the schema of this release')
-  .action(migrateDatabase);
+  .action(async () => (await import('./migrate.ts')).migrateDatabase());
 program
   .command('rebuild')
   .description('fold the log into temporary tables, as the owner')
   .option('--compare', 'name every difference between the fold and the live read models')
-  .action(rebuild);
+  .action(async (options) => (await import('./rebuild.ts')).rebuild(options));
 
 const log = program.command('log').description('the identity of the event log');
 log
   .command('identity')
   .description('print what the log holds, before pg_upgrade or a planned move')
-  .action(logIdentity);
+  .action(async () => (await import('./log.ts')).logIdentity());
 log
   .command('adopt')
   .argument('<file>')
   .description('accept the moved log, if it is exactly what `log identity` printed into <file>')
-  .action(logAdopt);
+  .action(async (file) => (await import('./log.ts')).logAdopt(file));
 
 const keys = program.command('keys').description('the issuer keyset');
-keys.command('list').description('the keys with their states and times').action(keysList);
+keys
+  .command('list')
+  .description('the keys with their states and times')
+  .action(async () => (await import('./keys.ts')).keysList());
 keys
   .command('rotate')
   .description('promote the pending key now; the active one verifies until its tokens have expired')
-  .action(keysRotate);
+  .action(async () => (await import('./keys.ts')).keysRotate());
 keys
   .command('revoke')
   .argument('<kid>')
   .description('refuse every token of a key at once')
-  .action(keysRevoke);
+  .action(async (kid) => (await import('./keys.ts')).keysRevoke(kid));
 
 program
   .command('users')
@@ -68,7 +64,7 @@ program
   .description(
     'lift the lock that wrong passwords brought, also when every administrator is locked',
   )
-  .action(usersUnlock);
+  .action(async (user) => (await import('./users.ts')).usersUnlock(user));
 
 try {
   await program.parseAsync();

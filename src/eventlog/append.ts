@@ -1,5 +1,5 @@
-import { type DomainEvent, streamKinds } from '../domain/kernel/event.ts';
-import type { Command, CommandRows, Expectation, Row, StreamTouch } from './command.ts';
+import { streamKinds } from '../domain/kernel/event.ts';
+import type { AppendedEvent, Command, Expectation, Row, StreamTouch } from './command.ts';
 import type { Queryable } from './queryable.ts';
 import type { RecordSeal } from './record-seal.ts';
 
@@ -74,7 +74,7 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
     stream.events.forEach((event, n) => {
       eventTouched.push(index + 1);
       types.push(event.type);
-      schemaVersions.push(schemaVersionOf(stream, n));
+      schemaVersions.push(schemaVersionOf(event));
       data.push(JSON.stringify(event.data));
       pii.push(event.pii === undefined ? null : bytea(event.pii));
       meta.push(
@@ -103,15 +103,15 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
   return { parameters, order };
 }
 
-function schemaVersionOf({ schemaVersions }: StreamTouch, n: number): number {
-  return schemaVersions?.[n] ?? 1;
+function schemaVersionOf({ schemaV }: AppendedEvent): number {
+  return schemaV ?? 1;
 }
 
 /** An event whose version only the database will know, as none of ours is, stays unsealed. */
 function sealedMeta(
   seal: RecordSeal,
   stream: StreamTouch,
-  { event, n, meta }: { event: DomainEvent; n: number; meta: Readonly<Record<string, unknown>> },
+  { event, n, meta }: { event: AppendedEvent; n: number; meta: Readonly<Record<string, unknown>> },
 ) {
   const { kind, streamId, subjectId, expected } = stream;
   if (expected === 'exists' || expected === 'any') return meta;
@@ -121,7 +121,7 @@ function sealedMeta(
     subjectId,
     version: (expected === 'none' ? 0 : expected) + n + 1,
     type: event.type,
-    schemaV: schemaVersionOf(stream, n),
+    schemaV: schemaVersionOf(event),
     data: event.data,
     pii: event.pii ?? null,
     meta,
@@ -133,7 +133,7 @@ function sealedMeta(
  * Tables whose rows need no seal: revocations only take away, device tokens prove no user, and the
  * others are bound by the KEK.
  */
-const unsealedTables: ReadonlySet<string> = new Set<keyof CommandRows>([
+const unsealedTables: ReadonlySet<string> = new Set([
   'revocations',
   'device_tokens',
   'subject_keys',
@@ -145,9 +145,9 @@ function mergeRows(
   firstEvent: ReadonlyMap<string, number>,
   seal: RecordSeal,
 ) {
-  const merged: Partial<Record<keyof CommandRows, Row[]>> = {};
+  const merged: Record<string, Row[]> = {};
   commands.forEach((command, c) => {
-    for (const [table, rows] of Object.entries(command.rows) as [keyof CommandRows, Row[]][]) {
+    for (const [table, rows] of Object.entries(command.rows) as [string, Row[]][]) {
       for (const row of rows) {
         let numbered: Row = unsealedTables.has(table)
           ? { ...row, c }

@@ -28,9 +28,12 @@ export interface StreamTouch {
   readonly expected: Expectation;
   readonly guard?: number;
   readonly bumpGuard?: boolean;
-  readonly events: readonly DomainEvent[];
-  /** Of each event; 1 where nothing is said. */
-  readonly schemaVersions?: readonly number[];
+  readonly events: readonly AppendedEvent[];
+}
+
+/** The schema version is that of its type (`InSchema`); a type without one is of version 1. */
+export interface AppendedEvent extends DomainEvent {
+  readonly schemaV?: number;
 }
 
 export type RowValue = EventValue | undefined;
@@ -48,19 +51,11 @@ export interface RevocationRow extends Row {
 
 /**
  * Rows of the inline projections and side tables, by table name; bytea columns are `\x…` hex text.
+ * `latchkey.append` refuses those of a table that is not in `latchkey.projected_tables`.
  */
 export interface CommandRows {
-  readonly users?: readonly Row[];
-  readonly sessions?: readonly Row[];
-  readonly clients?: readonly Row[];
-  readonly keysets?: readonly Row[];
-  readonly invites?: readonly Row[];
-  readonly credentials?: readonly Row[];
+  readonly [table: string]: readonly Row[] | undefined;
   readonly revocations?: readonly RevocationRow[];
-  readonly password_hashes?: readonly Row[];
-  readonly device_tokens?: readonly Row[];
-  readonly subject_keys?: readonly Row[];
-  readonly key_secrets?: readonly Row[];
 }
 
 /**

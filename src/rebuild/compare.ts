@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import type { CommandRows } from '../eventlog/command.ts';
 import { safeInteger } from '../eventlog/read.ts';
 import { streams } from '../tables/streams.ts';
 import { keptRowsSql } from './prune.ts';
@@ -33,19 +32,11 @@ interface ComparedTable {
   readonly confidential: readonly string[];
 }
 
-export type ProjectedTable = keyof CommandRows;
-
 /** Every projection that can be made again from the log. */
-const projections: ReadonlyMap<ProjectedTable, ComparedTable> = new Map<
-  ProjectedTable,
-  ComparedTable
->([
-  ...Object.values(streams).map(
-    ({ table: { name, key, confidential } }): [ProjectedTable, ComparedTable] => [
-      name,
-      { key: [key], confidential },
-    ],
-  ),
+const projections: ReadonlyMap<string, ComparedTable> = new Map<string, ComparedTable>([
+  ...Object.values(streams).map(({ table: { name, key, confidential } }) => {
+    return [name, { key: [key], confidential }] as const;
+  }),
   ['credentials', { key: ['user_id'], confidential: ['identifier_mac'] }],
   ['revocations', { key: ['pos', 'target_kind', 'target'], confidential: [], local: ['xact'] }],
 ]);

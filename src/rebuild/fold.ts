@@ -1,11 +1,8 @@
 import type { DomainEvent, StreamKind } from '../domain/kernel/event.ts';
 import type { Row } from '../eventlog/command.ts';
 import { type Revocation, revocationRow } from '../tables/revocation.ts';
-import { type EventData, type Stream, schemaVersion, type Upcaster } from '../tables/stream.ts';
+import { type EventData, type Stream, upcastersOf } from '../tables/stream.ts';
 import { streams } from '../tables/streams.ts';
-import type { ProjectedTable } from './compare.ts';
-
-type Upcasters = readonly Upcaster[];
 
 /** What a fold needs of an event in the log. */
 export interface LoggedEvent {
@@ -32,7 +29,7 @@ export interface StreamFold {
 
 export interface KindFold {
   readonly kind: StreamKind;
-  readonly table: ProjectedTable;
+  readonly table: string;
   begin(streamId: string): StreamFold;
 }
 
@@ -45,12 +42,10 @@ export function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): 
     return {
       streamId,
       apply(logged) {
-        const { type, pii } = logged;
-        const data = readable(stream, logged);
-        const event = (pii === null ? { type, data } : { type, data, pii }) as unknown as E;
-        state = decider.evolve(state, event);
+        const folded = foldLogged(stream, state, logged);
+        state = folded.state;
         version = logged.version;
-        const revoked = revocation(streamId, state, event);
+        const revoked = revocation(streamId, state, folded.event);
         return revoked === null ? null : rowOfRevocation(logged.pos, revoked);
       },
       row: () => table.row({ id: streamId, version, state }),
@@ -59,19 +54,43 @@ export function kindFold<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): 
   return { kind, table: table.name, begin };
 }
 
+/**
+ * An event of the log as this release writes it, and the state after it: the one way from the log
+ * to a state. Throws UnreadableEventError.
+ */
+export function foldLogged<S, E extends DomainEvent, C>(
+  stream: Stream<S, E, C>,
+  state: S,
+  logged: LoggedEvent,
+): { readonly event: E; readonly state: S } {
+  const { type, pii } = logged;
+  const data = readable(stream, logged);
+  const event = (pii === null ? { type, data } : { type, data, pii }) as unknown as E;
+  const next = stream.decider.evolve(state, event);
+  if (next === undefined) throw unreadable(stream, logged, 'unknown type');
+  return { event, state: next };
+}
+
 /** The data of an event as this release writes it. */
 function readable(
-  stream: { readonly kind: StreamKind; readonly upcasters: Readonly<Record<string, Upcasters>> },
-  { pos, type, schemaV, data }: LoggedEvent,
+  stream: { readonly kind: StreamKind; readonly upcasters: object },
+  logged: LoggedEvent,
 ): EventData {
-  const newest = schemaVersion(stream, type);
-  if (newest === undefined || schemaV < 1 || schemaV > newest) {
-    const why =
-      newest === undefined ? 'unknown type' : `schema version ${schemaV}, known: ${newest}`;
-    throw new UnreadableEventError(`event ${pos} of a ${stream.kind} stream, ${type}: ${why}`);
+  const { type, schemaV, data } = logged;
+  const upcasters = upcastersOf(stream, type);
+  const newest = upcasters.length + 1;
+  if (schemaV < 1 || schemaV > newest) {
+    throw unreadable(stream, logged, `schema version ${schemaV}, known: ${newest}`);
   }
-  if (schemaV === newest) return data;
-  return stream.upcasters[type]!.slice(schemaV - 1).reduce((older, next) => next(older), data);
+  return upcasters.slice(schemaV - 1).reduce((older, next) => next(older), data);
+}
+
+function unreadable(
+  { kind }: { readonly kind: StreamKind },
+  { pos, type }: LoggedEvent,
+  why: string,
+): UnreadableEventError {
+  return new UnreadableEventError(`event ${pos} of a ${kind} stream, ${type}: ${why}`);
 }
 
 function rowOfRevocation(pos: number, revocation: Revocation): Row {

@@ -6,13 +6,7 @@ import type { RecordSeal } from '../eventlog/record-seal.ts';
 import { identifierMac } from '../platform/crypto/identifier-index.ts';
 import { openPersonalData } from '../platform/crypto/subject-cipher.ts';
 import { toHex } from '../tables/columns.ts';
-import {
-  type Comparison,
-  compare,
-  differencesMax,
-  type ProjectedTable,
-  projectedTables,
-} from './compare.ts';
+import { type Comparison, compare, differencesMax, projectedTables } from './compare.ts';
 import { TableFiller } from './copy-in.ts';
 import { CopyRowReader, copyOut, toUuid } from './copy-out.ts';
 import { type KindFold, kindFolds, type LoggedEvent, type StreamFold } from './fold.ts';
@@ -141,7 +135,7 @@ class Run {
   readonly #scratch: pg.Client;
   readonly #schema: string;
   readonly #keys: RebuildOptions['keys'];
-  #fillers!: Readonly<Record<ProjectedTable, TableFiller>>;
+  readonly #fillers = new Map<string, TableFiller>();
   readonly #credentials: PendingCredential[] = [];
   readonly #faults = new LogFaults();
   #events = 0;
@@ -170,20 +164,19 @@ class Run {
     if (rows[0] !== undefined) {
       throw new Error(`event ${rows[0].pos} is of the unknown stream kind ${rows[0].kind}`);
     }
-    const fillers: Partial<Record<ProjectedTable, TableFiller>> = {};
     for (const table of projectedTables) {
       const name = `${this.#schema}.${table}`;
       await this.#scratch.query(
-        `create temporary table ${table} (like latchkey.${table} including defaults)`,
+        `create temporary table ${table} (like latchkey.${table}
+          including defaults including generated)`,
       );
       const { rows: json } = await this.#scratch.query(
         `select attname from pg_attribute where attrelid = $1::regclass and atttypid = 'jsonb'::regtype`,
         [name],
       );
       const jsonColumns = new Set(json.map(({ attname }) => attname as string));
-      fillers[table] = new TableFiller(this.#scratch, name, jsonColumns);
+      this.#fillers.set(table, new TableFiller(this.#scratch, name, jsonColumns));
     }
-    this.#fillers = fillers as Record<ProjectedTable, TableFiller>;
   }
 
   /** In stream order, so that one stream's state is all that is held. */
@@ -213,7 +206,7 @@ class Run {
       if (!this.#keys.seal.isGenuine(sealed)) this.#noteForged(current, event);
       if (current.forged) return;
       const revocation = current.fold.apply(event);
-      if (revocation !== null) this.#fillers.revocations.add(revocation);
+      if (revocation !== null) this.#filler('revocations').add(revocation);
       events += 1;
     };
     const sql = copySql(streamKinds[kind.kind]);
@@ -234,7 +227,7 @@ class Run {
   }
 
   #settle(): Promise<void> | null {
-    const waits = projectedTables.map((table) => this.#fillers[table].settle());
+    const waits = [...this.#fillers.values()].map((filler) => filler.settle());
     if (this.#credentials.length > 0) waits.push(this.#addCredentials());
     const pending = waits.filter((wait) => wait !== null);
     return pending.length === 0 ? null : Promise.all(pending).then(() => {});
@@ -246,8 +239,14 @@ class Run {
     for (const row of rows) this.#add('credentials', row);
   }
 
-  #add(table: ProjectedTable, row: Row): void {
-    this.#fillers[table].add({ ...row, mac: this.#keys.seal.row(table, row) });
+  #add(table: string, row: Row): void {
+    this.#filler(table).add({ ...row, mac: this.#keys.seal.row(table, row) });
+  }
+
+  #filler(table: string): TableFiller {
+    const filler = this.#fillers.get(table);
+    if (filler === undefined) throw new Error(`a rebuild does not fill ${table}`);
+    return filler;
   }
 
   /** A subject whose key was deleted has none: nobody can tell the address any more. */
@@ -284,7 +283,7 @@ class Run {
   }
 
   async finish(): Promise<void> {
-    for (const table of projectedTables) await this.#fillers[table].end();
+    for (const filler of this.#fillers.values()) await filler.end();
     for (const pruning of prunings) {
       await this.#scratch.query(deletePrunedSql(this.#schema, pruning));
     }

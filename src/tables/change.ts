@@ -2,7 +2,7 @@ import type { ErrorCode } from '@latchkey/contract/error-code';
 import type { DomainEvent } from '../domain/kernel/event.ts';
 import type { CommandRows, RevocationRow, StreamTouch } from '../eventlog/command.ts';
 import { revocationRow } from './revocation.ts';
-import { type Stream, schemaVersion } from './stream.ts';
+import type { Stream } from './stream.ts';
 import { streams } from './streams.ts';
 
 /**
@@ -41,13 +41,12 @@ export function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): 
       if (revocation !== null) revocations.push(revocationRow(id, index, revocation));
     });
     const subjectId = stream.subjectId(id, state);
-    const schemaVersions = events.map(({ type }) => schemaVersion(stream, type)!);
     return {
       state,
       version,
       refusal,
       events,
-      touch: { streamId: id, kind, subjectId, expected, events, schemaVersions },
+      touch: { streamId: id, kind, subjectId, expected, events },
       rows:
         events.length === 0
           ? {}

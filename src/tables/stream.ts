@@ -17,18 +17,31 @@ export interface Stream<S, E extends DomainEvent, C> {
   readonly subjectId: (id: string, state: S) => string | null;
   /** What an event revokes; `state` is after it. */
   readonly revocation: (id: string, state: S, event: E) => Revocation | null;
-  /**
-   * For every type of event how each older schema version is read, from version 1 on. What is
-   * written has one version more than there are upcasters.
-   */
-  readonly upcasters: Readonly<Record<E['type'], readonly Upcaster[]>>;
+  /** How the older schema versions of its events are read. */
+  readonly upcasters: Upcasters<E>;
 }
 
-/** The schema version in which a type of event is written; undefined for a type of no such stream. */
-export function schemaVersion(
-  { upcasters }: { readonly upcasters: Readonly<Record<string, readonly Upcaster[]>> },
+type Raised<E> = Extract<E, { readonly schemaV: number }>;
+
+/** One upcaster for each version before `V`, from version 1 on. */
+type UpTo<V, Steps extends readonly Upcaster[] = []> = [...Steps, Upcaster]['length'] extends V
+  ? Steps
+  : UpTo<V, readonly [...Steps, Upcaster]>;
+
+/**
+ * For each event that is `InSchema<V, …>` the way from all its older versions; nothing for the
+ * others. A version without its upcaster does not compile, nor does an upcaster that leads nowhere.
+ */
+export type Upcasters<E extends DomainEvent> = {
+  readonly [R in Raised<E> as R['type']]: UpTo<R['schemaV']>;
+} & { readonly [T in Exclude<E, Raised<E>>['type']]?: never };
+
+/** The upcasters of a type of event, from schema version 1 on. */
+export function upcastersOf(
+  { upcasters }: { readonly upcasters: object },
   type: string,
-): number | undefined {
-  const older = Object.hasOwn(upcasters, type) ? upcasters[type] : undefined;
-  return older === undefined ? undefined : older.length + 1;
+): readonly Upcaster[] {
+  return Object.hasOwn(upcasters, type)
+    ? (upcasters as Readonly<Record<string, readonly Upcaster[]>>)[type]!
+    : [];
 }

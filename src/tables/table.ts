@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import type { CommandRows, Row, RowValue } from '../eventlog/command.ts';
+import type { Row, RowValue } from '../eventlog/command.ts';
 import type { RecordSeal } from '../eventlog/record-seal.ts';
 import type { Column, Columns } from './columns.ts';
 
@@ -19,7 +19,7 @@ export interface StreamRecord<S> {
  * and a column that is written and not read, or the other way round, breaks the seal of every row.
  */
 export class StateTable<S> {
-  readonly name: keyof CommandRows;
+  readonly name: string;
   readonly key: string;
   /** Columns of which a comparison shows only a digest. */
   readonly confidential: readonly string[];
@@ -27,7 +27,7 @@ export class StateTable<S> {
   /** All that the seal covers, the key first. */
   readonly #names: readonly string[];
 
-  constructor(name: keyof CommandRows, key: string, columns: Columns<S>) {
+  constructor(name: string, key: string, columns: Columns<S>) {
     this.name = name;
     this.key = key;
     this.#fields = Object.entries(columns) as [keyof S, Column<S[keyof S]>][];

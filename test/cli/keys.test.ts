@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApi, type TestApi } from '../support/api.ts';
+import { runLatchkey } from '../support/run-latchkey.ts';
 
 const secret = () => randomBytes(32).toString('base64url');
 const kek = `test:${secret()}`;
@@ -20,16 +19,9 @@ afterAll(async () => {
 });
 
 async function latchkey(args: string[], env: Record<string, string>) {
-  const { PATH = '' } = process.env;
-  const base = { PATH, DATABASE_URL: api.database.appUrl, APP_ENV: 'dev', LOG_LEVEL: 'fatal' };
-  try {
-    const options = { env: { ...base, DATA_DIR: dataDir, ...env } };
-    const { stdout } = await promisify(execFile)('node', ['src/cli/latchkey.ts', ...args], options);
-    return { code: 0, text: stdout };
-  } catch (error) {
-    const { code, stderr } = error as { code: number; stderr: string };
-    return { code, text: stderr };
-  }
+  const base = { DATABASE_URL: api.database.appUrl, APP_ENV: 'dev', LOG_LEVEL: 'fatal' };
+  const { code, stdout, stderr } = await runLatchkey(args, { ...base, DATA_DIR: dataDir, ...env });
+  return { code, text: code === 0 ? stdout : stderr };
 }
 
 const stored = async () =>

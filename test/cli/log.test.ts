@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runLatchkey } from '../support/run-latchkey.ts';
 
 let directory: string;
 beforeAll(() => {
@@ -13,14 +12,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What `latchkey log adopt` prints about a file that is refused before any database is asked. */
 async function refusal(file: string): Promise<string> {
-  const { PATH = '' } = process.env;
-  const running = promisify(execFile)('node', ['src/cli/latchkey.ts', 'log', 'adopt', file], {
-    env: { PATH },
-  });
-  return running.then(
-    () => 'accepted',
-    ({ stderr }: { stderr: string }) => stderr,
-  );
+  const { code, stderr } = await runLatchkey(['log', 'adopt', file], {});
+  return code === 0 ? 'accepted' : stderr;
 }
 
 describe('latchkey log adopt', { timeout: 60_000 }, () => {

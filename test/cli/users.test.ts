@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { runLatchkey } from '../support/run-latchkey.ts';
 
 const kek = `test:${randomBytes(32).toString('base64url')}`;
 const email = 'first.admin@example.com';
@@ -20,16 +19,9 @@ async function lockTheOnlyAdministrator() {
   expect((await attempt()).status).toBe(401);
 }
 async function latchkey(args: string[], env: Record<string, string> = { KEK: kek }) {
-  const { PATH = '' } = process.env;
-  try {
-    const { stdout } = await promisify(execFile)('node', ['src/cli/latchkey.ts', ...args], {
-      env: { PATH, DATABASE_URL: api.database.appUrl, APP_ENV: 'dev', LOG_LEVEL: 'fatal', ...env },
-    });
-    return { code: 0, text: stdout };
-  } catch (error) {
-    const { code, stderr } = error as { code: number; stderr: string };
-    return { code, text: stderr };
-  }
+  const base = { DATABASE_URL: api.database.appUrl, APP_ENV: 'dev', LOG_LEVEL: 'fatal' };
+  const { code, stdout, stderr } = await runLatchkey(args, { ...base, ...env });
+  return { code, text: code === 0 ? stdout : stderr };
 }
 
 // Each starts processes: on a busy machine that takes seconds.

@@ -10,7 +10,8 @@ import {
   revocationOfSession,
   revocationOfUser,
 } from '../../src/tables/revocation.ts';
-import { filesBelow, nodesOf, readText } from '../support/source-files.ts';
+import { declaredEvents, eventsIn } from '../support/declared-events.ts';
+import { readText } from '../support/source-files.ts';
 
 const page = readText('docs/events.md');
 
@@ -22,10 +23,8 @@ interface Described {
 }
 
 describe('docs/events.md', () => {
-  const declared = filesBelow('src/domain').filter((file) => file.endsWith('/events.ts'));
-
   it('describes every event of the domain with every field, and no other', () => {
-    const inCode = declared.flatMap((file) => eventsIn(readText(file), file));
+    const inCode = declaredEvents();
     expect(inCode.length).toBeGreaterThan(20);
     expect(described().map(nameAndFields).sort()).toEqual(inCode.map(nameAndFields).sort());
   });
@@ -68,30 +67,6 @@ function described(): Described[] {
       fields: [...text.matchAll(/^\| `(\w+\??)` \|/gm)].map(([, field]) => field!),
       revokes: /Revokes: ([^.]+)\./.exec(text)?.[1] ?? 'not said',
     }));
-}
-
-/** The declarations `type X = DomainEvent<'X', {…}>` of a file. */
-function eventsIn(text: string, path: string): Pick<Described, 'type' | 'fields'>[] {
-  const events: Pick<Described, 'type' | 'fields'>[] = [];
-  for (const node of nodesOf({ path, text })) {
-    if (node.type !== 'TSTypeReference') continue;
-    const { typeName, typeArguments } = node as unknown as {
-      typeName: { name: string };
-      typeArguments?: { params: Parameter[] };
-    };
-    if (typeName.name !== 'DomainEvent') continue;
-    const [name, data] = typeArguments!.params;
-    events.push({
-      type: name!.literal!.value,
-      fields: data!.members!.map(({ key, optional }) => `${key.name}${optional ? '?' : ''}`),
-    });
-  }
-  return events;
-}
-
-interface Parameter {
-  readonly literal?: { readonly value: string };
-  readonly members?: readonly { readonly key: { name: string }; readonly optional: boolean }[];
 }
 
 /** What the projection of revocations makes of an event with these fields. */

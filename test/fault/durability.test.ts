@@ -23,7 +23,7 @@ const weakened = new RegExp(
 const provesRefusal = [
   'test/api/readiness.test.ts',
   'test/fault/durability.test.ts',
-  'test/platform/embedded-postgres.test.ts',
+  'test/processes/embedded-postgres.test.ts',
 ];
 
 const config = {

@@ -15,7 +15,10 @@ type CommandsByType<C extends { readonly type: string }> = {
   readonly [T in C['type']]: readonly Extract<C, { readonly type: T }>[];
 };
 
-/** What can happen to a registered user; `profile` is sealed. */
+/**
+ * What can happen to a registered user; `profile` is sealed. In this order, to one user, every one of
+ * them has an effect.
+ */
 export function userCommands(
   now: number,
   profile: Uint8Array,
@@ -30,11 +33,15 @@ export function userCommands(
       { ...check, matches: false, device },
       { ...check, matches: true, device },
       { ...check, matches: true },
+      { ...check, matches: false },
     ],
     UnlockUser: [{ type: 'UnlockUser', now }],
     RaiseEpoch: [{ type: 'RaiseEpoch', now }],
     GrantRole: [{ type: 'GrantRole', now, role: 'reader' }],
-    RevokeRole: [{ type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 }],
+    RevokeRole: [
+      { type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 1 },
+      { type: 'RevokeRole', now, role: 'reader', otherActiveAdmins: 1 },
+    ],
     DisableUser: [{ type: 'DisableUser', now, otherActiveAdmins: 1 }],
     EnableUser: [{ type: 'EnableUser', now }],
   };

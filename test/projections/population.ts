@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
-import type { InviteCommand } from '../../src/domain/invite/decide.ts';
 import type { InviteState } from '../../src/domain/invite/state.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import type { StreamKind } from '../../src/domain/kernel/event.ts';
@@ -31,10 +30,13 @@ import {
   mergeRows,
 } from '../../src/tables/change.ts';
 import { toHex } from '../../src/tables/columns.ts';
+import type { streams } from '../../src/tables/streams.ts';
 import { testSeal } from '../support/seal.ts';
 import { key, keysetCommands, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
 
-type AnyCommand = UserCommand | SessionCommand | ClientCommand | KeysetCommand | InviteCommand;
+/** Of every noun that there is. */
+type AnyCommand = Parameters<(typeof streams)[StreamKind]['decider']['decide']>[1];
+type DrawnUserCommand = keyof ReturnType<typeof userCommands>;
 
 interface Stream<S> {
   readonly id: string;
@@ -80,7 +82,10 @@ export class Population {
     this.#random = random;
   }
 
-  /** At least one of everything, in every state that a row can have, then `steps` random changes. */
+  /**
+   * At least one of everything, in every state that a row can have, and every command of a user, so
+   * that none of their events is left to chance; then `steps` random changes.
+   */
   async grow(steps: number): Promise<void> {
     const generated = [key(), key(), key()];
     const demand = { alg: 'ES256', unusableKids: [] } as const;
@@ -91,11 +96,13 @@ export class Population {
       await this.#invite();
       await this.start();
     }
-    const [unlucky] = this.users;
+    const [unlucky, busy] = this.users;
     for (let count = 0; count < 2 * failuresBeforeLock; count++) {
       const [stranger, device] = this.#userCommands(unlucky!).CheckPassword;
       await this.changeUser(unlucky!, count % 2 === 0 ? stranger! : device!);
     }
+    const commands: (readonly UserCommand[])[] = Object.values(this.#userCommands(busy!));
+    for (const command of commands.flat()) await this.changeUser(busy!, command);
     for (const session of [...this.sessions]) await this.reuse(session);
     for (let step = 0; step < steps; step++) await this.step();
   }
@@ -103,15 +110,7 @@ export class Population {
   /** One for each command of each union: a new command that nobody draws does not compile. */
   readonly #steps: Readonly<Record<AnyCommand['type'], () => Promise<unknown>>> = {
     RegisterUser: () => this.register(),
-    ChangeProfile: () => this.#changeUserAtRandom('ChangeProfile'),
-    ChangePassword: () => this.#changeUserAtRandom('ChangePassword'),
-    CheckPassword: () => this.#changeUserAtRandom('CheckPassword'),
-    UnlockUser: () => this.#changeUserAtRandom('UnlockUser'),
-    RaiseEpoch: () => this.#changeUserAtRandom('RaiseEpoch'),
-    GrantRole: () => this.#changeUserAtRandom('GrantRole'),
-    RevokeRole: () => this.#changeUserAtRandom('RevokeRole'),
-    DisableUser: () => this.#changeUserAtRandom('DisableUser'),
-    EnableUser: () => this.#changeUserAtRandom('EnableUser'),
+    ...this.#userSteps(),
     StartSession: () => this.start(),
     RefreshSession: () =>
       this.#random() < 0.8
@@ -130,6 +129,13 @@ export class Population {
     TryInvite: () => this.#tryInvite(this.#pick(this.invites)),
     UseInvite: () => this.#useInvite(this.#pick(this.invites)),
   };
+
+  #userSteps(): Readonly<Record<DrawnUserCommand, () => Promise<void>>> {
+    const types = Object.keys(userCommands(0, new Uint8Array())) as DrawnUserCommand[];
+    return Object.fromEntries(
+      types.map((type) => [type, () => this.#changeUserAtRandom(type)]),
+    ) as Record<DrawnUserCommand, () => Promise<void>>;
+  }
 
   /** Refreshes are the most of a real log, too. */
   async step(): Promise<void> {
@@ -272,7 +278,7 @@ export class Population {
     await this.#append(client, () => changeClient(client.id, client, command));
   }
 
-  async #changeUserAtRandom(type: keyof ReturnType<typeof userCommands>): Promise<void> {
+  async #changeUserAtRandom(type: DrawnUserCommand): Promise<void> {
     const user = this.#pick(this.users);
     await this.changeUser(user, this.#pick<UserCommand>(this.#userCommands(user)[type]));
   }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { compileCache } from './compile-cache.ts';
 
 export interface ApiProcess {
   readonly url: string;
@@ -35,6 +36,7 @@ export async function startApiProcess(
   const child = spawn(process.execPath, [entry], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
+      ...compileCache,
       DATABASE_URL: databaseUrl,
       PORT: '0',
       METRICS_PORT: '0',

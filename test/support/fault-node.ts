@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { compileCache } from './compile-cache.ts';
 
 export const faultPassword = 'a long and ordinary sentence';
 export const faultKek = 'fault:ti4O6eS1hh8kDGysf4iDb_otMbUyxqak_xZ9lYUnfLo';
@@ -69,6 +70,7 @@ async function start(
     [program, command, ...(reusePort ? ['--reuse-port'] : [])],
     {
       env: {
+        ...compileCache,
         PATH: process.env.PATH,
         APP_ENV: 'dev',
         PORT: '0',

@@ -1,11 +1,12 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
-import { keysetDecider, needsReplacement } from '../../domain/keyset/decide.ts';
+import { needsReplacement } from '../../domain/keyset/decide.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
 import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
+import { streams } from '../../tables/streams.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
@@ -29,7 +30,7 @@ export async function revokeIssuerKey(
     const keyset = await findIssuerKeyset(readers);
     if (await isRepeated(readers, issuerKeysetId, repeatable)) {
       const { commandId } = repeatable;
-      const first = await stateAfterCommand(readers, issuerKeysetId, commandId, keysetDecider);
+      const first = await stateAfterCommand(readers, issuerKeysetId, commandId, streams.keyset);
       return unchanged(() => first ?? keyset.state);
     }
     if (needsReplacement(keyset.state, kid))

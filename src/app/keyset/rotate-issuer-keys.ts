@@ -1,7 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { keysetDecider, type RotateKeys } from '../../domain/keyset/decide.ts';
+import type { RotateKeys } from '../../domain/keyset/decide.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
@@ -10,6 +10,7 @@ import { generateSigningKey } from '../../node/signing-keys.ts';
 import type { Config } from '../../platform/config/config.ts';
 import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset, type KeysetRecord } from '../../tables/keyset.ts';
+import { streams } from '../../tables/streams.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
@@ -38,7 +39,7 @@ export async function rotateIssuerKeys(
         readers,
         issuerKeysetId,
         repeatable.commandId,
-        keysetDecider,
+        streams.keyset,
       );
       return unchanged(() => first ?? keyset.state);
     }

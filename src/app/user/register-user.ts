@@ -1,6 +1,5 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId } from '../../domain/kernel/ids.ts';
-import { userDecider } from '../../domain/user/decide.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { bytea } from '../../eventlog/append.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
@@ -11,6 +10,7 @@ import { newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import type { Turn } from '../../platform/fair-queue.ts';
 import { changeUser } from '../../tables/change.ts';
+import { streams } from '../../tables/streams.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
@@ -122,7 +122,7 @@ async function replay(
 ) {
   const existing = await findUser(readers, userId);
   if (existing === null) return null;
-  const first = await stateAfterCommand(readers, userId, null, userDecider);
+  const first = await stateAfterCommand(readers, userId, null, streams.user);
   if (first === null) throw new Error('a user without a beginning');
   const personal = await PersonalData.of(subjectKeys, userId, existing.subjectKey);
   const user = representUser(userId, first, personal);

@@ -8,6 +8,7 @@ import type { DomainEvent } from './event.ts';
  */
 export interface Decider<S, C, E extends DomainEvent> {
   readonly initialState: S;
+  /** Exhaustive: a type of event that it does not know, at run time, leaves no state behind. */
   readonly evolve: (state: S, event: E) => S;
   readonly decide: (state: S, command: C) => Decision<E>;
 }

@@ -23,6 +23,13 @@ export interface DomainEvent<
   readonly pii?: Uint8Array;
 }
 
+/**
+ * An event whose data was once written otherwise. `V` is the schema version of what is written now;
+ * every decision has to name it, and `projections/stream.ts` asks how the older ones are read. An
+ * event without it is of version 1.
+ */
+export type InSchema<V extends number, E extends DomainEvent> = E & { readonly schemaV: V };
+
 /** The stream kinds, as stored in `events.kind`; each is a partition of the log. */
 export const streamKinds = { user: 1, session: 2, client: 3, keyset: 4, invite: 5 } as const;
 export type StreamKind = keyof typeof streamKinds;

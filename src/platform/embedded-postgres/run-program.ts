@@ -18,8 +18,8 @@ export async function outputOf(
 ): Promise<string> {
   const child = spawn(file, args, { ...options, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (output += chunk));
+  child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk) => (output += chunk));
   // Not 'exit': what the program has printed may arrive after that.
   const [code, signal] = await once(child, 'close');
   if (code !== 0) throw new Error(`${file} failed (${code ?? signal}): ${output.trim()}`);

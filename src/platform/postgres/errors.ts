@@ -60,7 +60,8 @@ export function sqlState(error: unknown): string | undefined {
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isConnectionError(error.cause)) return true;
-  const { code } = error as { code?: unknown };
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  if (syscall === 'connect' || syscall === 'getaddrinfo') return true;
   if (typeof code === 'string') {
     if (code.startsWith('08') || unavailableStates.has(code) || socketErrors.has(code)) return true;
   }
