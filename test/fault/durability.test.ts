@@ -21,7 +21,7 @@ const weakened = new RegExp(
 );
 /** Those that prove that a weakened database is refused, this file among them. */
 const provesRefusal = [
-  'test/api/readiness.test.ts',
+  'test/node/readiness.test.ts',
   'test/fault/durability.test.ts',
   'test/processes/embedded-postgres.test.ts',
 ];
