@@ -161,6 +161,8 @@ const rules: Rule[] = [
     over: tests.filter(({ path }) => !isSlow(path)),
     find: ({ path, text }) => (replacesShared.test(text) ? [path] : []),
     planted: { path: 'test/x.test.ts', text: ['vi', "mock('pg');"].join('.') },
+    // Gives the clock back after each test.
+    known: ['test/node/held-refusals.test.ts'],
   },
   {
     // The slow tiers put a service under load for a time, so theirs may set timers.

@@ -1,7 +1,7 @@
 import type { DomainEvent } from '../domain/kernel/event.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { readStream } from '../eventlog/read.ts';
-import { foldLogged } from '../rebuild/fold.ts';
+import { foldLogged } from '../tables/fold-logged.ts';
 import type { Stream } from '../tables/stream.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { streamKinds } from '../domain/kernel/event.ts';
+import type { LoggedEvent } from '../tables/fold-logged.ts';
 import type { CopyRowReader } from './copy-out.ts';
-import type { LoggedEvent } from './fold.ts';
 
 /** Every event of a kind, in the order of streams and their versions, with the owner's wrapped key. */
 export function copySql(kind: number): string {

@@ -6,8 +6,9 @@ import type { InviteCreated, InviteTried, InviteUsed } from '../../src/domain/in
 import type { InviteState } from '../../src/domain/invite/state.ts';
 import type { DomainEvent, InSchema } from '../../src/domain/kernel/event.ts';
 import { encodeBatch } from '../../src/eventlog/append.ts';
-import { kindFold, UnreadableEventError } from '../../src/rebuild/fold.ts';
+import { kindFold } from '../../src/rebuild/fold.ts';
 import { type Change, changeOf } from '../../src/tables/change.ts';
+import { UnreadableEventError } from '../../src/tables/fold-logged.ts';
 import type { EventData, Stream, Upcasters } from '../../src/tables/stream.ts';
 import { streams } from '../../src/tables/streams.ts';
 import { testSeal } from '../support/seal.ts';
