@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -31,7 +31,7 @@ let users = 0;
 /** Starts one Postgres for the whole run, with a migrated template database that each test clones. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   users += 1;
-  running ??= startCluster();
+  running ??= startCluster(project.name);
   const { cluster, stop } = await running;
   project.provide('cluster', cluster);
   return async () => {
@@ -40,8 +40,39 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function startCluster() {
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'latchkey-test-'));
+const memoryFolder = '/dev/shm';
+const bytesNeeded = 6 * 1024 ** 3;
+const prefix = 'latchkey-test-';
+const longestRunMs = 2 * 3_600_000;
+
+/**
+ * Where the data goes: into memory where there is room, because every database that a test drops
+ * makes Postgres write all others to disk. What tests show of durability is shown on a cluster of
+ * their own (`startPrivatePostgres`).
+ */
+function dataFolder(project: string): string {
+  if (project !== 'normal') return tmpdir();
+  try {
+    const { bavail, bsize } = statfsSync(memoryFolder);
+    return bavail * bsize > bytesNeeded ? memoryFolder : tmpdir();
+  } catch {
+    return tmpdir();
+  }
+}
+
+/** A run that was killed left its data behind, which is memory until somebody removes it. */
+function removeAbandoned(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const dataDir = path.join(folder, name);
+    const isOld = () => Date.now() - statSync(dataDir).mtimeMs > longestRunMs;
+    if (name.startsWith(prefix) && isOld()) rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function startCluster(project: string) {
+  const folder = dataFolder(project);
+  if (folder === memoryFolder) removeAbandoned(folder);
+  const dataDir = mkdtempSync(path.join(folder, prefix));
   const postgres = await startEmbeddedPostgres({
     dataDir,
     logger: silentLogger,
