@@ -24,6 +24,13 @@ export interface RunningLatchkey {
 
 type Env = Readonly<Record<string, string>>;
 
+interface StartOptions {
+  /** By default the program of this repository. */
+  readonly program?: string;
+  readonly uid?: number;
+  readonly cwd?: string;
+}
+
 const root = path.resolve(import.meta.dirname, '../..');
 const command = path.join(root, 'src/cli/latchkey.ts');
 /** A process that is still there after this long did not end by itself. */
@@ -45,7 +52,7 @@ export const productionEnv: Env = {
 export async function runLatchkey(
   args: readonly string[],
   env: Env,
-  options: { readonly uid?: number; readonly cwd?: string } = {},
+  options: StartOptions = {},
 ): Promise<Run> {
   const child = start(args, env, { ...options, lifeMs: lifeMsMax });
   let stdout = '';
@@ -57,8 +64,12 @@ export async function runLatchkey(
 }
 
 /** Starts it and waits until it says that it is ready; rejects with what it said instead. */
-export async function startLatchkey(args: readonly string[], env: Env): Promise<RunningLatchkey> {
-  const child = start(args, env, {});
+export async function startLatchkey(
+  args: readonly string[],
+  env: Env,
+  options: StartOptions = {},
+): Promise<RunningLatchkey> {
+  const child = start(args, env, options);
   const exited = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
   const lines: string[] = [];
   let stderr = '';
@@ -84,9 +95,9 @@ export async function startLatchkey(args: readonly string[], env: Env): Promise<
 function start(
   args: readonly string[],
   env: Env,
-  { uid, cwd = root, lifeMs }: { uid?: number; cwd?: string; lifeMs?: number },
+  { program = command, uid, cwd = root, lifeMs }: StartOptions & { readonly lifeMs?: number },
 ): ChildProcess {
-  return spawn(process.execPath, [command, ...args], {
+  return spawn(process.execPath, [program, ...args], {
     cwd,
     env: { PATH: process.env.PATH, ...compileCache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

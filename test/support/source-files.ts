@@ -26,7 +26,7 @@ interface Node {
   readonly [field: string]: unknown;
 }
 
-const skipped = new Set(['node_modules', '.git', '.latchkey', 'results', 'coverage']);
+const skipped = new Set(['node_modules', '.git', '.latchkey', 'results', 'coverage', 'dist']);
 
 export function readText(file: string): string {
   return readFileSync(path.join(root, file), 'utf8');

@@ -6,6 +6,7 @@ export const slowTiers = [
   'fault',
   'processes',
   'gateways',
+  'packages',
   'security-timing',
   'stress',
 ] as const;
