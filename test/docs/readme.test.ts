@@ -6,6 +6,7 @@ import { metricsRoute } from '../../src/api/routes/metrics.ts';
 import { readText } from '../support/source-files.ts';
 
 const readme = readText('README.md');
+const page = readText('docs/api.md');
 
 /** Stands for whatever a declaration touches: no handler runs here. */
 const anything: unknown = new Proxy(() => {}, { get: () => anything, apply: () => anything });
@@ -21,13 +22,13 @@ const declared = [
   openApiRoute(() => [], info),
 ];
 
-describe('the table of endpoints in README.md', () => {
+describe('the table of endpoints in docs/api.md', () => {
   it('has one line for each declared route, and no other', () => {
     // The fast lane answers forward-auth before any route is asked.
     for (const path of ['/auth/verify', '/auth/forward']) {
-      expect(readme).toContain(`\n| any method \`${path}\` and below |`);
+      expect(page).toContain(`\n| any method \`${path}\` and below |`);
     }
-    const documented = [...readme.matchAll(/^\| `([A-Z]+) (\/\S*)` \|/gm)].map(
+    const documented = [...page.matchAll(/^\| `([A-Z]+) (\/\S*)` \|/gm)].map(
       ([, method, path]) => `${method} ${path}`,
     );
     const expected = declared
@@ -45,11 +46,20 @@ describe('the table of endpoints in README.md', () => {
       client: 'client',
     };
     for (const { method, path, auth } of declared) {
-      const row = readme
+      const row = page
         .split('\n')
         .find((line) => line.startsWith(`| \`${method.toUpperCase()} ${path}\``));
       if (row === undefined) continue;
       expect(row.split('|')[2], `${method} ${path}`).toContain(words[auth]);
     }
+  });
+});
+
+describe('README.md', () => {
+  // Who reads it has a screen and a half of patience.
+  it('has at most 120 lines, of which at most 15 are of tables', () => {
+    const lines = readme.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(120);
+    expect(lines.filter((line) => line.startsWith('|')).length).toBeLessThanOrEqual(15);
   });
 });
