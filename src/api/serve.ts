@@ -141,9 +141,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     now: () => Date.now(),
   };
   await whileUnavailable(() => ensureIssuerKeys(node, byProgram('system', 'start-up')));
-  const lifetime = await keepLifetimeNoted(pools.readers, config, log);
+  const lifetime = await whileUnavailable(() => keepLifetimeNoted(pools.readers, config, log));
   opened.defer(() => lifetime.stop());
-  await poll.start();
+  await whileUnavailable(() => poll.start());
   const { administrator } = options;
   if (administrator !== undefined) {
     await whileUnavailable(() => ensureConfiguredAdministrator(node, administrator, log));

@@ -45,5 +45,5 @@ describe('the Grafana dashboard', () => {
 });
 
 function read(file: string): string {
-  return readFileSync(new URL(file, new URL('../../grafana', import.meta.url)), 'utf8');
+  return readFileSync(new URL(file, new URL('../../grafana/', import.meta.url)), 'utf8');
 }
