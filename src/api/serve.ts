@@ -42,9 +42,9 @@ import { openApiRoute } from './http/openapi.ts';
 import type { Route } from './http/route.ts';
 import { startHttpServer } from './http/server.ts';
 import { behindFastLanes } from './lanes/behind-fast-lanes.ts';
-import { docsRoute } from './pages/docs-page.ts';
+import { docsRoutes } from './pages/docs-page.ts';
 import { allRoutes } from './routes/all.ts';
-import { fieldDescriptions } from './routes/field-descriptions.ts';
+import { documentWords } from './routes/document-words.ts';
 import { metricsRoute } from './routes/metrics.ts';
 
 export interface ApiOptions {
@@ -196,11 +196,11 @@ async function listen(
   const routes: Route[] = [
     ...allRoutes(node, probe),
     ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
-    docsRoute(),
+    ...docsRoutes(),
     openApiRoute(() => routes, {
       issuer: config.issuer,
       version: packageVersion(),
-      fieldDescriptions,
+      ...documentWords,
     }),
   ];
   const app = createApp({

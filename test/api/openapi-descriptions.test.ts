@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../src/api/http/openapi.ts';
 import type { Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
-import { fieldDescriptions } from '../../src/api/routes/field-descriptions.ts';
+import { documentWords } from '../../src/api/routes/document-words.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   document = openApiDocument(routes, {
     issuer: 'https://auth.example',
     version: '1',
-    fieldDescriptions,
+    ...documentWords,
   });
 });
 afterAll(() => api.stop());
@@ -48,6 +48,18 @@ describe('the OpenAPI document', () => {
     const planted = { properties: { a: { type: 'string' } }, name: 'b', in: 'query' };
     expect(undescribed(planted, '')).toEqual([' a', ' b']);
     expect(undescribed(document, '')).toEqual([]);
+  });
+
+  it('C12: describes every group, and gives every body an example', () => {
+    for (const { name, description } of document.tags) expect(description, name).toBeTruthy();
+    const bodies = routes.filter(({ body }) => body !== undefined);
+    for (const { path, method, body } of bodies) {
+      const [{ example }] = Object.values<{ example: unknown }>(
+        document.paths[path][method].requestBody.content,
+      ) as [{ example: unknown }];
+      expect(example, path).not.toEqual({});
+      expect(body!.safeParse(example).error?.issues, path).toBeUndefined();
+    }
   });
 
   // A handler sees the header where its route declares it, and there a malformed one is refused.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openApiRoute } from '../../src/api/http/openapi.ts';
-import { docsRoute } from '../../src/api/pages/docs-page.ts';
+import { docsRoutes } from '../../src/api/pages/docs-page.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { metricsRoute } from '../../src/api/routes/metrics.ts';
 import { readText } from '../support/source-files.ts';
@@ -18,7 +18,7 @@ const declared = [
     anything as Parameters<typeof allRoutes>[1],
   ),
   metricsRoute(anything as Parameters<typeof metricsRoute>[0], 'a token of sixteen'),
-  docsRoute(),
+  ...docsRoutes(),
   openApiRoute(() => [], info),
 ];
 

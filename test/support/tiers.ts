@@ -2,6 +2,7 @@ import { importsOf, resolved, sourceFiles } from './source-files.ts';
 
 /** The folders of test/ that `npm run test:full` runs, one file at a time. */
 export const slowTiers = [
+  'browser',
   'model',
   'fault',
   'processes',

@@ -1,6 +1,7 @@
 import { type ErrorCode, errorCodes } from '@latchkey/contract/error-code';
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
+import { bodyExample } from './body-example.ts';
 import { refreshCookieName } from './cookies.ts';
 import { oauthErrorSchema, problemSchema } from './error-schemas.ts';
 import { published } from './problem.ts';
@@ -14,12 +15,16 @@ export interface OpenApiInfo {
   readonly version: string;
   /** What a field or parameter of this name means where its own schema does not say so. */
   readonly fieldDescriptions: Readonly<Record<string, string>>;
+  /** What the example of a body shows in a field of this name. */
+  readonly fieldExamples?: Readonly<Record<string, unknown>>;
+  readonly tagDescriptions?: Readonly<Record<string, string>>;
 }
 
 /** What one document is made of, as far as its operations share it. */
 interface Shared {
   readonly components: JsonObject;
   readonly fieldDescriptions: OpenApiInfo['fieldDescriptions'];
+  readonly fieldExamples: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -29,7 +34,8 @@ interface Shared {
  */
 export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): JsonObject {
   const components: JsonObject = {};
-  const shared: Shared = { components, fieldDescriptions: info.fieldDescriptions };
+  const { fieldDescriptions, fieldExamples = {}, tagDescriptions = {} } = info;
+  const shared: Shared = { components, fieldDescriptions, fieldExamples };
   const paths: { [path: string]: JsonObject } = {};
   for (const declared of routes) {
     for (const [index, path] of mountedPaths(declared.path).entries()) {
@@ -47,12 +53,22 @@ export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): Js
       description: 'A self-hosted session authority. Errors carry a stable `code`.',
     },
     servers: [{ url: info.issuer }],
+    tags: tagsOf(routes, tagDescriptions),
     paths,
     components: {
       schemas: components,
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        client: { type: 'http', scheme: 'basic', description: 'client id and secret' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The `access_token` of a login or refresh',
+        },
+        client: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'The `client_id` and `client_secret` of a confidential client',
+        },
         refresh_cookie: {
           type: 'apiKey',
           in: 'cookie',
@@ -63,6 +79,14 @@ export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): Js
     },
     'x-error-codes': errorCodes.map((code) => ({ ...published(code), cause: code })),
   };
+}
+
+function tagsOf(
+  routes: readonly Route[],
+  descriptions: Readonly<Record<string, string>>,
+): JsonObject[] {
+  const names = new Set(routes.flatMap(({ tags }) => tags));
+  return [...names].map((name) => ({ name, description: descriptions[name] }));
 }
 
 /** `GET /openapi.json`, describing `routes` and itself. */
@@ -138,7 +162,7 @@ function operation(
       : {
           requestBody: {
             required: !declared.bodyOptional,
-            content: { [mediaType]: { schema: jsonSchema(body, shared) } },
+            content: { [mediaType]: bodyContent(body, shared) },
           },
         }),
     responses: {
@@ -146,6 +170,11 @@ function operation(
       ...goodResponses(declared, shared),
     },
   };
+}
+
+function bodyContent(body: z.ZodType, shared: Shared): JsonObject {
+  const schema = jsonSchema(body, shared);
+  return { schema, example: bodyExample(schema, shared.fieldExamples) };
 }
 
 /** An empty entry says that the endpoint also answers without (OpenAPI 3.1 section 4.8.30). */

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { promisify } from 'node:util';
+import { constants, gzip } from 'node:zlib';
 import { type Reply, type ReplyHeaders, reply } from './reply.ts';
 
 /** One Buffer, which every answer shares: a client that does not read holds no copy of it. */
@@ -9,20 +11,52 @@ export interface StaticDocument {
   readonly headers: ReplyHeaders;
 }
 
-export function staticDocument(text: string, headers: ReplyHeaders): StaticDocument {
-  const body = Buffer.from(text, 'utf8');
+/** The same content twice, because compressing it for each answer would cost more than holding it. */
+export interface CompressedDocument {
+  readonly plain: StaticDocument;
+  readonly gzipped: StaticDocument;
+}
+
+export function staticDocument(content: string | Buffer, headers: ReplyHeaders): StaticDocument {
+  const body = Buffer.from(content as string);
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
   return { body, headers: { ...headers, etag } };
 }
 
+/** Compresses beside the event loop. */
+export async function compressedDocument(
+  content: string | Buffer,
+  headers: ReplyHeaders,
+): Promise<CompressedDocument> {
+  const varying = { ...headers, vary: 'Accept-Encoding' };
+  const small = await promisify(gzip)(content, { level: constants.Z_BEST_COMPRESSION });
+  return {
+    plain: staticDocument(content, varying),
+    gzipped: staticDocument(small, { ...varying, 'content-encoding': 'gzip' }),
+  };
+}
+
 /** 200 with the document, or 304 for a client that has it. */
 export function documentReply(
-  { body, headers }: StaticDocument,
+  document: StaticDocument | CompressedDocument,
   request: IncomingHttpHeaders,
 ): Reply {
+  const { body, headers } = 'plain' in document ? chosen(document, request) : document;
   return isUnchanged(request['if-none-match'], String(headers.etag))
     ? reply(304, undefined, headers)
     : reply(200, body, headers);
+}
+
+function chosen(document: CompressedDocument, request: IncomingHttpHeaders): StaticDocument {
+  return acceptsGzip(request['accept-encoding']) ? document.gzipped : document.plain;
+}
+
+/** RFC 9110 section 12.5.3, but without the header the answer is plain: such clients rarely decode. */
+function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  const codings = acceptEncoding
+    ?.split(',')
+    .map((coding) => coding.replace(/\s/g, '').toLowerCase());
+  return codings?.some((coding) => /^(?:gzip|\*)(?:;q=(?!0(?:\.0*)?$).*)?$/.test(coding)) ?? false;
 }
 
 /** RFC 9110 section 13.1.2: a weak comparison with each of the listed tags. */

@@ -1,51 +1,53 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { type Route, route } from '../http/route.ts';
-import { documentReply, staticDocument } from '../http/static-document.ts';
+import { documentReply } from '../http/static-document.ts';
+import { type DocsFiles, loadDocsFiles } from './docs-files.ts';
+
+const tags = ['Operation'];
+const unchanged = { description: 'Not changed since the ETag of If-None-Match' };
 
 /**
- * `GET /docs`: one page with its own style and script, which reads `/openapi.json` and asks nobody
- * else for anything.
+ * `GET /docs`, a page that shows `/openapi.json` and asks no other origin for anything, and the
+ * files that it loads. They are read at the first request: most processes never serve them.
  */
-export function docsRoute(): Route {
-  const style = readPart('page.css');
-  const script = readPart('page.js');
-  const page = readPart('page.html')
-    .replace('/*style*/', () => style)
-    .replace('/*script*/', () => script);
-  const policy = [
-    "default-src 'none'",
-    `style-src '${digest(style)}'`,
-    `script-src '${digest(script)}'`,
-    "connect-src 'self'",
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ');
-  const document = staticDocument(page, {
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': policy,
-    'cache-control': 'no-cache',
-  });
-  return route({
-    method: 'get',
-    path: '/docs',
-    summary: 'This API, to read and to try',
-    tags: ['Operation'],
-    auth: 'none',
-    responses: {
-      200: { description: 'An HTML page', contentType: 'text/html' },
-      304: { description: 'Not changed since the ETag of If-None-Match' },
-    },
-    handler: ({ headers }) => documentReply(document, headers),
-  });
-}
-
-function readPart(name: string): string {
-  return readFileSync(new URL(`./docs/${name}`, import.meta.url), 'utf8');
-}
-
-function digest(source: string): string {
-  return `sha256-${createHash('sha256').update(source).digest('base64')}`;
+export function docsRoutes(): Route[] {
+  let loading: Promise<DocsFiles> | null = null;
+  const files = () => {
+    loading ??= loadDocsFiles().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
+  return [
+    route({
+      method: 'get',
+      path: '/docs',
+      summary: 'This API, to read and to try',
+      tags,
+      auth: 'none',
+      responses: {
+        200: { description: 'An HTML page', contentType: 'text/html' },
+        304: unchanged,
+      },
+      handler: async ({ headers }) => documentReply((await files()).page, headers),
+    }),
+    route({
+      method: 'get',
+      path: '/docs/{file}',
+      summary: 'A script or style of that page',
+      tags,
+      auth: 'none',
+      errors: ['not_found'],
+      responses: {
+        200: { description: 'The file, for ever the same', contentType: 'text/javascript' },
+        304: unchanged,
+      },
+      handler: async ({ headers, params }) => {
+        const asset = (await files()).assets.get(params.file!);
+        if (asset === undefined) throw new LatchkeyError('not_found');
+        return documentReply(asset, headers);
+      },
+    }),
+  ];
 }

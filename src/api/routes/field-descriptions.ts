@@ -31,6 +31,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   errors: 'Each field that is wrong',
   except_current: 'Whether the session of the access token lives on',
   expires_in: 'Seconds from now',
+  file: 'The name that the page gives, with the hash of the content',
   first_party: 'Whether the client is the operator’s own: it may log users in with a password',
   id: 'The id, as another answer gave it',
   invite: 'The code of an invite; shown once when it is made',

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApiRoute } from '../../../src/api/http/openapi.ts';
 import type { Route } from '../../../src/api/http/route.ts';
-import { docsRoute } from '../../../src/api/pages/docs-page.ts';
+import { docsRoutes } from '../../../src/api/pages/docs-page.ts';
 import { allRoutes } from '../../../src/api/routes/all.ts';
 import type { ReadinessProbe } from '../../../src/node/readiness.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
   const mounted = allRoutes(api.node, {} as ReadinessProbe);
   routes = [
     ...mounted,
-    docsRoute(),
+    ...docsRoutes(),
     openApiRoute(() => mounted, { issuer: '', version: '', fieldDescriptions: {} }),
   ];
 });

@@ -1,10 +1,10 @@
-import { runInNewContext } from 'node:vm';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openApiDocument, openApiRoute } from '../../../src/api/http/openapi.ts';
 import { reply } from '../../../src/api/http/reply.ts';
 import { type Route, route } from '../../../src/api/http/route.ts';
-import { docsRoute } from '../../../src/api/pages/docs-page.ts';
+import { docsRoutes } from '../../../src/api/pages/docs-page.ts';
 import { deviceSchema, tokenSetSchema } from '../../../src/api/routes/schemas.ts';
 import { startTestApp } from './test-app.ts';
 import { responseValidator } from './validate-response.ts';
@@ -73,7 +73,7 @@ const routes: Route[] = [
     responses: { 200: { description: 'Claims' } },
     handler: () => reply(200),
   }),
-  docsRoute(),
+  ...docsRoutes(),
 ];
 routes.push(openApiRoute(() => routes, info));
 
@@ -107,6 +107,7 @@ describe('the OpenAPI document', () => {
       'get /api/auth/verify/{rest}',
       'get /auth/verify/{rest}',
       'get /docs',
+      'get /docs/{file}',
       'get /openapi.json',
       'post /api/auth/login',
       'post /auth/login',
@@ -174,37 +175,69 @@ describe('the OpenAPI document', () => {
   });
 });
 
+/** What the page loads: each address in it that is not the description or an empty icon. */
+async function assetPaths(): Promise<string[]> {
+  const page = await (await fetch(`${app.url}/docs`)).text();
+  return [...page.matchAll(/(?:src|href)="(?!\/openapi\.json|data:,)([^"]*)"/g)].map(
+    ([, path]) => path!,
+  );
+}
+
 describe('the docs page', () => {
-  it('holds everything it needs and may load nothing else', async () => {
+  it('loads files of ours only, and its policy allows nothing inline and no other origin', async () => {
     const response = await fetch(`${app.url}/docs`);
-    const page = await response.text();
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(page).not.toMatch(/(?:src|href)="(?!\/openapi\.json|data:,)/);
-    expect(page).not.toMatch(/\/\*(?:style|script)\*\//);
     const policy = response.headers.get('content-security-policy')!;
     expect(policy).toContain("default-src 'none'");
-    expect(policy).not.toMatch(/unsafe|https?:/);
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    const paths = await assetPaths();
+    expect(paths).toHaveLength(4);
+    for (const path of paths) expect(path).toMatch(/^\/docs\/[\w-]+\.[0-9a-f]{16}\.(?:js|css)$/);
+    expect(await response.text()).not.toMatch(/<(?:style|script)>|style=|onload/);
   });
 
-  it('lists each operation, schema and error code, and offers to try it', async () => {
+  it('has a row for each error code, where a problem document points', async () => {
     const page = await (await fetch(`${app.url}/docs`)).text();
-    const script = /<script>([\s\S]*)<\/script>/.exec(page)![1]!;
-    const { elements, toggles } = await runPage(script, document);
-    const ids = elements.map(({ id }) => id);
-    for (const [path, methods] of Object.entries(document.paths)) {
-      if (path.startsWith('/api/auth/')) continue;
-      for (const { operationId } of Object.values(methods)) expect(ids).toContain(operationId);
+    expect(page).toContain('<tr id="error-session_superseded">');
+    expect(page).not.toContain('<!--errors-->');
+  });
+
+  it('names its files by their content: they never change, and another name is not there', async () => {
+    for (const path of await assetPaths()) {
+      const whole = await fetch(app.url + path);
+      expect(whole.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+      expect(whole.headers.get('content-type')).toMatch(
+        /^text\/(?:css|javascript); charset=utf-8$/,
+      );
+      expect((await whole.arrayBuffer()).byteLength).toBeGreaterThan(100);
     }
-    for (const name of Object.keys(document.components.schemas)) {
-      expect(ids).toContain(`schema-${name}`);
-    }
-    expect(ids).toContain('error-session_superseded');
-    for (const toggle of toggles) toggle();
-    expect(elements.filter(({ tag }) => tag === 'button').length).toBe(toggles.length);
-    const sample = elements.find(
-      ({ tag, value }) => tag === 'textarea' && value?.includes('email'),
-    );
-    expect(JSON.parse(sample!.value!)).toEqual({ email: '' });
+    expect((await fetch(`${app.url}/docs/swagger-ui.css`)).status).toBe(404);
+    expect((await fetch(`${app.url}/docs/..%2fpackage.json`)).status).toBe(404);
+  });
+
+  it.each([
+    ['gzip', true],
+    ['br, gzip;q=0.5', true],
+    ['*', true],
+    ['gzip;q=0', false],
+    ['gzip;q=0.0', false],
+    ['br', false],
+    ['identity', false],
+  ])('Accept-Encoding: %s gets a compressed file: %s', async (accepted, isCompressed) => {
+    const script = routes.find(({ path }) => path === '/docs/{file}')!;
+    const file = (await assetPaths())
+      .find((path) => path.includes('bundle'))!
+      .split('/')
+      .at(-1)!;
+    const ask = (coding: string) =>
+      script.handler({ headers: { 'accept-encoding': coding }, params: { file } } as never);
+    const [plain, answer] = [await ask('identity'), await ask(accepted)];
+    const expected = isCompressed ? 'gzip' : undefined;
+    expect(answer.headers?.['content-encoding']).toBe(expected);
+    expect(answer.headers?.vary).toBe('Accept-Encoding');
+    const body = answer.body as Buffer;
+    expect((isCompressed ? gunzipSync(body) : body).equals(plain.body as Buffer)).toBe(true);
+    expect(answer.headers?.etag === plain.headers?.etag).toBe(!isCompressed);
   });
 });
 
@@ -234,7 +267,8 @@ describe('a document that never changes', () => {
   );
 
   it('C1: is one Buffer for every answer', async () => {
-    const request = { headers: {} } as never;
+    const file = (await assetPaths())[0]!.split('/').at(-1);
+    const request = { headers: {}, params: { file } } as never;
     for (const { path, handler } of routes.filter(({ tags }) => tags.includes('Operation'))) {
       const [one, two] = [await handler(request), await handler(request)];
       expect(Buffer.isBuffer(one.body), path).toBe(true);
@@ -262,39 +296,3 @@ describe('checking answers against the declarations', () => {
     expect(() => validate(method, path, status, body)).toThrow();
   });
 });
-
-interface FakeElement {
-  tag: string;
-  id?: string;
-  value?: string;
-}
-
-/** Runs the page's script against a document of stubs, and returns what it made. */
-async function runPage(script: string, api: object) {
-  const elements: FakeElement[] = [];
-  const toggles: (() => void)[] = [];
-  const rendered = Promise.withResolvers<void>();
-  const make = (tag: string) => {
-    const element = {
-      tag,
-      append: () => (tag === '#contents' ? rendered.resolve() : undefined),
-      replaceChildren: () => {},
-      addEventListener: (event: string, act: () => void) => {
-        if (event === 'toggle') toggles.push(act);
-      },
-      set textContent(text: string) {
-        if (text.includes('could not be read')) rendered.reject(new Error(text));
-      },
-    };
-    elements.push(element);
-    return element;
-  };
-  runInNewContext(script, {
-    document: { createElement: make, getElementById: (id: string) => make(`#${id}`) },
-    location: { hash: '' },
-    fetch: async () => ({ json: async () => api }),
-    URLSearchParams,
-  });
-  await rendered.promise;
-  return { elements, toggles };
-}

@@ -1,227 +1,174 @@
-const byId = (id) => document.getElementById(id);
+/** The credential of these answers is what the next request shows. */
+const tokenAnswers = /\/auth\/(?:login|refresh)$/;
 
-function element(name, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(name), properties);
-  node.append(...children);
-  return node;
+const quoted = (text) => JSON.stringify(text);
+const inShell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+const inPython = (text) => (text.includes("'") ? quoted(text) : `'${text}'`);
+const entries = (headers, quote) =>
+  Object.entries(headers).map(([name, value]) => `${quote(name)}: ${quote(value)}`);
+
+function curl({ method, url, headers, body }) {
+  const lines = [`curl -X ${method} ${inShell(url)}`];
+  for (const [name, value] of Object.entries(headers))
+    lines.push(`-H ${inShell(`${name}: ${value}`)}`);
+  if (body) lines.push(`-d ${inShell(body)}`);
+  return lines.join(' \\\n  ');
 }
 
-function resolve(api, schema) {
-  const name = schema?.$ref?.split('/').pop();
-  return name ? { name, ...api.components.schemas[name] } : (schema ?? {});
-}
-
-function typeOf(api, schema) {
-  const found = resolve(api, schema);
-  if (found.name) return found.name;
-  if (found.enum) return found.enum.map((value) => JSON.stringify(value)).join(' | ');
-  if ('const' in found) return JSON.stringify(found.const);
-  if (found.type === 'array') return `[${typeOf(api, found.items)}]`;
-  const either = found.anyOf ?? found.oneOf;
-  if (either) return either.map((one) => typeOf(api, one)).join(' | ');
-  if (found.properties) return 'object';
-  return [found.type ?? 'any'].flat().join(' | ');
-}
-
-function example(api, schema, depth = 0) {
-  const found = resolve(api, schema);
-  const either = found.anyOf ?? found.oneOf;
-  if (either) return example(api, either[0], depth);
-  if (found.enum) return found.enum[0];
-  if ('const' in found) return found.const;
-  if (found.type === 'array') return [];
-  if (found.type === 'boolean') return false;
-  if (found.type === 'integer' || found.type === 'number') return 0;
-  if (!found.properties || depth > 2) return '';
-  const required = (found.required ?? []).map((name) => [
-    name,
-    example(api, found.properties[name], depth + 1),
-  ]);
-  return Object.fromEntries(required);
-}
-
-function schemaTable(api, schema) {
-  const found = resolve(api, schema);
-  const either = found.anyOf ?? found.oneOf;
-  if (either) return element('div', {}, ...either.map((one) => schemaTable(api, one)));
-  if (!found.properties) return element('p', {}, element('code', {}, typeOf(api, schema)));
-  const rows = Object.entries(found.properties).map(([name, property]) => {
-    const required = (found.required ?? []).includes(name);
-    const note = resolve(api, property).description ?? '';
-    const type = element('td', {}, element('code', {}, typeOf(api, property)));
-    return element(
-      'tr',
-      {},
-      element('td', {}, element('code', {}, required ? name : `${name}?`)),
-      type,
-      element('td', { className: 'quiet' }, note),
-    );
-  });
-  return element('table', {}, element('tbody', {}, ...rows));
-}
-
-function field(label, control) {
-  return element('label', {}, label, control);
-}
-
-function headersFor(operation, mediaType) {
-  const headers = {};
-  const token = byId('token').value.trim();
-  if (token) headers.authorization = `Bearer ${token}`;
-  if (operation.requestBody) headers['content-type'] = mediaType;
-  return headers;
-}
-
-async function send(method, path, operation, inputs, body, mediaType) {
-  const query = new URLSearchParams();
-  let target = path;
-  for (const { name, where, input } of inputs) {
-    if (where === 'path') target = target.replace(`{${name}}`, encodeURIComponent(input.value));
-    else if (input.value) query.set(name, input.value);
+function javascript({ method, url, headers, body }) {
+  const options = [`method: ${quoted(method)}`];
+  if (Object.keys(headers).length > 0) {
+    options.push(`headers: { ${entries(headers, quoted).join(', ')} }`);
   }
-  const url = query.size ? `${target}?${query}` : target;
-  const response = await fetch(url, {
-    method: method.toUpperCase(),
-    headers: headersFor(operation, mediaType),
-    ...(body?.value ? { body: body.value } : {}),
-  });
-  const text = await response.text();
-  let shown = text;
-  try {
-    const parsed = JSON.parse(text);
-    if (parsed.access_token) byId('token').value = parsed.access_token;
-    shown = JSON.stringify(parsed, null, 2);
-  } catch {
-    // Not JSON: shown as it came.
-  }
-  return `${response.status} ${response.statusText}\n\n${shown}`;
-}
-
-function tryForm(api, method, path, operation) {
-  const inputs = (operation.parameters ?? []).map(({ name, in: where }) => ({
-    name,
-    where,
-    input: element('input', { autocomplete: 'off' }),
-  }));
-  const [mediaType, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
-  const json = mediaType === 'application/json';
-  const sample = json ? JSON.stringify(example(api, content.schema), null, 2) : '';
-  const body = content ? element('textarea', { spellcheck: false, value: sample }) : null;
-  const answer = element('pre', { hidden: true });
-  const button = element('button', { type: 'button' }, 'Send');
-  button.addEventListener('click', async () => {
-    answer.hidden = false;
-    answer.textContent = '…';
-    answer.textContent = await send(method, path, operation, inputs, body, mediaType).catch(String);
-  });
-  const fields = inputs.map(({ name, input }) => field(name, input));
-  if (body) fields.push(field(`Body (${mediaType})`, body));
-  return element('div', {}, element('h4', {}, 'Try it'), ...fields, button, answer);
-}
-
-function section(api, method, path, operation) {
-  const content = Object.values(operation.requestBody?.content ?? {})[0];
-  const answers = Object.entries(operation.responses).map(([status, response]) => {
-    const schema = Object.values(response.content ?? {})[0]?.schema;
-    return element(
-      'tr',
-      {},
-      element('td', {}, status),
-      element('td', {}, response.description),
-      element('td', {}, element('code', {}, schema ? typeOf(api, schema) : '')),
-    );
-  });
-  const credential = operation.security ? Object.keys(operation.security[0])[0] : 'none';
-  const details = element(
-    'details',
-    { id: operation.operationId },
-    element(
-      'summary',
-      {},
-      element('span', { className: 'method' }, method.toUpperCase()),
-      element('span', { className: 'path' }, path),
-      ` ${operation.summary}`,
-    ),
-    element('p', {}, operation.description ?? ''),
-    element('p', { className: 'quiet' }, `Credential: ${credential}`),
-  );
-  if (content) details.append(element('h4', {}, 'Body'), schemaTable(api, content.schema));
-  details.append(
-    element('h4', {}, 'Answers'),
-    element('table', {}, element('tbody', {}, ...answers)),
-  );
-  details.addEventListener('toggle', () => details.append(tryForm(api, method, path, operation)), {
-    once: true,
-  });
-  return details;
-}
-
-function reference(api) {
-  const schemas = Object.entries(api.components.schemas).map(([name, schema]) =>
-    element(
-      'details',
-      { id: `schema-${name}` },
-      element('summary', {}, element('code', {}, name), ` ${schema.description ?? ''}`),
-      schemaTable(api, schema),
-    ),
-  );
-  const rows = api['x-error-codes']
-    .filter(({ code, cause }) => code === cause)
-    .map(({ code, status, title }) =>
-      element(
-        'tr',
-        { id: `error-${code}` },
-        element('td', {}, element('code', {}, code)),
-        element('td', {}, String(status)),
-        element('td', {}, title),
-      ),
-    );
-  const errors = element('table', {}, element('tbody', {}, ...rows));
+  if (body) options.push(`body: ${quoted(body)}`);
   return [
-    element('h2', { id: 'schemas' }, 'Schemas'),
-    ...schemas,
-    element('h2', { id: 'errors' }, 'Error codes'),
-    errors,
-  ];
+    `const response = await fetch(${quoted(url)}, {`,
+    ...options.map((option) => `  ${option},`),
+    '});',
+    'console.log(response.status, await response.text());',
+  ].join('\n');
 }
 
-function groupByTag(api) {
-  const groups = new Map();
-  for (const [path, methods] of Object.entries(api.paths)) {
-    if (path.startsWith('/api/auth/')) continue;
+function python({ method, url, headers, body }) {
+  const given = [inPython(method), inPython(url)];
+  if (Object.keys(headers).length > 0) {
+    given.push(`headers={${entries(headers, inPython).join(', ')}}`);
+  }
+  if (body) given.push(`data=${inPython(body)}`);
+  return [
+    'import requests',
+    '',
+    'response = requests.request(',
+    ...given.map((argument) => `    ${argument},`),
+    ')',
+    'print(response.status_code, response.text)',
+  ].join('\n');
+}
+
+const languages = [
+  { key: 'curl_bash', title: 'curl', syntax: 'bash', write: curl },
+  { key: 'javascript', title: 'JavaScript', syntax: 'javascript', write: javascript },
+  { key: 'python', title: 'Python', syntax: 'python', write: python },
+];
+
+/** A body as it is sent: Swagger UI holds a form as a Map or an object. */
+function bodyText(body) {
+  const plain = body?.toJS?.() ?? body;
+  if (plain === undefined || plain === null || typeof plain === 'string') return plain;
+  return new URLSearchParams(plain).toString();
+}
+
+function sentRequest(request) {
+  const { method, url, headers = {}, body } = request.toObject();
+  return { method, url, headers: headers.toJS?.() ?? headers, body: bodyText(body) };
+}
+
+/** The request that an operation's samples show, before anybody has filled in anything. */
+function exampleRequest(path, method, { parameters = [], requestBody, security }) {
+  const headers = {};
+  const credential = Object.keys(security?.[0] ?? {})[0];
+  if (credential === 'bearer') headers.Authorization = 'Bearer ACCESS_TOKEN';
+  if (credential === 'client') headers.Authorization = 'Basic BASE64_OF_ID_AND_SECRET';
+  const [type, content] = Object.entries(requestBody?.content ?? {})[0] ?? [];
+  if (type) headers['Content-Type'] = type;
+  for (const { name, in: place } of parameters) {
+    if (place === 'header') headers[name] = 'A_RANDOM_UUID';
+  }
+  const isForm = type === 'application/x-www-form-urlencoded';
+  const body = isForm ? bodyText(content.example) : type && JSON.stringify(content.example);
+  return { method: method.toUpperCase(), url: location.origin + path, headers, body };
+}
+
+function samples(request) {
+  return languages
+    .map(
+      ({ title, syntax, write }) =>
+        `<details><summary>${title}</summary>\n\n\`\`\`${syntax}\n${write(request)}\n\`\`\`\n\n</details>`,
+    )
+    .join('\n\n');
+}
+
+/** The second names below `/api/auth` would double every list. */
+function prepared(api) {
+  const paths = Object.entries(api.paths).filter(([path]) => !path.startsWith('/api/auth/'));
+  for (const [path, methods] of paths) {
     for (const [method, operation] of Object.entries(methods)) {
-      const tag = operation.tags[0] ?? 'other';
-      groups.set(tag, [...(groups.get(tag) ?? []), section(api, method, path, operation)]);
+      const request = exampleRequest(path, method, operation);
+      operation.description = [operation.description, samples(request)]
+        .filter(Boolean)
+        .join('\n\n');
     }
   }
-  return groups;
+  const alias = 'Everything under `/auth` also answers under `/api/auth`.';
+  const login = 'Send `POST /auth/login`: the next requests carry its access token.';
+  return {
+    ...api,
+    info: { ...api.info, description: `${api.info.description}\n\n${login} ${alias}` },
+    // The policy lets the page call its own origin only, which need not be the issuer's.
+    servers: [{ url: location.origin }],
+    paths: Object.fromEntries(paths),
+  };
 }
 
-async function show() {
-  const response = await fetch('/openapi.json');
-  const api = await response.json();
-  const { description, version } = api.info;
-  const alias = 'Everything under /auth also answers under /api/auth.';
-  byId('about').textContent = `${description} ${alias} Version ${version}.`;
-  const groups = groupByTag(api);
-  const main = byId('operations');
-  main.replaceChildren();
-  for (const [tag, sections] of groups) {
-    main.append(element('h2', { id: `tag-${tag}` }, tag), ...sections);
-  }
-  main.append(...reference(api));
-  const names = [...groups.keys()].map((tag) => [`#tag-${tag}`, tag]);
-  const links = [...names, ['#schemas', 'Schemas'], ['#errors', 'Error codes']];
-  byId('contents').append(
-    element(
-      'ul',
-      {},
-      ...links.map(([href, name]) => element('li', {}, element('a', { href }, name))),
+/** An operation is found by its path, its group, or any word of what is said about it. */
+function findOperations(groups, phrase) {
+  const wanted = phrase.toLowerCase();
+  const isFound = (operation) =>
+    [
+      operation.get('path'),
+      ...['summary', 'operationId'].map((key) => operation.getIn(['operation', key])),
+    ]
+      .join('\n')
+      .toLowerCase()
+      .includes(wanted);
+  return groups
+    .map((group, name) =>
+      name.toLowerCase().includes(wanted)
+        ? group
+        : group.update('operations', (operations) => operations.filter(isFound)),
+    )
+    .filter((group) => group.get('operations').size > 0);
+}
+
+const plugin = {
+  fn: {
+    opsFilter: findOperations,
+    ...Object.fromEntries(
+      languages.map(({ key, write }) => [
+        `requestSnippetGenerator_${key}`,
+        (request) => write(sentRequest(request)),
+      ]),
     ),
-  );
-  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  },
+};
+
+async function show() {
+  const api = await (await fetch('/openapi.json')).json();
+  const ui = SwaggerUIBundle({
+    dom_id: '#reference',
+    spec: prepared(api),
+    plugins: [plugin],
+    deepLinking: true,
+    filter: true,
+    tryItOutEnabled: true,
+    defaultModelsExpandDepth: 0,
+    validatorUrl: null,
+    requestSnippetsEnabled: true,
+    requestSnippets: {
+      generators: Object.fromEntries(
+        languages.map(({ key, title, syntax }) => [key, { title, syntax }]),
+      ),
+    },
+    responseInterceptor: (response) => {
+      const { pathname } = new URL(response.url);
+      const token = response.body?.access_token;
+      if (tokenAnswers.test(pathname) && token) ui.preauthorizeApiKey('bearer', token);
+      return response;
+    },
+  });
 }
 
 show().catch((error) => {
-  byId('operations').textContent = `The API description could not be read: ${error}`;
+  document.getElementById('reference').textContent =
+    `The API description could not be read: ${error}`;
 });

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { errorCodes } from '@latchkey/contract/error-code';
+import { published } from '../http/problem.ts';
+import { type CompressedDocument, compressedDocument } from '../http/static-document.ts';
+
+/** The page and what it loads, under names that hold the hash of the content. */
+export interface DocsFiles {
+  readonly page: CompressedDocument;
+  readonly assets: ReadonlyMap<string, CompressedDocument>;
+}
+
+const library = (name: string) => fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`));
+const own = (name: string) => fileURLToPath(new URL(`./docs/${name}`, import.meta.url));
+
+/** In no order: each asset's name in the page stands for its hashed one. */
+const assetFiles = [
+  library('swagger-ui.css'),
+  library('swagger-ui-bundle.js'),
+  own('page.css'),
+  own('page.js'),
+];
+
+/** Nothing of ours is relaxed: no inline style or script, no eval, no other origin. */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** Reads and compresses all of it, about 3 MB: call it once, when the page is first asked for. */
+export async function loadDocsFiles(): Promise<DocsFiles> {
+  const loaded = await Promise.all(assetFiles.map(loadAsset));
+  const assets = new Map(loaded.map(({ hashedName, document }) => [hashedName, document]));
+  let html = await readFile(own('page.html'), 'utf8');
+  for (const { name, hashedName } of loaded) {
+    html = html.replace(`"/docs/${name}"`, `"/docs/${hashedName}"`);
+  }
+  const page = await compressedDocument(html.replace('<!--errors-->', errorRows()), {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': contentSecurityPolicy,
+    'cache-control': 'no-cache',
+  });
+  return { page, assets };
+}
+
+async function loadAsset(file: string) {
+  const name = file.slice(file.lastIndexOf('/') + 1);
+  const content = await readFile(file);
+  const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
+  const type = name.endsWith('.css') ? 'text/css' : 'text/javascript';
+  const document = await compressedDocument(content, {
+    'content-type': `${type}; charset=utf-8`,
+    'cache-control': 'public, max-age=31536000, immutable',
+  });
+  return { name, hashedName: name.replace(/\.(?=\w+$)/, `.${hash}.`), document };
+}
+
+/** Where the `type` of a problem document points to. */
+function errorRows(): string {
+  return errorCodes
+    .map((cause) => ({ ...published(cause), cause }))
+    .filter(({ code, cause }) => code === cause)
+    .map(
+      ({ code, status, title }) =>
+        `<tr id="error-${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
+    )
+    .join('\n');
+}

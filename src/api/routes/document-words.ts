@@ -1,0 +1,32 @@
+import { fieldDescriptions } from './field-descriptions.ts';
+
+/** What each group of operations is for. A test refuses a tag without a description. */
+export const tagDescriptions: Readonly<Record<string, string>> = {
+  'Sign in': 'From nothing to tokens, and from tokens to the next ones.',
+  Sessions: 'Where a user is logged in, and how to end it.',
+  Account: 'The user whose access token it is.',
+  Verification: 'Whether an access token is good now: for gateways and services.',
+  OAuth:
+    'Introspection (RFC 7662) and revocation (RFC 7009), for confidential clients. Send a form.',
+  Example: 'Two protected resources, to try a token on.',
+  Administration: 'Users, roles, invites, clients and keys, with the role `latchkey:admin`.',
+  Operation: 'Probes, metrics and this document.',
+};
+
+/** What a body shows in a field of this name. A field without one is shown where it is required. */
+const fieldExamples: Readonly<Record<string, unknown>> = {
+  email: 'ada@example.com',
+  password: 'a long and ordinary sentence',
+  current_password: 'a long and ordinary sentence',
+  new_password: 'another long and ordinary sentence',
+  refresh_token: 'the refresh_token of the login',
+  token: 'an access_token or refresh_token',
+  name: 'Ada Lovelace',
+  kind: 'confidential',
+  audiences: ['https://api.example'],
+  except_current: true,
+  expires_in: 86_400,
+};
+
+/** The words of the OpenAPI document that no route's declaration holds. */
+export const documentWords = { fieldDescriptions, fieldExamples, tagDescriptions };
