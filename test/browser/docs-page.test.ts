@@ -59,7 +59,7 @@ async function authorize(scheme: string, ...values: string[]): Promise<void> {
 
 describe('the API page in a browser', () => {
   // Fails when the library, or a new release of it, needs inline styles, eval or another host.
-  it('loads without a violation of its policy, an error, or a request to another origin', async () => {
+  it('loads with no breach of its policy, no error, no request to another origin', async () => {
     await open();
     expect(await page.locator('.opblock').count()).toBeGreaterThan(35);
     expect(await page.getByText('/api/auth/login').count()).toBe(0);
@@ -74,7 +74,7 @@ describe('the API page in a browser', () => {
     expect(misdeeds).toEqual(innocent);
   });
 
-  it('opens the operation that a deep link names, with samples and all its credentials', async () => {
+  it('opens the operation that a deep link names, with samples and credentials', async () => {
     const block = await opened('Sign in', 'postAuthRefresh');
     expect(await page.locator('.opblock.is-open').count()).toBe(1);
     expect(await block.locator('input[placeholder="Idempotency-Key"]').isVisible()).toBe(true);

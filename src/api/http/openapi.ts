@@ -2,10 +2,10 @@ import { type ErrorCode, errorCodes } from '@latchkey/contract/error-code';
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
 import { bodyExample } from './body-example.ts';
-import { refreshCookieName } from './cookies.ts';
 import { oauthErrorSchema, problemSchema } from './error-schemas.ts';
 import { published } from './problem.ts';
 import { isOAuthPath, mountedPaths, type Route, route } from './route.ts';
+import { securitySchemes } from './security-schemes.ts';
 import { documentReply, type StaticDocument, staticDocument } from './static-document.ts';
 
 type JsonObject = { [member: string]: unknown };
@@ -55,28 +55,7 @@ export function openApiDocument(routes: readonly Route[], info: OpenApiInfo): Js
     servers: [{ url: info.issuer }],
     tags: tagsOf(routes, tagDescriptions),
     paths,
-    components: {
-      schemas: components,
-      securitySchemes: {
-        bearer: {
-          type: 'http',
-          scheme: 'bearer',
-          bearerFormat: 'JWT',
-          description: 'The `access_token` of a login or refresh',
-        },
-        client: {
-          type: 'http',
-          scheme: 'basic',
-          description: 'The `client_id` and `client_secret` of a confidential client',
-        },
-        refresh_cookie: {
-          type: 'apiKey',
-          in: 'cookie',
-          name: refreshCookieName,
-          description: 'Of a login with `transport: "cookie"`, from an allowed origin only',
-        },
-      },
-    },
+    components: { schemas: components, securitySchemes },
     'x-error-codes': errorCodes.map((code) => ({ ...published(code), cause: code })),
   };
 }

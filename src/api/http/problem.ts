@@ -113,6 +113,12 @@ export function published(code: ErrorCode): { status: number; code: ErrorCode; t
   return { status: kind.status, code: kind.publishedAs ?? code, title: kind.title };
 }
 
+/** Every code that a client can meet, once. */
+export function publishedErrors(): { status: number; code: ErrorCode; title: string }[] {
+  const codes = Object.keys(problemKinds) as ErrorCode[];
+  return codes.filter((code) => published(code).code === code).map(published);
+}
+
 /**
  * A failed parse of the path or of a header is the client's; everything else unknown is ours: 500,
  * without detail.

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { errorCodes } from '@latchkey/contract/error-code';
-import { published } from '../http/problem.ts';
+import { publishedErrors } from '../http/problem.ts';
 import { type CompressedDocument, compressedDocument } from '../http/static-document.ts';
 
 /** The page and what it loads, under names that hold the hash of the content. */
@@ -64,12 +63,10 @@ async function loadAsset(file: string) {
 
 /** Where the `type` of a problem document points to. */
 function errorRows(): string {
-  return errorCodes
-    .map((cause) => ({ ...published(cause), cause }))
-    .filter(({ code, cause }) => code === cause)
-    .map(
-      ({ code, status, title }) =>
-        `<tr id="error-${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
-    )
+  return publishedErrors()
+    .map(({ code, status, title }) => {
+      const cells = [`<code>${code}</code>`, status, title].map((cell) => `<td>${cell}</td>`);
+      return `<tr id="error-${code}">${cells.join('')}</tr>`;
+    })
     .join('\n');
 }

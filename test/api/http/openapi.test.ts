@@ -120,7 +120,8 @@ describe('the OpenAPI document', () => {
       for (const method of Object.keys(methods)) {
         const url = app.url + path.replaceAll(/\{\w+\}/g, 'x');
         const response = await fetch(url, { method: method.toUpperCase() });
-        expect([404, 405], `${method} ${path}`).not.toContain(response.status);
+        const isMissing = methods[method]!.responses['404'] === undefined;
+        expect(isMissing ? [404, 405] : [405], `${method} ${path}`).not.toContain(response.status);
       }
     }
   });
@@ -184,7 +185,7 @@ async function assetPaths(): Promise<string[]> {
 }
 
 describe('the docs page', () => {
-  it('loads files of ours only, and its policy allows nothing inline and no other origin', async () => {
+  it('loads files of ours only; its policy allows nothing inline, no other origin', async () => {
     const response = await fetch(`${app.url}/docs`);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     const policy = response.headers.get('content-security-policy')!;
@@ -192,7 +193,8 @@ describe('the docs page', () => {
     expect(policy).not.toMatch(/unsafe|https?:|\*/);
     const paths = await assetPaths();
     expect(paths).toHaveLength(4);
-    for (const path of paths) expect(path).toMatch(/^\/docs\/[\w-]+\.[0-9a-f]{16}\.(?:js|css)$/);
+    const named = /^\/docs\/[\w-]+\.[0-9a-f]{16}\.(?:js|css)$/;
+    for (const path of paths) expect(path).toMatch(named);
     expect(await response.text()).not.toMatch(/<(?:style|script)>|style=|onload/);
   });
 
@@ -202,7 +204,7 @@ describe('the docs page', () => {
     expect(page).not.toContain('<!--errors-->');
   });
 
-  it('names its files by their content: they never change, and another name is not there', async () => {
+  it('names its files by their content: they never change, another name is not there', async () => {
     for (const path of await assetPaths()) {
       const whole = await fetch(app.url + path);
       expect(whole.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
@@ -246,21 +248,26 @@ describe('a document that never changes', () => {
   it.each(['/openapi.json', '/docs'])(
     'C1: %s has an ETag, is 304 and answers HEAD',
     async (path) => {
-      const whole = await fetch(app.url + path);
+      const plain = { 'accept-encoding': 'identity' };
+      const whole = await fetch(app.url + path, { headers: plain });
       const length = Buffer.byteLength(await whole.text());
       const etag = whole.headers.get('etag')!;
       expect(etag).toMatch(/^"[\w-]{43}"$/);
       for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
-        const again = await fetch(app.url + path, { headers: { 'if-none-match': tag } });
+        const again = await fetch(app.url + path, {
+          headers: { ...plain, 'if-none-match': tag },
+        });
         expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([
           304,
           etag,
           '',
         ]);
       }
-      const other = await fetch(app.url + path, { headers: { 'if-none-match': '"x"' } });
+      const other = await fetch(app.url + path, {
+        headers: { ...plain, 'if-none-match': '"x"' },
+      });
       expect([other.status, Buffer.byteLength(await other.text())]).toEqual([200, length]);
-      const head = await fetch(app.url + path, { method: 'HEAD' });
+      const head = await fetch(app.url + path, { method: 'HEAD', headers: plain });
       expect(head.headers.get('content-length')).toBe(String(length));
       expect(await head.text()).toBe('');
     },

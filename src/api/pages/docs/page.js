@@ -88,11 +88,20 @@ function samples(request) {
     .join('\n\n');
 }
 
+/** A form is filled in by field, and an empty optional one is not sent. */
+function fillForm({ requestBody }) {
+  const form = requestBody?.content['application/x-www-form-urlencoded'];
+  for (const [name, field] of Object.entries(form?.schema.properties ?? {})) {
+    field.example = form.example[name] ?? '';
+  }
+}
+
 /** The second names below `/api/auth` would double every list. */
 function prepared(api) {
   const paths = Object.entries(api.paths).filter(([path]) => !path.startsWith('/api/auth/'));
   for (const [path, methods] of paths) {
     for (const [method, operation] of Object.entries(methods)) {
+      fillForm(operation);
       const request = exampleRequest(path, method, operation);
       operation.description = [operation.description, samples(request)]
         .filter(Boolean)
