@@ -93,7 +93,7 @@ async function serve(candidate: Candidate, folder: string) {
   const read = (file: string) => readFileSync(path.join(folder, 'package', file));
   const { script, style, body, start = '' } = candidate;
   const link = style === undefined ? '' : '<link rel="stylesheet" href="/style">';
-  const page = `<!doctype html><link rel="icon" href="data:,">${link}<body>${body}
+  const page = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">${link}<body>${body}
     <script src="/script"></script><script src="/start"></script>`;
   const files: Record<string, [type: string, content: string | Buffer]> = {
     '/docs': ['text/html', page],

@@ -11,7 +11,7 @@ export interface StaticDocument {
   readonly headers: ReplyHeaders;
 }
 
-/** The same content twice, because compressing it for each answer would cost more than holding it. */
+/** The same content twice: to compress it for each answer would cost more than to hold it. */
 export interface CompressedDocument {
   readonly plain: StaticDocument;
   readonly gzipped: StaticDocument;
@@ -51,7 +51,7 @@ function chosen(document: CompressedDocument, request: IncomingHttpHeaders): Sta
   return acceptsGzip(request['accept-encoding']) ? document.gzipped : document.plain;
 }
 
-/** RFC 9110 section 12.5.3, but without the header the answer is plain: such clients rarely decode. */
+/** RFC 9110 section 12.5.3; without the header the answer is plain: few such clients decode. */
 function acceptsGzip(acceptEncoding: string | undefined): boolean {
   const codings = acceptEncoding
     ?.split(',')

@@ -88,7 +88,7 @@ function samples(request) {
     .join('\n\n');
 }
 
-/** A form is filled in by field, and an empty optional one is not sent. */
+/** Else each field of a form would begin with the word `string`, and send it. */
 function fillForm({ requestBody }) {
   const form = requestBody?.content['application/x-www-form-urlencoded'];
   for (const [name, field] of Object.entries(form?.schema.properties ?? {})) {
@@ -157,7 +157,8 @@ async function show() {
     dom_id: '#reference',
     spec: prepared(api),
     plugins: [plugin],
-    deepLinking: true,
+    // The address of an error code is no operation's: Swagger UI would complain of it.
+    deepLinking: !location.hash.startsWith('#error'),
     filter: true,
     tryItOutEnabled: true,
     defaultModelsExpandDepth: 0,
