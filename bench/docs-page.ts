@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { type Browser, chromium } from 'playwright-core';
 import { openApiDocument } from '../src/api/http/openapi.ts';
+import { loadDocsFiles } from '../src/api/pages/docs-files.ts';
 import { allRoutes } from '../src/api/routes/all.ts';
 import { documentWords } from '../src/api/routes/document-words.ts';
 
@@ -93,7 +94,8 @@ async function serve(candidate: Candidate, folder: string) {
   const read = (file: string) => readFileSync(path.join(folder, 'package', file));
   const { script, style, body, start = '' } = candidate;
   const link = style === undefined ? '' : '<link rel="stylesheet" href="/style">';
-  const page = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">${link}<body>${body}
+  const head = `<meta charset="utf-8"><link rel="icon" href="data:,">${link}`;
+  const page = `<!doctype html>${head}<body>${body}
     <script src="/script"></script><script src="/start"></script>`;
   const files: Record<string, [type: string, content: string | Buffer]> = {
     '/docs': ['text/html', page],
@@ -172,3 +174,14 @@ for (const candidate of candidates) {
   ];
   console.log(`| ${cells.join(' | ')} |`);
 }
+
+const begun = performance.now();
+const { assets } = await loadDocsFiles();
+const milliseconds = Math.round(performance.now() - begun);
+const held = [...assets.values()].reduce(
+  (sum, { plain, gzipped }) => sum + plain.body.length + gzipped.body.length,
+  0,
+);
+console.log(
+  `\n/docs: read and compressed in ${milliseconds} ms, ${(held / 1e6).toFixed(1)} MB held`,
+);

@@ -21,7 +21,7 @@ const assetFiles = [
   own('page.js'),
 ];
 
-/** Nothing of ours is relaxed: no inline style or script, no eval, no other origin. */
+/** No inline style or script, no eval, no other origin. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
