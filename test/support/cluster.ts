@@ -7,7 +7,7 @@ import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/star
 import { migrate } from '../../src/platform/postgres/migrate.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
 
-/** What the tests need to know of the run's cluster; plain data, because workers are other processes. */
+/** What tests need to know of the cluster; plain data, because workers are other processes. */
 export interface TestCluster {
   readonly ownerUrl: string;
   readonly appRole: string;

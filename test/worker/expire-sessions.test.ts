@@ -80,7 +80,7 @@ describe('sessions.expire', () => {
           return rows[0].n as number;
         };
         const entriesRead = async (after: { expiresAt: number; sessionId: string }) => {
-          // A table this small may as well be read whole: which way is taken is not in question here.
+          // A table this small may as well be read whole: that is not in question here.
           await world.owner.query('begin; set local enable_seqscan = off');
           const before = await entriesSoFar();
           await findExpiredSessions(world.sealed(world.owner), { now, after, limit: 100 });
