@@ -1,9 +1,8 @@
-import { firstPartyClientId } from '@latchkey/contract/access-token-claims';
 import { authenticateClient } from '../app/client/authenticate-client.ts';
 import { acceptedClaims } from '../node/accepted-claims.ts';
 import type { NodeMemory } from '../node/node-memory.ts';
 import type { TokenUse } from '../node/token-use.ts';
-import type { BearerUse } from './http/route.ts';
+import type { BearerUse } from './http/auth.ts';
 import type { Authenticators } from './http/run-route.ts';
 
 export function createAuthenticators(memory: NodeMemory): Authenticators {
@@ -13,20 +12,14 @@ export function createAuthenticators(memory: NodeMemory): Authenticators {
       return {
         userId: claims.sub,
         sessionId: claims.sid,
-        clientId: claims.client_id === firstPartyClientId ? null : claims.client_id,
         roles: claims.roles ?? [],
         lacksNewRoles: memory.lacksNewRoles(claims),
         scopes: claims.scope?.split(' ') ?? [],
-        authenticatedAt: claims.auth_time * 1000,
       };
     },
     client(credentials) {
-      const client = authenticateClient(memory, credentials);
-      return {
-        clientId: credentials.clientId,
-        scopes: client.scopes,
-        audiences: client.audiences,
-      };
+      authenticateClient(memory, credentials);
+      return { clientId: credentials.clientId };
     },
   };
 }

@@ -37,11 +37,11 @@ import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { requireSameDatabase } from '../platform/postgres/same-database.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
+import { behindFastLane } from './http/fast-lane.ts';
 import { InFlight } from './http/in-flight.ts';
 import { openApiRoute } from './http/openapi.ts';
 import type { Route } from './http/route.ts';
 import { startHttpServer } from './http/server.ts';
-import { behindFastLanes } from './lanes/behind-fast-lanes.ts';
 import { docsRoutes } from './pages/docs-page.ts';
 import { allRoutes } from './routes/all.ts';
 import { documentWords } from './routes/document-words.ts';
@@ -193,19 +193,16 @@ async function listen(
     isDraining: () => inFlight.draining,
     migrationsDirectory,
   });
-  const routes: Route[] = [
-    ...allRoutes(node, probe),
-    ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
-    ...docsRoutes(),
-    openApiRoute(() => routes, {
-      issuer: config.issuer,
-      version: packageVersion(),
-      ...documentWords,
-    }),
-  ];
+  const routes = servedRoutes(node, probe);
   const app = createApp({
     routes,
     authenticators: createAuthenticators(memory),
+    rateLimits: node.rateLimits,
+    floor: {
+      ms: config.loginFloorMs,
+      onOverrun: () => metrics.loginFloorOverruns.inc(),
+      hold: (ms, connection) => node.heldRefusals.hold(ms, connection),
+    },
     allowedOrigins: config.allowedOrigins,
     trustedProxies: parseTrustedProxies(config.trustedProxies),
     log,
@@ -223,7 +220,7 @@ async function listen(
   });
   opened.defer(() => metricsServer.close());
   const http = await startHttpServer({
-    listener: behindFastLanes(app, node, { log, inFlight }),
+    listener: behindFastLane(app, routes, { log, inFlight }),
     inFlight,
     host: config.host,
     port: config.port,
@@ -245,6 +242,19 @@ async function listen(
       await pools.end();
     },
   };
+}
+
+/** The API itself, its documentation and, where a token guards them, its metrics. */
+function servedRoutes(node: Node, probe: ReadinessProbe): Route[] {
+  const { config, metrics } = node;
+  const info = { issuer: config.issuer, version: packageVersion(), ...documentWords };
+  const routes: Route[] = [
+    ...allRoutes(node, probe),
+    ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
+    ...docsRoutes(),
+    openApiRoute(() => routes, info),
+  ];
+  return routes;
 }
 
 interface PollParts {

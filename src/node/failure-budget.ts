@@ -1,6 +1,6 @@
-import type { Budget } from '../domain/kernel/budgets.ts';
+import type { Budget, Payers } from '../domain/kernel/budgets.ts';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import type { Payers, RateLimits, Spent } from './rate-limits.ts';
+import type { RateLimits, Spent } from './rate-limits.ts';
 
 /** Takes one try from the budget, once, or raises `rate_limited`. */
 export type PayTry = () => void;

@@ -1,4 +1,10 @@
-import { type Budget, budgets, type Payer, type Rule } from '../domain/kernel/budgets.ts';
+import {
+  type Budget,
+  budgets,
+  type Payer,
+  type Payers,
+  type Rule,
+} from '../domain/kernel/budgets.ts';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { identifierKey } from '../domain/user/identifier.ts';
 import { addressGroup, networkOf } from '../platform/client-address.ts';
@@ -6,14 +12,6 @@ import { type Counted, SlidingCounts } from '../platform/sliding-counts.ts';
 
 /** A float's error must not cost a whole second. */
 const roundingMs = 0.01;
-
-/** Who pays. A rule whose payer is not known here is left out. */
-export interface Payers {
-  readonly address?: string;
-  readonly name?: string;
-  readonly userId?: string;
-  readonly sessionId?: string;
-}
 
 /** What one attempt took from its budget. */
 export interface Spent {

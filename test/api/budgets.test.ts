@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Route } from '../../src/api/http/route.ts';
+import { budgetsOf, type Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { type Budget, budgets, type Rule } from '../../src/domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
@@ -53,7 +53,7 @@ describe('C3: every route that appends', () => {
   it('names the budgets that it takes from', () => {
     const routes = writing();
     expect(routes.length).toBeGreaterThan(15);
-    const without = routes.filter(({ spends }) => spends === undefined || spends.length === 0);
+    const without = routes.filter((route) => budgetsOf(route).length === 0);
     expect(without.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
   });
 
@@ -62,7 +62,7 @@ describe('C3: every route that appends', () => {
     const { access_token: token } = await api.admin();
     const run = vi.spyOn(api.node.handler, 'run');
     const named = writing().flatMap((route) =>
-      (route.spends ?? []).map((budget) => ({ route, budget: budget as Budget })),
+      budgetsOf(route).map((budget) => ({ route, budget })),
     );
     // What a password is worth is known only after the hash, inside the command.
     const judgedFirst = named.filter(

@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import { openApiDocument } from '../../src/api/http/openapi.ts';
 import type { Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
@@ -102,6 +103,15 @@ describe('the OpenAPI document', () => {
 });
 
 describe('a declared path', () => {
+  // Fails when a route leaves out its `params`: what stands in its braces would reach the database.
+  it('names in braces exactly what its route declares', () => {
+    for (const { path, params } of routes) {
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const declared = params === undefined ? [] : Object.keys((params as z.ZodObject).shape);
+      expect(declared, path).toEqual(named);
+    }
+  });
+
   // CONNECT asks for a tunnel: Node closes it. `fetch` sends no TRACE.
   const methods = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE');
 

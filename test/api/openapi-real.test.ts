@@ -4,12 +4,21 @@ import { allRoutes } from '../../src/api/routes/all.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 
+interface Operation {
+  operationId: string;
+  parameters?: { name: string; in: string; required: boolean }[];
+  security?: object[];
+  requestBody?: { content: Record<string, { schema: object }> };
+  responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+type Paths = Record<string, Record<string, Operation>>;
+
 let api: TestApi;
-type Paths = Record<string, Record<string, { responses: Record<string, unknown> }>>;
+let document: { paths: Paths; components: { schemas: Record<string, object> } };
 let paths: Paths;
 beforeAll(async () => {
   api = await startTestApi();
-  const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as { paths: Paths };
+  document = (await (await fetch(`${api.url}/openapi.json`)).json()) as typeof document;
   paths = document.paths;
 });
 afterAll(() => api.stop());
@@ -21,7 +30,7 @@ const documented = () =>
 
 describe('the OpenAPI document of the running service', () => {
   // Fails when a route is mounted without being declared, or declared and left out of the document.
-  it('holds every declared route, and those of the fast lane', () => {
+  it('holds every declared route', () => {
     const declared = allRoutes(api.node, {} as ReadinessProbe).flatMap(({ method, path }) =>
       mountedPaths(path).map(
         (each) => `${method === 'all' ? 'get' : method} ${each.replace('*}', '}')}`,
@@ -29,9 +38,6 @@ describe('the OpenAPI document of the running service', () => {
     );
     expect(documented()).toEqual(expect.arrayContaining(declared));
     expect(declared.length).toBeGreaterThan(40);
-    expect(Object.keys(paths)).toEqual(
-      expect.arrayContaining(['/auth/verify', '/api/auth/verify', '/oauth2/introspect']),
-    );
   });
 
   it('documents nothing that is not there', async () => {
@@ -47,48 +53,42 @@ describe('the OpenAPI document of the running service', () => {
     }
   });
 
-  it('holds all that the contract promises to clients, gateways and administrators', () => {
-    expect(documented()).toEqual(
-      expect.arrayContaining([
-        'post /auth/register',
-        'post /auth/login',
-        'post /auth/refresh',
-        'post /auth/logout',
-        'post /auth/logout-all',
-        'get /auth/sessions',
-        'delete /auth/sessions/{id}',
-        'get /auth/me',
-        'patch /auth/me',
-        'post /auth/password',
-        'get /auth/verify',
-        'post /oauth2/introspect',
-        'post /oauth2/revoke',
-        'get /.well-known/jwks.json',
-        'get /auth/jwks',
-        'get /api/protected',
-        'get /api/admin/dashboard',
-        'get /admin/users',
-        'post /admin/users',
-        'post /admin/invites',
-        'post /admin/users/{id}/disable',
-        'post /admin/users/{id}/enable',
-        'put /admin/users/{id}/roles/{role}',
-        'delete /admin/users/{id}/roles/{role}',
-        'get /admin/users/{id}/sessions',
-        'delete /admin/sessions/{id}',
-        'post /admin/clients',
-        'get /admin/clients/{id}',
-        'delete /admin/clients/{id}',
-        'post /admin/clients/{id}/secret',
-        'get /admin/keys',
-        'post /admin/keys/rotate',
-        'post /admin/keys/{kid}/revoke',
-        'get /healthz',
-        'get /readyz',
-        'get /readyz/verify',
-        'get /docs',
-        'get /openapi.json',
-      ]),
-    );
+  it('is valid in the points that generators trip over: unique ids, resolvable references', () => {
+    const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)];
+    expect(references.length).toBeGreaterThan(10);
+    for (const [, reference] of references) {
+      const name = /^#\/components\/schemas\/(\w+)$/.exec(reference!)?.[1];
+      expect(Object.keys(document.components.schemas)).toContain(name);
+    }
+    expect(JSON.stringify(document)).not.toContain('$defs');
+  });
+
+  it('describes credentials, parameters, bodies and errors as the routes declare them', () => {
+    const login = paths['/auth/login']!.post!;
+    expect(login.security).toBeUndefined();
+    expect(login.requestBody!.content['application/json']!.schema).toMatchObject({
+      additionalProperties: false,
+      required: ['email', 'password'],
+    });
+    const statuses = ['200', '400', '401', '403', '413', '415', '429', '500', '503'];
+    expect(Object.keys(login.responses)).toEqual(statuses);
+    expect(login.responses['200']!.content!['application/json']!.schema).toEqual({
+      $ref: '#/components/schemas/TokenSet',
+    });
+    const end = paths['/auth/sessions/{id}']!.delete!;
+    expect(end.security).toEqual([{ bearer: [] }]);
+    expect(end.parameters).toMatchObject([{ name: 'id', in: 'path', required: true }]);
+    expect(paths['/admin/users']!.get!.parameters).toMatchObject([
+      { name: 'email', in: 'query', required: false },
+      { name: 'limit', in: 'query' },
+      { name: 'cursor', in: 'query', required: false },
+    ]);
+    const introspect = paths['/oauth2/introspect']!.post!;
+    const form = ['application/x-www-form-urlencoded'];
+    expect(Object.keys(introspect.requestBody!.content)).toEqual(form);
+    expect(introspect.responses['401']!.content).toHaveProperty(['application/json']);
   });
 });

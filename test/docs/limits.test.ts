@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { budgetsOf } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { budgets } from '../../src/domain/kernel/budgets.ts';
 import { readText } from '../support/source-files.ts';
@@ -14,7 +15,7 @@ const routes = allRoutes(
 const spans: Readonly<Record<number, string>> = { 60: 'a minute', 3600: 'an hour' };
 
 function takenBy(budget: string): string {
-  const takers = routes.filter(({ spends }) => (spends ?? []).some((name) => name === budget));
+  const takers = routes.filter((route) => budgetsOf(route).some((name) => name === budget));
   return takers.map(({ method, path }) => `\`${method.toUpperCase()} ${path}\``).join(', ');
 }
 

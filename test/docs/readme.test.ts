@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openApiRoute } from '../../src/api/http/openapi.ts';
 import { docsRoutes } from '../../src/api/pages/docs-page.ts';
+import { admin } from '../../src/api/routes/admin.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { metricsRoute } from '../../src/api/routes/metrics.ts';
 import { readText } from '../support/source-files.ts';
@@ -38,19 +39,14 @@ describe('the table of endpoints in docs/api.md', () => {
   });
 
   it('says of each what credential it takes', () => {
-    const words = {
-      none: '',
-      optional: 'token',
-      bearer: 'access token',
-      admin: 'administrator',
-      client: 'client',
-    };
+    const words = { none: '', optional: 'token', bearer: 'access token', client: 'client' };
     for (const { method, path, auth } of declared) {
       const row = page
         .split('\n')
         .find((line) => line.startsWith(`| \`${method.toUpperCase()} ${path}\``));
       if (row === undefined) continue;
-      expect(row.split('|')[2], `${method} ${path}`).toContain(words[auth]);
+      const word = auth === admin ? 'administrator' : words[auth.kind];
+      expect(row.split('|')[2], `${method} ${path}`).toContain(word);
     }
   });
 });

@@ -15,7 +15,7 @@ const rooms: readonly (readonly [room: string, ...mayImport: string[]])[] = [
   ['src/api/http', 'packages/contract/src', 'src/domain/kernel', 'src/platform'],
   ['src/api/pages', 'src/domain/kernel', 'src/platform', 'src/api/http'],
   ['src/api/lanes', ...belowRoutes(), 'src/api/http'],
-  ['src/api/routes', ...belowRoutes(), 'src/api/http'],
+  ['src/api/routes', ...belowRoutes(), 'src/api/http', 'src/api/lanes'],
   ['src/api', ...belowRoutes()],
   ['src/worker', ...belowRoutes(), 'src/rebuild'],
   ['src/cli', 'packages', 'src'],

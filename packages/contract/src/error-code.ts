@@ -8,6 +8,7 @@ export const errorCodes = [
   'token_stale',
   'session_ended',
   'session_superseded',
+  // Part of the contract for clients before anything raises it: they branch on it.
   'mfa_required',
   'origin_refused',
   'forbidden',
@@ -19,7 +20,6 @@ export const errorCodes = [
   'rate_limited',
   'unavailable',
   'invalid_client',
-  'unsupported_token_type',
   'internal_error',
 ] as const;
 

@@ -8,16 +8,15 @@ import { LogSampler } from '../../platform/logging/log-sampler.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { corsHeaders, isPreflight } from './cors.ts';
 import type { InFlight } from './in-flight.ts';
-import { published, toLatchkeyError } from './problem.ts';
+import { type FailureStyle, published, toLatchkeyError } from './problem.ts';
 import { sendError, sendReply } from './reply.ts';
 import { createRequestContext, type RequestContext } from './request-context.ts';
 import { mountedPaths, type Route } from './route.ts';
-import { type Authenticators, runRoute } from './run-route.ts';
+import { type Runtime, runRoute } from './run-route.ts';
 import { createForwardingWatch } from './untrusted-forwarding.ts';
 
-export interface AppOptions {
+export interface AppOptions extends Runtime {
   readonly routes: readonly Route[];
-  readonly authenticators: Authenticators;
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly AddressRange[];
   readonly log: Logger;
@@ -33,6 +32,8 @@ interface Exchange {
   readonly startedAt: number;
   /** The declared path, for metrics and logs: never the real one, which can hold ids. */
   template: string;
+  /** null while no declared route is found. */
+  failsAs: FailureStyle | null;
   error: LatchkeyError | null;
 }
 
@@ -64,11 +65,9 @@ export function createApp(options: AppOptions): Express {
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     const exchange = exchanges.get(request)!;
     exchange.error = toLatchkeyError(error);
-    sendError(response, exchange.error, {
-      path: request.path,
-      requestId: exchange.context.requestId,
-      headers: request.headers,
-    });
+    const failsAs = exchange.failsAs ?? unmatchedFailsAs(request.path);
+    const { requestId } = exchange.context;
+    sendError(response, exchange.error, { failsAs, requestId, headers: request.headers });
   });
   return app;
 }
@@ -83,19 +82,20 @@ function mount(
     const allow = [...new Set([...allowed, 'OPTIONS'])].join(', ').toUpperCase();
     const paths = mountedPaths(path).map(expressPath);
     app.all(paths, (request, response, next) => {
-      exchangeOf(request).template = path;
+      const { failsAs, cors = 'listed' } = routes[0]!;
+      Object.assign(exchangeOf(request), { template: path, failsAs });
       const preflight = isPreflight(request.method, request.headers);
-      const mode = routes[0]!.cors ?? 'listed';
-      const headers = corsHeaders(mode, request.headers, options.allowedOrigins, preflight);
+      const headers = corsHeaders(cors, request.headers, options.allowedOrigins, preflight);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       if (preflight) sendReply(response, { status: 204 });
       else next();
     });
     for (const route of routes) {
       app[route.method](paths, async (request: Request, response: Response) => {
-        const { context } = exchangeOf(request);
+        const exchange = exchangeOf(request);
+        exchange.failsAs = route.failsAs;
         const params = request.params as Record<string, string>;
-        sendReply(response, await runRoute(route, request, params, context, options));
+        sendReply(response, await runRoute(route, request, params, exchange.context, options));
       });
     }
     app.all(paths, (request, response) => {
@@ -111,8 +111,14 @@ function begin(request: IncomingMessage, options: AppOptions): Exchange {
     context: createRequestContext(request, options),
     startedAt: performance.now(),
     template: 'unmatched',
+    failsAs: null,
     error: null,
   };
+}
+
+/** An OAuth client understands no other answer, also where we have nothing. */
+function unmatchedFailsAs(path: string): FailureStyle {
+  return path.startsWith('/oauth2/') ? 'oauth' : 'problem';
 }
 
 function finish(

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { accessTokenCharactersMax } from '@latchkey/contract/access-token-claims';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { limits } from '../../domain/kernel/limits.ts';
 
 type HeadersOf = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
 
@@ -30,7 +30,7 @@ function parse(request: HeadersOf): { text: string } | null | 'malformed' {
   const header = request.headers.authorization;
   if (header === undefined || !/^bearer(?: |$)/i.test(header)) return null;
   const text = credentials.exec(header)?.[1];
-  const fits = text !== undefined && text.length <= limits.accessTokenCharactersMax;
+  const fits = text !== undefined && text.length <= accessTokenCharactersMax;
   return fits && !hasTwoAuthorizations(request) ? { text } : 'malformed';
 }
 

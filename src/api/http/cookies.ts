@@ -2,7 +2,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 
 export const refreshCookieName = '__Host-latchkey_refresh';
 
-export const deviceCookieName = '__Host-latchkey_device';
+const deviceCookieName = '__Host-latchkey_device';
 /** The longest that browsers keep a cookie. */
 const deviceCookieMaxAgeSeconds = 400 * 24 * 60 * 60;
 

@@ -1,10 +1,12 @@
 import { type ErrorCode, errorCodes } from '@latchkey/contract/error-code';
 import { z } from 'zod';
+import { budgets } from '../../domain/kernel/budgets.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { none } from './auth.ts';
 import { bodyExample } from './body-example.ts';
 import { oauthErrorSchema, problemSchema } from './error-schemas.ts';
-import { published } from './problem.ts';
-import { isOAuthPath, mountedPaths, type Route, route } from './route.ts';
+import { type FailureStyle, published } from './problem.ts';
+import { type Accepts, budgetsOf, mountedPaths, type Route, route } from './route.ts';
 import { securitySchemes } from './security-schemes.ts';
 import { documentReply, type StaticDocument, staticDocument } from './static-document.ts';
 
@@ -76,7 +78,7 @@ export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo):
     path: '/openapi.json',
     summary: 'This API as OpenAPI 3.1',
     tags: ['Operation'],
-    auth: 'none',
+    auth: none,
     cors: 'public',
     responses: {
       200: { description: 'The document', schema: z.looseObject({}) },
@@ -92,22 +94,21 @@ export function openApiRoute(routes: () => readonly Route[], info: OpenApiInfo):
   });
 }
 
-/**
- * Every code that a route can answer: those it names, and those that follow from its credential and
- * its schemas.
- */
+/** Every code that a route can answer: those it names, and those that follow from the rest. */
 export function errorsOf(declared: Route): ErrorCode[] {
+  const { auth } = declared;
   const codes = new Set<ErrorCode>(declared.errors ?? []);
-  if (declared.auth === 'bearer' || declared.auth === 'admin') {
+  if (budgetsOf(declared).some((budget) => budgets[budget].length > 0)) codes.add('rate_limited');
+  if (auth.kind === 'bearer') {
     codes.add('invalid_token').add('token_stale');
+    const demandsMore = auth.role !== null || auth.scope !== null;
+    if (auth.use !== 'service' || demandsMore) codes.add('insufficient_scope');
   }
-  const isAnyService = declared.tokenUse === 'service';
-  if (declared.auth === 'admin' || (declared.auth === 'bearer' && !isAnyService)) {
-    codes.add('insufficient_scope');
+  if (auth.kind === 'client') codes.add('invalid_client');
+  if (declared.query !== undefined || declared.path.includes('{') || declared.idempotent) {
+    codes.add('invalid_request');
   }
-  if (declared.auth === 'client') codes.add('invalid_client');
-  if (declared.query !== undefined || declared.path.includes('{')) codes.add('invalid_request');
-  if (declared.path.includes('{id}')) codes.add('not_found');
+  if (declared.params !== undefined) codes.add('not_found');
   if (declared.body !== undefined) {
     codes.add('invalid_request').add('payload_too_large').add('unsupported_media_type');
   }
@@ -122,30 +123,28 @@ function operation(
   shared: Shared,
 ): JsonObject {
   const { summary, description, tags, auth, body } = declared;
-  const oauth = isOAuthPath(declared.path);
   const parameters = [
     ...pathParameters(path, shared),
     ...queryParameters(declared.query, shared),
-    ...(declared.idempotent === true ? [idempotencyKeyParameter] : []),
+    ...(declared.idempotent ? [idempotencyKeyParameter] : []),
   ];
-  const mediaType = oauth ? 'application/x-www-form-urlencoded' : 'application/json';
   return {
     operationId: `${method}${path.replace(/[^A-Za-z0-9]+(\w?)/g, (_, next) => next.toUpperCase())}`,
     summary: alias ? `${summary} (same as ${path.slice('/api'.length)})` : summary,
     ...(description === undefined ? {} : { description }),
     tags,
-    ...(auth === 'none' ? {} : { security: security(declared) }),
+    ...(auth.kind === 'none' ? {} : { security: security(declared) }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
       : {
           requestBody: {
             required: !declared.bodyOptional,
-            content: { [mediaType]: bodyContent(body, shared) },
+            content: { [bodyTypes[declared.accepts]]: bodyContent(body, shared) },
           },
         }),
     responses: {
-      ...errorResponses(declared, oauth, shared),
+      ...errorResponses(declared, shared),
       ...goodResponses(declared, shared),
     },
   };
@@ -159,10 +158,10 @@ function bodyContent(body: z.ZodType, shared: Shared): JsonObject {
 /** An empty entry says that the endpoint also answers without (OpenAPI 3.1 section 4.8.30). */
 function security({ auth, refreshCookie = false }: Route): JsonObject[] {
   const credentials = [
-    { [auth === 'client' ? 'client' : 'bearer']: [] },
+    { [auth.kind === 'client' ? 'client' : 'bearer']: [] },
     ...(refreshCookie ? [{ refresh_cookie: [] }] : []),
   ];
-  return auth === 'optional' ? [...credentials, {}] : credentials;
+  return auth.kind === 'optional' ? [...credentials, {}] : credentials;
 }
 
 const idempotencyKeyParameter: JsonObject = {
@@ -205,11 +204,24 @@ function goodResponses(declared: Route, shared: Shared): JsonObject {
   return responses;
 }
 
-function errorResponses(declared: Route, oauth: boolean, shared: Shared): JsonObject {
+const bodyTypes: Readonly<Record<Accepts, string>> = {
+  json: 'application/json',
+  form: 'application/x-www-form-urlencoded',
+  nothing: '',
+};
+
+const errorTypes: Readonly<Record<FailureStyle, readonly [mediaType: string, schema: z.ZodType]>> =
+  {
+    problem: ['application/problem+json', problemSchema],
+    oauth: ['application/json', oauthErrorSchema],
+    page: ['text/html', z.string()],
+  };
+
+function errorResponses(declared: Route, shared: Shared): JsonObject {
   const codesByStatus = Map.groupBy(errorsOf(declared), (code) => published(code).status);
   const responses: JsonObject = {};
-  const mediaType = oauth ? 'application/json' : 'application/problem+json';
-  const schema = jsonSchema(oauth ? oauthErrorSchema : problemSchema, shared, true);
+  const [mediaType, errorSchema] = errorTypes[declared.failsAs];
+  const schema = jsonSchema(errorSchema, shared, true);
   for (const [status, codes] of codesByStatus) {
     const names = [...new Set(codes.map((code) => published(code).code))];
     responses[String(status)] = {

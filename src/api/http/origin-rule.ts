@@ -1,11 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Config } from '../../platform/config/config.ts';
 import { isJson } from './request-body.ts';
 
 export interface OriginPolicy {
   readonly issuerOrigin: string;
   /** Exact origins, `scheme://host[:port]`, lower case. */
   readonly allowedOrigins: readonly string[];
+}
+
+/** Where this installation's own pages and the listed ones stand. */
+export function originPolicy({
+  issuer,
+  allowedOrigins,
+}: Pick<Config, 'issuer' | 'allowedOrigins'>): OriginPolicy {
+  return { issuerOrigin: new URL(issuer).origin, allowedOrigins };
 }
 
 /** Where a request of cookie mode may come from, decided by what only a browser can set. */

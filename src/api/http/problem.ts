@@ -7,7 +7,7 @@ interface ProblemKind {
   readonly title: string;
   /** The code in the body, where it differs: clients branch on one code for all bad requests. */
   readonly publishedAs?: ErrorCode;
-  /** The `error` of RFC 6749 section 5.2 that `/oauth2/*` answers instead. */
+  /** The `error` of RFC 6749 section 5.2, for routes that fail as `oauth`. */
   readonly oauth: string;
 }
 
@@ -84,11 +84,6 @@ export const problemKinds = {
     title: 'The client authentication is not valid',
     oauth: 'invalid_client',
   },
-  unsupported_token_type: {
-    status: 400,
-    title: 'This type of token is not accepted here',
-    oauth: 'unsupported_token_type',
-  },
   internal_error: {
     status: 500,
     title: 'Something went wrong on our side',
@@ -97,12 +92,37 @@ export const problemKinds = {
 } as const satisfies Record<ErrorCode, ProblemKind>;
 
 /**
- * An answer that is ready to be written: status, headers with lower-case names, and a JSON body.
+ * How a refusal is written. `problem`: RFC 9457. `oauth`: RFC 6749 section 5.2. `page`: HTML for the
+ * person in front of a browser.
  */
-export interface ErrorAnswer {
+export type FailureStyle = 'problem' | 'oauth' | 'page';
+
+/** An answer that is ready to be written: status, headers with lower-case names, and a body. */
+export interface ErrorAnswer<Body = Readonly<Record<string, unknown>>> {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly body: Body;
+}
+
+interface Refused {
+  readonly requestId: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** `error` as a route that fails as `style` answers it. */
+export function errorAnswer(
+  style: FailureStyle,
+  error: LatchkeyError,
+  request: Refused,
+): ErrorAnswer<unknown> {
+  switch (style) {
+    case 'problem':
+      return problemAnswer(error, request);
+    case 'oauth':
+      return oauthErrorAnswer(error);
+    case 'page':
+      return pageAnswer(error, request);
+  }
 }
 
 const retryAfterSecondsDefault = 1;
@@ -134,10 +154,7 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
  * `insufficient_scope` (RFC 6750 section 3), Retry-After in seconds on 429 and 503,
  * and on whatever else says how long to wait.
  */
-export function problemAnswer(
-  error: LatchkeyError,
-  request: { readonly requestId: string; readonly headers: IncomingHttpHeaders },
-): ErrorAnswer {
+function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
   const { status, code, title } = published(error.code);
   return {
     status,
@@ -163,7 +180,7 @@ export function problemAnswer(
  * The error of an OAuth endpoint (RFC 6749 section 5.2). Failed client authentication is a `Basic`
  * challenge; an `invalid_grant` is a 400 there, whatever the status elsewhere.
  */
-export function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
+function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
   const kind: ProblemKind = problemKinds[error.code];
   const status = kind.oauth === 'invalid_grant' ? 400 : kind.status;
   const first = error.errors?.[0];
@@ -177,6 +194,20 @@ export function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
       ...retryAfter(error, status),
     },
     body: { error: kind.oauth, error_description: printable(description) },
+  };
+}
+
+/** The headers of the problem document, and a page that says the same: nothing a stranger wrote. */
+function pageAnswer(error: LatchkeyError, request: Refused): ErrorAnswer<string> {
+  const { status, headers } = problemAnswer(error, request);
+  const { code, title } = published(error.code);
+  return {
+    status,
+    headers: { ...headers, 'content-type': 'text/html; charset=utf-8' },
+    body:
+      `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title>` +
+      `<h1>${title}</h1>` +
+      `<p><code>${code}</code>, request <code>${request.requestId}</code></p></html>`,
   };
 }
 

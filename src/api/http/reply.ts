@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { oauthErrorAnswer, problemAnswer } from './problem.ts';
+import { errorAnswer, type FailureStyle } from './problem.ts';
 import { bodyIsOnItsWay, discardBody } from './request-body.ts';
 
 export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -72,22 +72,16 @@ export function endAnswer(response: ServerResponse, bytes?: Buffer): void {
   void discardBody(request).then(() => response.end());
 }
 
-/**
- * Writes an error as the path wants it: RFC 6749 section 5.2 below `/oauth2/`, a problem document
- * elsewhere.
- */
+/** Writes an error as its route declares it. */
 export function sendError(
   response: ServerResponse,
   error: LatchkeyError,
   request: {
-    readonly path: string;
+    readonly failsAs: FailureStyle;
     readonly requestId: string;
     readonly headers: IncomingHttpHeaders;
   },
 ): void {
-  const answer = request.path.startsWith('/oauth2/')
-    ? oauthErrorAnswer(error)
-    : problemAnswer(error, request);
   response.removeHeader('content-length');
-  sendReply(response, answer);
+  sendReply(response, errorAnswer(request.failsAs, error, request));
 }

@@ -9,25 +9,6 @@ const problemsMax = 20;
 const pathCharactersMax = 100;
 
 /**
- * Reads a whole body of at most `bytesMax` bytes. Refuses with `payload_too_large` (with or without
- * a length), and with `unsupported_media_type` for a compressed one.
- */
-export async function readBody(
-  request: IncomingMessage,
-  bytesMax: number = limits.requestBodyBytesMax,
-): Promise<Buffer> {
-  const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new LatchkeyError('unsupported_media_type', { detail: 'content-encoding' });
-  }
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
-    throw new LatchkeyError('payload_too_large');
-  }
-  // The server ends a request without a body before we see it: no event would come.
-  return hasBody(request) ? collect(request, bytesMax) : Buffer.alloc(0);
-}
-
-/**
  * A JSON body that fits `schema`. `optional` accepts no body at all as `{}`. Raises
  * `unsupported_media_type`, `payload_too_large`, or `invalid_request` with one entry in `errors`
  * for each field that is wrong or unknown.
@@ -49,19 +30,8 @@ export async function readJson<S extends z.ZodType>(
 }
 
 /**
- * A form body (RFC 6749 appendix B) that fits `schema`: repeated parameters are refused, unknown
- * ones ignored.
- */
-export async function readForm<S extends z.ZodType>(
-  request: IncomingMessage,
-  schema: S,
-): Promise<z.output<S>> {
-  return check(schema, await readFormParameters(request));
-}
-
-/**
- * The parameters of a form body; see readForm. An empty value counts as omitted (RFC 6749 section
- * 3.2).
+ * The parameters of a form body (RFC 6749 appendix B). Repeated ones are refused; an empty value
+ * counts as omitted (RFC 6749 section 3.2).
  */
 export async function readFormParameters(
   request: IncomingMessage,
@@ -166,6 +136,22 @@ export async function discardBody(request: IncomingMessage): Promise<void> {
   });
 }
 
+/**
+ * A whole body. Raises `payload_too_large` (with or without a length), and `unsupported_media_type`
+ * for a compressed one.
+ */
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new LatchkeyError('unsupported_media_type', { detail: 'content-encoding' });
+  }
+  if (Number(request.headers['content-length'] ?? 0) > limits.requestBodyBytesMax) {
+    throw new LatchkeyError('payload_too_large');
+  }
+  // The server ends a request without a body before we see it: no event would come.
+  return hasBody(request) ? collect(request) : Buffer.alloc(0);
+}
+
 function requireJson(request: IncomingMessage): void {
   if (isJson(request.headers['content-type'])) return;
   throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
@@ -175,7 +161,7 @@ function mediaType(contentType: string | undefined): string {
   return (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
-function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+function collect(request: IncomingMessage): Promise<Buffer> {
   waitingToContinue.get(request)?.writeContinue();
   waitingToContinue.delete(request);
   return new Promise((resolve, reject) => {
@@ -187,7 +173,8 @@ function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
     };
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
-      if (length > bytesMax) settle(() => reject(new LatchkeyError('payload_too_large')));
+      if (length > limits.requestBodyBytesMax)
+        settle(() => reject(new LatchkeyError('payload_too_large')));
       else chunks.push(chunk);
     };
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, length)));

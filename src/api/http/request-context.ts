@@ -10,23 +10,19 @@ export interface Actor {
   readonly id: string | null;
 }
 
-/** The bearer of a good access token. `authenticatedAt` is epoch milliseconds. */
+/** The bearer of a good access token. */
 export interface Caller {
   readonly userId: string;
   readonly sessionId: string;
-  readonly clientId: string | null;
   readonly roles: readonly string[];
   /** A role was granted after the token was made: a refresh may bring it (`missingRight`). */
   readonly lacksNewRoles: boolean;
   readonly scopes: readonly string[];
-  readonly authenticatedAt: number;
 }
 
 /** A client that proved its secret, or a public one that named itself. */
 export interface ClientCaller {
   readonly clientId: string;
-  readonly scopes: readonly string[];
-  readonly audiences: readonly string[];
 }
 
 /** One request as routes and commands see it. No field of it that names a person is ever logged. */

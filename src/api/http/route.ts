@@ -1,25 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ErrorCode } from '@latchkey/contract/error-code';
 import type { z } from 'zod';
-import type { Budget } from '../../domain/kernel/budgets.ts';
+import type { Budget, Payers } from '../../domain/kernel/budgets.ts';
+import type { BearerAuth, ClientAuth, RouteAuth } from './auth.ts';
 import type { CorsMode } from './cors.ts';
+import type { FastAnswerFactory } from './fast-answer.ts';
+import type { FailureStyle } from './problem.ts';
 import type { Reply } from './reply.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
-
-/**
- * Who may call. `bearer`: a good access token; `admin`: one with the role `latchkey:admin`;
- * `client`: client authentication by Basic or form (RFC 6749 section 2.3.1); `optional`: the handler
- * decides, with `bearerToken` at hand; `none`: anybody, and the Authorization header is not read.
- */
-export type RouteAuth = 'none' | 'optional' | 'bearer' | 'admin' | 'client';
-
-/**
- * What a bearer does with its token. `account`: act for its user. `profile`: read the user.
- * `administration`: act below `/admin`. `service`: use something that the issuer protects.
- */
-export type BearerUse = 'account' | 'profile' | 'administration' | 'service';
 
 export interface RouteResponse {
   readonly description: string;
@@ -31,16 +21,17 @@ export interface RouteResponse {
 }
 
 /** What a handler is given: parsed and checked, never raw. */
-export interface RouteRequest<B, Q, A extends RouteAuth> {
+export interface RouteRequest<B, Q, P, A extends RouteAuth, I extends boolean> {
   readonly body: B;
   readonly query: Q;
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: P;
   readonly headers: IncomingHttpHeaders;
-  readonly method: string;
   /** The token of `Authorization: Bearer`, unverified, where `auth` is `optional`; else null. */
   readonly bearerToken: string | null;
-  readonly caller: A extends 'bearer' | 'admin' ? Caller : null;
-  readonly client: A extends 'client' ? ClientCaller : null;
+  /** The Idempotency-Key header, or null; only of a route that is `idempotent`. */
+  readonly idempotencyKey: I extends true ? string | null : undefined;
+  readonly caller: A extends BearerAuth ? Caller : null;
+  readonly client: A extends ClientAuth ? ClientCaller : null;
   readonly context: RequestContext;
   readonly raw: IncomingMessage;
 }
@@ -56,56 +47,106 @@ interface RouteFacts {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly auth: RouteAuth;
-  /** Default `account`. */
-  readonly tokenUse?: Exclude<BearerUse, 'administration'>;
   readonly responses: Readonly<Record<number, RouteResponse>>;
-  /** Codes beyond those that follow from `auth` and the schemas. */
+  /** Codes beyond those that follow from the rest of the declaration. */
   readonly errors?: readonly ErrorCode[];
   readonly cors?: CorsMode;
-  /** The handler reads `Idempotency-Key`: a repeat under the same key answers the same. */
-  readonly idempotent?: boolean;
   /** The refresh cookie is a credential here. */
   readonly refreshCookie?: boolean;
-  /** Every route that appends to the log names the budgets it takes from. */
+  /**
+   * Every route that appends to the log names the budgets it takes from: here those that the work
+   * itself pays.
+   */
   readonly spends?: readonly Budget[];
+  /** Each refusal leaves at a multiple of the login floor (`login-floor.ts`). */
+  readonly floor?: boolean;
+  /**
+   * Answers from memory before Express sees the request. What it lets pass comes to `handler`, as
+   * does a target in absolute form: that must not let in what this would refuse.
+   */
+  readonly fast?: FastAnswerFactory;
 }
 
 export interface RouteDefinition<
   B extends z.ZodType | undefined,
   Q extends z.ZodType | undefined,
+  P extends z.ZodType | undefined,
   A extends RouteAuth,
+  I extends boolean,
 > extends RouteFacts {
   readonly auth: A;
-  /** A JSON body; below `/oauth2/` a form. */
+  /** What stands in the braces of `path`; what does not fit is `not_found`, before any database. */
+  readonly params?: P;
+  readonly query?: Q;
   readonly body?: B;
   readonly bodyOptional?: boolean;
-  readonly query?: Q;
-  readonly handler: (request: RouteRequest<Output<B>, Output<Q>, A>) => Reply | Promise<Reply>;
+  /** How a body comes. Default: `json` with a `body`, else `nothing`, and none is read. */
+  readonly accepts?: Accepts;
+  /** How a refusal is written. Default: `problem`. */
+  readonly failsAs?: FailureStyle;
+  /** A repeat under the same Idempotency-Key answers the same; the handler is given the key. */
+  readonly idempotent?: I;
+  /** Raises for what may not come here at all: nothing is counted, nobody waits for the floor. */
+  readonly guard?: (request: RequestOf<B, Q, P, A, I>) => void;
+  /** One attempt is taken from `budget` before the handler begins, or `rate_limited` raised. */
+  readonly limit?: Limit<RequestOf<B, Q, P, A, I>>;
+  readonly handler: (request: RequestOf<B, Q, P, A, I>) => Reply | Promise<Reply>;
+}
+
+export type Accepts = 'json' | 'form' | 'nothing';
+
+export interface Limit<R> {
+  readonly budget: Budget;
+  readonly by: (request: R) => Payers;
+}
+
+/** A limit that the bearer's user pays. */
+export function perUser(budget: Budget): Limit<{ readonly caller: Caller }> {
+  return { budget, by: ({ caller }) => ({ userId: caller.userId }) };
 }
 
 type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
+type RequestOf<B, Q, P, A extends RouteAuth, I extends boolean> = RouteRequest<
+  Output<B>,
+  Output<Q>,
+  Output<P>,
+  A,
+  I
+>;
+type AnyRequest = RouteRequest<never, never, never, never, never>;
 
 /** A declared route: what mounts it, documents it and checks its answers in tests. */
 export interface Route extends RouteFacts {
+  readonly params: z.ZodType | undefined;
+  readonly query: z.ZodType | undefined;
   readonly body: z.ZodType | undefined;
   readonly bodyOptional: boolean;
-  readonly query: z.ZodType | undefined;
-  readonly handler: (request: RouteRequest<never, never, never>) => Reply | Promise<Reply>;
+  readonly accepts: Accepts;
+  readonly failsAs: FailureStyle;
+  readonly idempotent: boolean;
+  readonly guard?: (request: AnyRequest) => void;
+  readonly limit?: Limit<AnyRequest>;
+  readonly handler: (request: AnyRequest) => Reply | Promise<Reply>;
 }
 
-/** Declares a route; the handler's types follow from `body`, `query` and `auth`. */
+/** Declares a route; the handler's types follow from the schemas, `auth` and `idempotent`. */
 export function route<
-  const A extends RouteAuth,
+  A extends RouteAuth,
   B extends z.ZodType | undefined = undefined,
   Q extends z.ZodType | undefined = undefined,
->(definition: RouteDefinition<B, Q, A>): Route {
-  const handler = definition.handler as unknown as Route['handler'];
+  P extends z.ZodType | undefined = undefined,
+  const I extends boolean = false,
+>(definition: RouteDefinition<B, Q, P, A, I>): Route {
+  const { body, params, query } = definition;
   return {
-    ...definition,
-    body: definition.body,
-    bodyOptional: definition.bodyOptional ?? false,
-    query: definition.query,
-    handler,
+    bodyOptional: false,
+    accepts: body === undefined ? 'nothing' : 'json',
+    failsAs: 'problem',
+    idempotent: false,
+    ...(definition as unknown as Partial<Route> & RouteFacts & Pick<Route, 'handler'>),
+    body,
+    params,
+    query,
   };
 }
 
@@ -114,7 +155,7 @@ export function mountedPaths(path: string): string[] {
   return path.startsWith('/auth/') ? [path, `/api${path}`] : [path];
 }
 
-/** Whether errors and bodies of this path follow RFC 6749 instead of problem documents and JSON. */
-export function isOAuthPath(path: string): boolean {
-  return path.startsWith('/oauth2/');
+/** What a request of `route` may take from: its limit, and the budgets of the work itself. */
+export function budgetsOf({ limit, spends = [] }: Route): Budget[] {
+  return [...(limit === undefined ? [] : [limit.budget]), ...spends];
 }

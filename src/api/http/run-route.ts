@@ -1,105 +1,126 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { z } from 'zod';
+import type { Budget, Payers } from '../../domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { isId } from '../../domain/kernel/ids.ts';
+import type { BearerUse } from './auth.ts';
 import { bearerToken, optionalBearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import { idempotencyKey } from './idempotency-key.ts';
+import { withFloor } from './login-floor.ts';
 import { missingRight } from './missing-right.ts';
 import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
-import { type BearerUse, isOAuthPath, type Route, type RouteRequest } from './route.ts';
-
-export const adminRole = 'latchkey:admin';
+import type { Route } from './route.ts';
 
 /** How credentials become somebody. Each raises a LatchkeyError for those it refuses. */
 export interface Authenticators {
-  bearer(token: string, use: BearerUse, context: RequestContext): Caller | Promise<Caller>;
-  client(
-    credentials: ClientCredentials,
-    context: RequestContext,
-  ): ClientCaller | Promise<ClientCaller>;
+  bearer(token: string, use: BearerUse): Caller;
+  client(credentials: ClientCredentials): ClientCaller;
+}
+
+/** What routes are run with, whatever they are for. */
+export interface Runtime {
+  readonly authenticators: Authenticators;
+  /** Counts one attempt, or raises `rate_limited`. */
+  readonly rateLimits: { take(budget: Budget, payers: Payers): unknown };
+  readonly floor: {
+    readonly ms: number;
+    readonly onOverrun: () => void;
+    /** Keeps back a refusal for a spent budget, for at most `ms`. */
+    readonly hold: (ms: number, connection: Socket) => Promise<void>;
+  };
 }
 
 /**
- * Authenticates, parses and runs one request of `route`. Whoever may not call learns nothing about
- * the body. An `{id}` in the path that we cannot have given out is `not_found` here, before a
- * database would have to read it.
+ * Authenticates, parses and runs one request of `route`. Authentication comes first, so that an
+ * unauthorised caller learns nothing from errors of the body.
  */
 export async function runRoute(
   route: Route,
   request: IncomingMessage,
-  params: Readonly<Record<string, string>>,
+  pathParameters: Readonly<Record<string, string>>,
   context: RequestContext,
-  { authenticators }: { readonly authenticators: Authenticators },
+  { authenticators, rateLimits, floor }: Runtime,
 ): Promise<Reply> {
-  const caller = await authenticateCaller(route, request, context, authenticators);
-  if (params.id !== undefined && !isId(params.id)) throw new LatchkeyError('not_found');
-  const { body, client } = isOAuthPath(route.path)
-    ? await readOAuthBody(route, request, context, authenticators)
-    : { body: await readBodyOf(route, request), client: null };
+  const caller = authenticateBearer(route, request, context, authenticators);
+  const params = fitting(route.params, pathParameters);
+  const form = route.accepts === 'form' ? await readFormParameters(request) : {};
+  const client = authenticateClient(route, request, form, context, authenticators);
+  const body = await bodyOf(route, request, form);
   const query = route.query === undefined ? undefined : check(route.query, queryOf(request));
   context.arrivedAt = performance.now();
   const input = {
     body,
     query,
     params,
-    headers: headersFor(route, request),
-    method: request.method ?? 'GET',
-    bearerToken: route.auth === 'optional' ? optionalBearerToken(request) : null,
+    headers: request.headers,
+    bearerToken: route.auth.kind === 'optional' ? optionalBearerToken(request) : null,
+    idempotencyKey: route.idempotent ? idempotencyKey(request.headers) : undefined,
     caller,
     client,
     context,
     raw: request,
+  } as unknown as Parameters<Route['handler']>[0];
+  route.guard?.(input);
+  const answer = async () => {
+    if (route.limit !== undefined) rateLimits.take(route.limit.budget, route.limit.by(input));
+    return route.handler(input);
   };
-  return route.handler(input as unknown as RouteRequest<never, never, never>);
+  if (route.floor !== true) return answer();
+  const { ms: floorMs, onOverrun } = floor;
+  const { arrivedAt } = context;
+  const hold = (ms: number) => floor.hold(ms, request.socket);
+  return withFloor({ floorMs, arrivedAt, onOverrun, hold }, answer);
 }
 
-/** A handler sees an Idempotency-Key only if its route declares it: the documentation is true. */
-function headersFor({ idempotent = false }: Route, { headers }: IncomingMessage) {
-  if (headers['idempotency-key'] === undefined) return headers;
-  if (!idempotent) return { ...headers, 'idempotency-key': undefined };
-  // Raises for a malformed one, whatever the handler does first.
-  idempotencyKey(headers);
-  return headers;
-}
-
-async function authenticateCaller(
-  route: Route,
+function authenticateBearer(
+  { auth }: Route,
   request: IncomingMessage,
   context: RequestContext,
   authenticators: Authenticators,
-): Promise<Caller | null> {
-  if (route.auth !== 'bearer' && route.auth !== 'admin') return null;
+): Caller | null {
+  if (auth.kind !== 'bearer') return null;
   const token = bearerToken(request);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
-  const use = route.auth === 'admin' ? 'administration' : (route.tokenUse ?? 'account');
-  const caller = await authenticators.bearer(token, use, context);
-  context.actor = { type: route.auth === 'admin' ? 'admin' : 'user', id: caller.userId };
-  if (route.auth === 'admin' && !caller.roles.includes(adminRole)) {
-    throw missingRight('role', caller);
-  }
+  const caller = authenticators.bearer(token, auth.use);
+  const { role, scope, use } = auth;
+  context.actor = { type: use === 'administration' ? 'admin' : 'user', id: caller.userId };
+  if (role !== null && !caller.roles.includes(role)) throw missingRight('role', caller);
+  if (scope !== null && !caller.scopes.includes(scope)) throw missingRight('scope', caller);
   return caller;
 }
 
-async function readBodyOf(route: Route, request: IncomingMessage): Promise<unknown> {
-  if (route.body === undefined) return undefined;
-  return readJson(request, route.body, { optional: route.bodyOptional });
-}
-
-async function readOAuthBody(
-  route: Route,
+function authenticateClient(
+  { auth }: Route,
   request: IncomingMessage,
+  form: Readonly<Record<string, string>>,
   context: RequestContext,
   authenticators: Authenticators,
-): Promise<{ body: unknown; client: ClientCaller | null }> {
-  const form = await readFormParameters(request);
-  let client: ClientCaller | null = null;
-  if (route.auth === 'client') {
-    client = await authenticators.client(clientCredentials(request, form), context);
-    context.actor = { type: 'client', id: client.clientId };
-  }
-  return { body: route.body === undefined ? undefined : check(route.body, form), client };
+): ClientCaller | null {
+  if (auth.kind !== 'client') return null;
+  const client = authenticators.client(clientCredentials(request, form));
+  context.actor = { type: 'client', id: client.clientId };
+  return client;
+}
+
+/** A path with a part that does not fit names nothing. */
+function fitting(params: z.ZodType | undefined, given: Readonly<Record<string, string>>): unknown {
+  if (params === undefined) return undefined;
+  const result = params.safeParse(given);
+  if (!result.success) throw new LatchkeyError('not_found');
+  return result.data;
+}
+
+async function bodyOf(
+  { accepts, body, bodyOptional }: Route,
+  request: IncomingMessage,
+  form: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  if (body === undefined || accepts === 'nothing') return undefined;
+  if (accepts === 'form') return check(body, form);
+  return readJson(request, body, { optional: bodyOptional });
 }
 
 function queryOf(request: IncomingMessage): Record<string, string> {

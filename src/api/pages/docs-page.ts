@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { none } from '../http/auth.ts';
 import { type Route, route } from '../http/route.ts';
 import { documentReply } from '../http/static-document.ts';
 import { type DocsFiles, loadDocsFiles } from './docs-files.ts';
@@ -25,7 +27,7 @@ export function docsRoutes(): Route[] {
       path: '/docs',
       summary: 'This API, to read and to try',
       tags,
-      auth: 'none',
+      auth: none,
       responses: {
         200: { description: 'An HTML page', contentType: 'text/html' },
         304: unchanged,
@@ -37,14 +39,14 @@ export function docsRoutes(): Route[] {
       path: '/docs/{file}',
       summary: 'A script or style of that page',
       tags,
-      auth: 'none',
-      errors: ['not_found'],
+      auth: none,
+      params: z.object({ file: z.string() }),
       responses: {
         200: { description: 'The file, for ever the same', contentType: 'text/javascript' },
         304: unchanged,
       },
       handler: async ({ headers, params }) => {
-        const asset = (await files()).assets.get(params.file!);
+        const asset = (await files()).assets.get(params.file);
         if (asset === undefined) throw new LatchkeyError('not_found');
         return documentReply(asset, headers);
       },

@@ -1,7 +1,6 @@
 import type { Node } from '../../node/node.ts';
 import type { ReadinessProbe } from '../../node/readiness.ts';
 import type { Route } from '../http/route.ts';
-import { budgeted } from './budgeted-route.ts';
 import { clientRoutes } from './client.ts';
 import { exampleRoutes } from './example.ts';
 import { healthRoutes } from './health.ts';
@@ -23,13 +22,13 @@ import { verifyRoutes } from './verify.ts';
  * sibling.
  */
 export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
-  const routes = [
+  return [
     ...registerRoutes(node),
     ...loginRoutes(node),
     ...sessionRoutes(node),
     ...meRoutes(node),
     ...passwordRoutes(node),
-    ...verifyRoutes(),
+    ...verifyRoutes(node),
     ...oauthRoutes(node),
     ...jwksRoutes(node),
     ...exampleRoutes(),
@@ -40,5 +39,4 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...keysetRoutes(node),
     ...healthRoutes(probe),
   ];
-  return routes.map((route) => budgeted(node.rateLimits, route));
 }

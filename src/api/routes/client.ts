@@ -6,9 +6,10 @@ import { rotateClientSecret } from '../../app/client/rotate-client-secret.ts';
 import { refreshMemory } from '../../app/refresh-memory.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import type { Node } from '../../node/node.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
+import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
+import { admin } from './admin.ts';
 import { clientListSchema, clientSchema, clientSecretSchema, text } from './schemas.ts';
 
 const newClient = z.strictObject({
@@ -29,13 +30,13 @@ export function clientRoutes(node: Node): Route[] {
       path: '/admin/clients',
       summary: 'Register a client',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      limit: perUser('administration'),
       body: newClient,
       responses: { 201: issued },
       errors: ['conflict'],
       idempotent: true,
-      handler: async ({ body, headers, context }) => {
+      handler: async ({ body, idempotencyKey, context }) => {
         const client = await registerClient(
           node,
           {
@@ -44,7 +45,7 @@ export function clientRoutes(node: Node): Route[] {
             audiences: body.audiences ?? [node.config.defaultAudience],
             scopes: body.scopes ?? [],
             firstParty: body.first_party ?? false,
-            idempotencyKey: idempotencyKey(headers),
+            idempotencyKey,
           },
           context,
         );
@@ -57,7 +58,7 @@ export function clientRoutes(node: Node): Route[] {
       path: '/admin/clients',
       summary: 'All clients, oldest first',
       tags,
-      auth: 'admin',
+      auth: admin,
       responses: { 200: { description: 'The clients', schema: clientListSchema } },
       handler: async () => reply(200, { clients: await allClients(node) }),
     }),
@@ -72,9 +73,10 @@ function oneClient(node: Node): Route[] {
       path: '/admin/clients/{id}',
       summary: 'One client',
       tags,
-      auth: 'admin',
+      auth: admin,
+      params: z.object({ id }),
       responses: { 200: { description: 'The client', schema: clientSchema } },
-      handler: async ({ params }) => reply(200, await clientById(node, params.id!)),
+      handler: async ({ params }) => reply(200, await clientById(node, params.id)),
     }),
     route({
       method: 'delete',
@@ -82,11 +84,12 @@ function oneClient(node: Node): Route[] {
       summary: 'Disable a client for ever',
       description: 'Its tokens are refused and its sessions cannot refresh. Its record stays.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      params: z.object({ id }),
+      limit: perUser('administration'),
       responses: { 204: { description: 'Disabled, also when it had been before' } },
       handler: async ({ params, context }) => {
-        await disableClient(node, params.id!, context);
+        await disableClient(node, params.id, context);
         await refreshMemory(node, context.log);
         return reply(204);
       },
@@ -97,13 +100,14 @@ function oneClient(node: Node): Route[] {
       summary: "Make a client's next secret",
       description: 'The one before it stays good until the next rotation.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      params: z.object({ id }),
+      limit: perUser('administration'),
       responses: { 201: issued },
-      errors: ['conflict', 'invalid_request'],
+      errors: ['conflict'],
       idempotent: true,
-      handler: async ({ params, headers, context }) => {
-        const input = { clientId: params.id!, idempotencyKey: idempotencyKey(headers) };
+      handler: async ({ params, idempotencyKey, context }) => {
+        const input = { clientId: params.id, idempotencyKey };
         const client = await rotateClientSecret(node, input, context);
         await refreshMemory(node, context.log);
         return credentialsReply(client);

@@ -1,4 +1,4 @@
-import { missingRight } from '../http/missing-right.ts';
+import { bearer } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { dashboardSchema, protectedSchema } from './schemas.ts';
@@ -18,8 +18,7 @@ export function exampleRoutes(): Route[] {
       path: '/api/protected',
       summary: 'A resource for everybody who is logged in',
       tags,
-      auth: 'bearer',
-      tokenUse: 'service',
+      auth: bearer({ use: 'service' }),
       responses: { 200: { description: 'Who asks', schema: protectedSchema } },
       handler: ({ caller }) =>
         reply(200, {
@@ -34,16 +33,10 @@ export function exampleRoutes(): Route[] {
       path: '/api/admin/dashboard',
       summary: 'A resource for the role `admin`',
       tags,
-      auth: 'bearer',
-      tokenUse: 'service',
+      auth: bearer({ use: 'service', role: dashboardRole }),
       responses: { 200: { description: 'The dashboard', schema: dashboardSchema } },
-      errors: ['insufficient_scope'],
-      handler: ({ caller }) => {
-        if (!caller.roles.includes(dashboardRole)) {
-          throw missingRight('role', caller);
-        }
-        return reply(200, { message: 'Welcome to the dashboard.', user_id: caller.userId });
-      },
+      handler: ({ caller }) =>
+        reply(200, { message: 'Welcome to the dashboard.', user_id: caller.userId }),
     }),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Readiness, ReadinessProbe } from '../../node/readiness.ts';
+import { none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { healthSchema } from './schemas.ts';
@@ -16,7 +17,7 @@ export function healthRoutes(probe: ReadinessProbe): Route[] {
       path: '/healthz',
       summary: 'Whether the process runs',
       tags,
-      auth: 'none',
+      auth: none,
       responses: { 200: { description: 'It runs', schema: healthSchema } },
       handler: () => reply(200, { status: 'ok' }),
     }),
@@ -25,7 +26,7 @@ export function healthRoutes(probe: ReadinessProbe): Route[] {
       path: '/readyz',
       summary: 'Whether this node can serve, writes included',
       tags,
-      auth: 'none',
+      auth: none,
       responses: answers,
       handler: async () => readinessReply(await probe.write()),
     }),
@@ -36,7 +37,7 @@ export function healthRoutes(probe: ReadinessProbe): Route[] {
       description:
         'Stays 200 without a database for as long as the lease holds: gateways use this.',
       tags,
-      auth: 'none',
+      auth: none,
       responses: answers,
       handler: () => readinessReply(probe.verify()),
     }),

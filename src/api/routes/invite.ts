@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { createInvite } from '../../app/invite/create-invite.ts';
 import { toTime } from '../../app/representations.ts';
 import type { Node } from '../../node/node.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
+import { admin } from './admin.ts';
 import { inviteSchema } from './schemas.ts';
 
 const day = 86_400;
@@ -19,19 +19,19 @@ export function inviteRoutes(node: Node): Route[] {
       summary: 'Make an invite for one registration',
       description: 'Needed to register where REGISTRATION is `invite`. Good for a week by default.',
       tags: ['Administration'],
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      limit: perUser('administration'),
       body: z.strictObject({ expires_in: z.int().min(1).max(lifeSecondsMax).optional() }),
       bodyOptional: true,
       responses: { 201: { description: 'The code is shown this once', schema: inviteSchema } },
       errors: ['conflict'],
       idempotent: true,
-      handler: async ({ body, headers, context }) => {
+      handler: async ({ body, idempotencyKey, context }) => {
         const { code, expiresAt } = await createInvite(
           node,
           {
             expiresInSeconds: body.expires_in ?? lifeSecondsDefault,
-            idempotencyKey: idempotencyKey(headers),
+            idempotencyKey,
           },
           context,
         );

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Node } from '../../node/node.ts';
+import { none } from '../http/auth.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { isUnchanged } from '../http/static-document.ts';
+import { keySet } from '../lanes/key-set.ts';
 import { jwkSetSchema } from './schemas.ts';
 
-/** The lane of `jwks-lane.ts` answers GET and HEAD before they come here, with the same. */
 export function jwksRoutes(node: Node): Route[] {
   return ['/.well-known/jwks.json', '/auth/jwks'].map((path) =>
     route({
@@ -13,12 +14,13 @@ export function jwksRoutes(node: Node): Route[] {
       path,
       summary: 'The keys that verify access tokens (RFC 7517)',
       tags: ['Verification'],
-      auth: 'none',
+      auth: none,
       cors: 'public',
       responses: {
         200: { description: 'The public keys', schema: jwkSetSchema },
         304: { description: 'Not changed since the ETag of If-None-Match' },
       },
+      fast: keySet(node, path),
       handler: ({ headers }) => jwksReply(node, headers),
     }),
   );

@@ -1,11 +1,13 @@
+import { z } from 'zod';
 import { revokeIssuerKey } from '../../app/keyset/revoke-issuer-key.ts';
 import { rotateIssuerKeys } from '../../app/keyset/rotate-issuer-keys.ts';
 import { issuerKeys, representKeyset } from '../../app/keyset/show-keyset.ts';
 import { refreshMemory } from '../../app/refresh-memory.ts';
 import type { Node } from '../../node/node.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
+import { segment } from '../http/path-parameters.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
+import { admin } from './admin.ts';
 import { issuerKeyListSchema } from './schemas.ts';
 
 const tags = ['Administration'];
@@ -18,7 +20,7 @@ export function keysetRoutes(node: Node): Route[] {
       path: '/admin/keys',
       summary: 'The issuer keyset with states and times',
       tags,
-      auth: 'admin',
+      auth: admin,
       responses,
       handler: async () => reply(200, { keys: await issuerKeys(node) }),
     }),
@@ -28,14 +30,13 @@ export function keysetRoutes(node: Node): Route[] {
       summary: 'Promote the pending key now',
       description: 'The active key verifies until its last token has expired.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      limit: perUser('administration'),
       responses,
-      errors: ['conflict', 'invalid_request'],
+      errors: ['conflict'],
       idempotent: true,
-      handler: async ({ headers, context }) => {
-        const input = { idempotencyKey: idempotencyKey(headers) };
-        const keyset = await rotateIssuerKeys(node, input, context);
+      handler: async ({ idempotencyKey, context }) => {
+        const keyset = await rotateIssuerKeys(node, { idempotencyKey }, context);
         await refreshMemory(node, context.log);
         return reply(200, { keys: representKeyset(keyset) });
       },
@@ -46,13 +47,13 @@ export function keysetRoutes(node: Node): Route[] {
       summary: 'Refuse every token of a key at once',
       description: 'Sessions live on: a refresh gives a token of the key that signs then.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      params: z.object({ kid: segment }),
+      limit: perUser('administration'),
       responses,
-      errors: ['not_found'],
       idempotent: true,
-      handler: async ({ params, headers, context }) => {
-        const input = { kid: params.kid!, idempotencyKey: idempotencyKey(headers) };
+      handler: async ({ params, idempotencyKey, context }) => {
+        const input = { kid: params.kid, idempotencyKey };
         const keyset = await revokeIssuerKey(node, input, context);
         await refreshMemory(node, context.log);
         return reply(200, { keys: representKeyset(keyset) });

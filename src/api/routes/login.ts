@@ -1,16 +1,15 @@
 import { z } from 'zod';
 import { logIn } from '../../app/session/log-in.ts';
-import type { IssuedTokens } from '../../app/session/token-set.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
-import { deviceCookie, refreshCookie, setDeviceCookie, setRefreshCookie } from '../http/cookies.ts';
-import { withFloor } from '../http/login-floor.ts';
-import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
-import { type Reply, reply } from '../http/reply.ts';
+import { none } from '../http/auth.ts';
+import { deviceCookie, refreshCookie } from '../http/cookies.ts';
+import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { type Route, route } from '../http/route.ts';
 import { deviceNameOf } from './device-name.ts';
 import { deviceSchema, text, tokenSetSchema } from './schemas.ts';
+import { tokenReply } from './token-reply.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 
@@ -29,7 +28,6 @@ const login = z.strictObject({
 });
 
 export function loginRoutes(node: Node): Route[] {
-  const { config, rateLimits, heldRefusals, metrics } = node;
   return [
     route({
       method: 'post',
@@ -40,23 +38,21 @@ export function loginRoutes(node: Node): Route[] {
         'Keep `device_token` and send it with the next login: strangers cannot lock out a device ' +
         'that has logged in before.',
       tags: ['Sign in'],
-      auth: 'none',
-      spends: ['login', 'login_failure', 'login_success'],
+      auth: none,
+      floor: true,
+      limit: {
+        budget: 'login',
+        by: ({ body, context }) => ({ address: context.address, name: body.email }),
+      },
+      spends: ['login_failure', 'login_success'],
       body: login,
       responses: { 200: { description: 'Logged in', schema: tokenSetSchema } },
-      errors: [
-        'invalid_credentials',
-        'invalid_client',
-        'forbidden',
-        'origin_refused',
-        'rate_limited',
-        'unavailable',
-      ],
-      handler: async ({ body, headers, context, raw }) => {
-        const transport = body.transport ?? 'body';
-        if (transport === 'cookie' || refreshCookie(headers.cookie) !== null) {
-          guardCookieMode(headers, originPolicy(node));
-        }
+      errors: ['invalid_credentials', 'invalid_client', 'forbidden', 'origin_refused'],
+      guard: ({ body, headers }) => {
+        if (body.transport !== 'cookie' && refreshCookie(headers.cookie) === null) return;
+        guardCookieMode(headers, originPolicy(node.config));
+      },
+      handler: async ({ body, headers, context }) => {
         const payers = { address: context.address, name: body.email };
         const input = {
           email: body.email,
@@ -65,48 +61,20 @@ export function loginRoutes(node: Node): Route[] {
             type: body.device?.type ?? 'web',
             name: body.device?.name ?? deviceNameOf(context.userAgent),
           },
-          transport,
+          transport: body.transport ?? 'body',
           clientId: body.client_id ?? null,
           clientSecret: body.client_secret ?? null,
           audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
           deviceToken: body.device_token ?? deviceCookie(headers.cookie),
         };
-        const floor = {
-          floorMs: config.loginFloorMs,
-          arrivedAt: context.arrivedAt,
-          onOverrun: () => metrics.loginFloorOverruns.inc(),
-          hold: (ms: number) => heldRefusals.hold(ms, raw.socket),
-        };
-        const issued = await withFloor(floor, () => {
-          // Within the floor: who is over the budget has to wait for each answer.
-          rateLimits.take('login', payers);
-          return withFailureBudget(
-            rateLimits,
-            payers,
-            (payTry) => logIn(node, { ...input, payTry }, context),
-            { isKnown: input.deviceToken !== null },
-          );
-        });
+        const issued = await withFailureBudget(
+          node.rateLimits,
+          payers,
+          (payTry) => logIn(node, { ...input, payTry }, context),
+          { isKnown: input.deviceToken !== null },
+        );
         return tokenReply(issued);
       },
     }),
   ];
-}
-
-/** A TokenSet, with the refresh and the device token in cookies when the session asked for that. */
-export function tokenReply(issued: IssuedTokens): Reply {
-  const { refreshToken, deviceToken, transport, body, refreshExpiresInSeconds } = issued;
-  if (transport === 'body') return reply(200, body);
-  const cookies = [
-    ...(refreshToken === null ? [] : [setRefreshCookie(refreshToken, refreshExpiresInSeconds)]),
-    ...(deviceToken === null ? [] : [setDeviceCookie(deviceToken)]),
-  ];
-  return reply(200, body, cookies.length === 0 ? undefined : { 'set-cookie': cookies });
-}
-
-export function originPolicy({ config }: Pick<Node, 'config'>): OriginPolicy {
-  return {
-    issuerOrigin: new URL(config.issuer).origin,
-    allowedOrigins: config.allowedOrigins,
-  };
 }

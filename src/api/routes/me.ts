@@ -3,8 +3,9 @@ import { changeProfile } from '../../app/user/change-profile.ts';
 import { findMe } from '../../app/user/find-users.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import type { Node } from '../../node/node.ts';
+import { bearer } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
 import { meSchema, text } from './schemas.ts';
 
 const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
@@ -29,8 +30,7 @@ export function meRoutes(node: Node): Route[] {
       summary: 'The caller and the session of the token',
       description: 'A third party reads it with the scope `profile`.',
       tags,
-      auth: 'bearer',
-      tokenUse: 'profile',
+      auth: bearer({ use: 'profile' }),
       responses: { 200: { description: 'User and session', schema: meSchema } },
       handler: async ({ caller }) =>
         reply(200, await findMe(node, caller.userId, caller.sessionId)),
@@ -41,8 +41,8 @@ export function meRoutes(node: Node): Route[] {
       summary: 'Change the profile of the caller',
       description: 'Fields that are left out stay; `null` clears one.',
       tags,
-      auth: 'bearer',
-      spends: ['profile'],
+      auth: bearer(),
+      limit: perUser('profile'),
       body: profile,
       responses: { 200: { description: 'User and session', schema: meSchema } },
       errors: ['forbidden', 'not_found'],

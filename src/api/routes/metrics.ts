@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { optional } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 
@@ -12,7 +13,7 @@ export function metricsRoute({ registry }: Metrics, token: string): Route {
     path: '/metrics',
     summary: 'Metrics in the Prometheus text format',
     tags: ['Operation'],
-    auth: 'optional',
+    auth: optional,
     errors: ['invalid_token'],
     responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },
     handler: async ({ bearerToken }) => {

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { introspect } from '../../app/session/introspect.ts';
 import { revokeToken } from '../../app/session/revoke-token.ts';
 import type { Node } from '../../node/node.ts';
+import { client } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
+import { introspection } from '../lanes/introspection.ts';
 import { introspectionSchema } from './schemas.ts';
 
 const tags = ['OAuth'];
@@ -13,7 +15,6 @@ const tokenForm = z.object({
   token_type_hint: z.string().optional(),
 });
 
-/** The fast lane answers most introspections before they come here, with the same function. */
 export function oauthRoutes(node: Node): Route[] {
   const { memory } = node;
   return [
@@ -25,11 +26,14 @@ export function oauthRoutes(node: Node): Route[] {
         'Active only for a confidential client that the token is meant for, or with the scope ' +
         '`introspect.all`. A refresh token is answered with `{active: false}`.',
       tags,
-      auth: 'client',
+      auth: client,
+      accepts: 'form',
+      failsAs: 'oauth',
       body: tokenForm,
       responses: { 200: { description: 'The claims, or inactive', schema: introspectionSchema } },
-      handler: ({ body, client }) =>
-        reply(200, introspect(memory, memory.client(client.clientId)!, body.token)),
+      fast: introspection(node),
+      handler: ({ body, client: { clientId } }) =>
+        reply(200, introspect(memory, memory.client(clientId)!, body.token)),
     }),
     route({
       method: 'post',
@@ -37,12 +41,14 @@ export function oauthRoutes(node: Node): Route[] {
       summary: "End the session of one of the client's tokens (RFC 7009)",
       description: "Also answers 200 for unknown tokens and other clients' ones, and does nothing.",
       tags,
-      auth: 'client',
+      auth: client,
+      accepts: 'form',
+      failsAs: 'oauth',
       spends: ['session_end'],
       body: tokenForm,
       responses: { 200: { description: 'The token is good no more, if it was of this client' } },
-      handler: async ({ body, client, context }) => {
-        await revokeToken(node, { token: body.token, clientId: client.clientId }, context);
+      handler: async ({ body, client: { clientId }, context }) => {
+        await revokeToken(node, { token: body.token, clientId }, context);
         return reply(200);
       },
     }),

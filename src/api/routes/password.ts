@@ -3,15 +3,14 @@ import { changePassword } from '../../app/user/change-password.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
-import { withFloor } from '../http/login-floor.ts';
+import { bearer } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
 import { text } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 
 export function passwordRoutes(node: Node): Route[] {
-  const { config, rateLimits, metrics } = node;
   return [
     route({
       method: 'post',
@@ -19,11 +18,13 @@ export function passwordRoutes(node: Node): Route[] {
       summary: 'Change the password of the caller',
       description: 'Every other session ends. This one needs a refresh: its access token is stale.',
       tags: ['Account'],
-      auth: 'bearer',
-      spends: ['password', 'login_failure'],
+      auth: bearer(),
+      floor: true,
+      limit: perUser('password'),
+      spends: ['login_failure'],
       body: z.strictObject({ current_password: anything, new_password: anything }),
       responses: { 204: { description: 'Changed' } },
-      errors: ['invalid_credentials', 'conflict', 'password_refused', 'rate_limited'],
+      errors: ['invalid_credentials', 'conflict', 'password_refused'],
       handler: async ({ body, caller, context }) => {
         const payers = { address: context.address, name: caller.userId };
         const input = {
@@ -32,15 +33,8 @@ export function passwordRoutes(node: Node): Route[] {
           currentPassword: body.current_password,
           newPassword: body.new_password,
         };
-        const floor = {
-          floorMs: config.loginFloorMs,
-          arrivedAt: context.arrivedAt,
-          onOverrun: () => metrics.loginFloorOverruns.inc(),
-        };
-        await withFloor(floor, () =>
-          withFailureBudget(rateLimits, payers, (payTry) =>
-            changePassword(node, { ...input, payTry }, context),
-          ),
+        await withFailureBudget(node.rateLimits, payers, (payTry) =>
+          changePassword(node, { ...input, payTry }, context),
         );
         return reply(204);
       },

@@ -3,7 +3,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
 import { refreshCookie } from '../http/cookies.ts';
-import { guardCookieMode, type OriginPolicy } from '../http/origin-rule.ts';
+import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 
 /** The three places where a refresh or a logout may carry a token. */
 export interface TokenPlaces {
@@ -27,20 +27,16 @@ export interface PresentedTokens {
 /** A bearer for another use says nothing here. */
 const account = { kind: 'account' } as const;
 
-type Needed = Pick<Node, 'memory' | 'secrets'>;
+type Needed = Pick<Node, 'memory' | 'secrets' | 'config'>;
 
 /**
  * The tokens of a refresh, which needs the refresh token: the cookie counts under the rules of
  * cookie mode (`unsupported_media_type`, `origin_refused`). Raises `invalid_request` when two
  * places name different sessions.
  */
-export function tokensForRefresh(
-  node: Needed,
-  places: TokenPlaces,
-  policy: OriginPolicy,
-): PresentedTokens {
+export function tokensForRefresh(node: Needed, places: TokenPlaces): PresentedTokens {
   const found = find(node, places);
-  if (found.cookie === 'counts') guardCookieMode(places.headers, policy);
+  if (found.cookie === 'counts') guardCookieMode(places.headers, originPolicy(node.config));
   if (found.cookie === 'other' && places.inBody === undefined) throw otherSession();
   return agree(found, places.inBody);
 }
@@ -51,15 +47,11 @@ export function tokensForRefresh(
  * chooses its session; an old one beside the cookie of another session raises `invalid_request`,
  * for the page would believe to be logged out.
  */
-export function tokensForLogout(
-  node: Needed,
-  places: TokenPlaces,
-  policy: OriginPolicy,
-): PresentedTokens {
+export function tokensForLogout(node: Needed, places: TokenPlaces): PresentedTokens {
   const found = find(node, places);
   if (found.cookie === 'counts') {
     try {
-      guardCookieMode(places.headers, policy);
+      guardCookieMode(places.headers, originPolicy(node.config));
     } catch (refused) {
       if (found.bearer === null) throw refused;
       return agree({ ...found, inCookie: null, cookie: 'none' }, places.inBody);

@@ -5,7 +5,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withTakenBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
+import { none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { registeredSchema, text } from './schemas.ts';
@@ -23,22 +23,21 @@ export function registerRoutes(node: Node): Route[] {
       path: '/auth/register',
       summary: 'Register a user',
       tags: ['Sign in'],
-      auth: 'none',
-      spends: ['register', 'register_taken'],
+      auth: none,
+      limit: { budget: 'register', by: ({ context }) => ({ address: context.address }) },
+      spends: ['register_taken'],
       body: registration,
       responses: { 201: { description: 'Registered', schema: registeredSchema } },
-      errors: ['forbidden', 'conflict', 'password_refused', 'rate_limited', 'unavailable'],
+      errors: ['forbidden', 'conflict', 'password_refused'],
       idempotent: true,
-      handler: async ({ body, headers, context }) => {
-        const { config, rateLimits } = node;
-        if (config.registration === 'closed') {
-          throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
-        }
-        const payers = { address: context.address };
-        rateLimits.take('register', payers);
-        const userId = registrationId(context, idempotencyKey(headers));
+      guard: () => {
+        if (node.config.registration !== 'closed') return;
+        throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
+      },
+      handler: async ({ body, idempotencyKey, context }) => {
+        const userId = registrationId(context, idempotencyKey);
         const invite =
-          config.registration === 'invite'
+          node.config.registration === 'invite'
             ? await judgeInvite(node, body.invite, userId, context)
             : undefined;
         const input = {
@@ -49,8 +48,10 @@ export function registerRoutes(node: Node): Route[] {
           userId,
           ...(invite === undefined ? {} : { invite }),
         };
-        const user = await withTakenBudget(rateLimits, payers, (payTry) =>
-          registerUser(node, { ...input, payTry }, context),
+        const user = await withTakenBudget(
+          node.rateLimits,
+          { address: context.address },
+          (payTry) => registerUser(node, { ...input, payTry }, context),
         );
         return reply(201, { user });
       },

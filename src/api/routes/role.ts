@@ -1,9 +1,13 @@
+import { z } from 'zod';
 import { grantRole, revokeRole } from '../../app/user/change-role.ts';
 import type { Node } from '../../node/node.ts';
+import { id, segment } from '../http/path-parameters.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
+import { admin } from './admin.ts';
 
 const path = '/admin/users/{id}/roles/{role}';
+const params = z.object({ id, role: segment });
 const tags = ['Administration'];
 
 export function roleRoutes(node: Node): Route[] {
@@ -14,11 +18,12 @@ export function roleRoutes(node: Node): Route[] {
       summary: 'Grant a role',
       description: 'Access tokens carry it from the next refresh on.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      params,
+      limit: perUser('administration'),
       responses: { 204: { description: 'Granted, also when the user had it before' } },
       handler: async ({ params, context }) => {
-        await grantRole(node, { userId: params.id!, role: params.role! }, context);
+        await grantRole(node, { userId: params.id, role: params.role }, context);
         return reply(204);
       },
     }),
@@ -28,12 +33,13 @@ export function roleRoutes(node: Node): Route[] {
       summary: 'Revoke a role',
       description: 'Access tokens that carry it are stale at once.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      params,
+      limit: perUser('administration'),
       responses: { 204: { description: 'Revoked, also when the user did not have it' } },
       errors: ['conflict'],
       handler: async ({ params, context }) => {
-        await revokeRole(node, { userId: params.id!, role: params.role! }, context);
+        await revokeRole(node, { userId: params.id, role: params.role }, context);
         return reply(204);
       },
     }),

@@ -33,14 +33,14 @@ const user = z.strictObject({
   disabled: z.boolean(),
 });
 
-export const userSchema = user.meta({ id: 'User' });
+const userSchema = user.meta({ id: 'User' });
 
 /** As administrators see it. */
-export const adminUserSchema = user
+const adminUserSchema = user
   .extend({ locked_until: time.optional() })
   .meta({ id: 'AdminUser', description: '`locked_until` only while the user is locked' });
 
-export const sessionSchema = z
+const sessionSchema = z
   .strictObject({
     id,
     device: z.strictObject({ type: z.enum(deviceTypes), name: z.string() }),
@@ -76,7 +76,7 @@ export const userPageSchema = z.strictObject({
   next_cursor: z.string().nullable(),
 });
 
-export const jwkSchema = z
+const jwkSchema = z
   .looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal('sig') })
   .refine((jwk) => !['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'].some((part) => part in jwk), {
     message: 'has a private part',
@@ -104,7 +104,7 @@ export const clientSecretSchema = z.strictObject({
 });
 export const clientListSchema = z.strictObject({ clients: z.array(clientSchema) });
 
-export const issuerKeySchema = z
+const issuerKeySchema = z
   .strictObject({
     kid: z.string(),
     alg: z.string(),

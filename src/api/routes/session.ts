@@ -5,14 +5,15 @@ import { refreshSession } from '../../app/session/refresh-session.ts';
 import { revokeAllSessions, revokeSession } from '../../app/session/revoke-sessions.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
+import { bearer, optional } from '../http/auth.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
 import { clearRefreshCookie } from '../http/cookies.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
+import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
-import { originPolicy, tokenReply } from './login.ts';
+import { perUser, type Route, route } from '../http/route.ts';
 import { tokensForLogout, tokensForRefresh } from './presented-tokens.ts';
 import { endedSchema, sessionListSchema, tokenSetSchema } from './schemas.ts';
+import { tokenReply } from './token-reply.ts';
 
 const presented = z.strictObject({ refresh_token: z.string().min(1).optional() });
 const refreshed = presented.extend({
@@ -30,15 +31,14 @@ export function sessionRoutes(node: Node): Route[] {
       path: '/auth/logout-all',
       summary: 'End all sessions, or the chosen ones',
       tags,
-      auth: 'bearer',
-      spends: ['logout_all'],
+      auth: bearer(),
+      limit: perUser('logout_all'),
       body: z.strictObject({
         except_current: z.boolean().optional(),
         device_type: z.enum(deviceTypes).optional(),
       }),
       bodyOptional: true,
       responses: { 200: { description: 'How many ended', schema: endedSchema } },
-      errors: ['unavailable'],
       handler: async ({ body, caller, context }) => {
         const ended = await revokeAllSessions(
           node,
@@ -57,7 +57,7 @@ export function sessionRoutes(node: Node): Route[] {
       path: '/auth/sessions',
       summary: 'The live sessions of the caller, newest first',
       tags,
-      auth: 'bearer',
+      auth: bearer(),
       responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
       handler: async ({ caller }) =>
         reply(200, {
@@ -69,14 +69,14 @@ export function sessionRoutes(node: Node): Route[] {
       path: '/auth/sessions/{id}',
       summary: 'End one session of the caller',
       tags,
-      auth: 'bearer',
+      auth: bearer(),
+      params: z.object({ id }),
       spends: ['session_end'],
       responses: { 204: { description: 'Ended, also when it had ended before' } },
-      errors: ['not_found', 'unavailable'],
       handler: async ({ caller, params, context }) => {
         await revokeSession(
           node,
-          { sessionId: params.id!, reason: 'logout', ownerId: caller.userId, mustExist: true },
+          { sessionId: params.id, reason: 'logout', ownerId: caller.userId, mustExist: true },
           context,
         );
         return reply(204);
@@ -94,7 +94,7 @@ function refresh(node: Node): Route {
       'A repeat whose first answer was lost gets the same successor (docs/sessions.md). A ' +
       'confidential client authenticates, by Basic or in the body.',
     tags: ['Sign in'],
-    auth: 'optional',
+    auth: optional,
     refreshCookie: true,
     spends: ['refresh'],
     body: refreshed,
@@ -106,14 +106,12 @@ function refresh(node: Node): Route {
       'session_ended',
       'session_superseded',
       'origin_refused',
-      'rate_limited',
-      'unavailable',
     ],
     idempotent: true,
-    handler: async ({ body, headers, bearerToken, context, raw }) => {
+    handler: async ({ body, headers, bearerToken, idempotencyKey, context, raw }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
       const client = optionalClientCredentials(raw, body);
-      const { refreshToken, sessionId } = tokensForRefresh(node, places, originPolicy(node));
+      const { refreshToken, sessionId } = tokensForRefresh(node, places);
       if (refreshToken === null) {
         throw new LatchkeyError('invalid_request', {
           errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
@@ -123,7 +121,7 @@ function refresh(node: Node): Route {
         address: context.address,
         ...(sessionId === null ? {} : { sessionId }),
       });
-      const input = { refreshToken, idempotencyKey: idempotencyKey(headers), client };
+      const input = { refreshToken, idempotencyKey, client };
       return tokenReply(await refreshSession(node, input, context));
     },
   });
@@ -136,16 +134,16 @@ function logout(node: Node): Route {
     summary: 'End the session of the token that is presented',
     description: 'Idempotent, and works with an expired access token.',
     tags: ['Sign in'],
-    auth: 'optional',
+    auth: optional,
     refreshCookie: true,
     spends: ['session_end'],
     body: presented,
     bodyOptional: true,
     responses: { 204: { description: 'Ended, also when it had ended before' } },
-    errors: ['invalid_token', 'origin_refused', 'unavailable'],
+    errors: ['invalid_token', 'origin_refused'],
     handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
-      const tokens = tokensForLogout(node, places, originPolicy(node));
+      const tokens = tokensForLogout(node, places);
       const { bearer, refreshToken, cookieCounts } = tokens;
       const sessionId = bearer?.sid ?? tokens.sessionId;
       const isForeign = refreshToken !== null && tokens.sessionId === null;

@@ -8,9 +8,10 @@ import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { unlockUser } from '../../app/user/unlock-user.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import type { Node } from '../../node/node.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
+import { id } from '../http/path-parameters.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { perUser, type Route, route } from '../http/route.ts';
+import { admin } from './admin.ts';
 import { registeredSchema, sessionListSchema, text, userPageSchema } from './schemas.ts';
 
 const loginText = (min: number) => text(min, limits.loginStringCodePointsMax);
@@ -36,7 +37,7 @@ export function userRoutes(node: Node): Route[] {
       path: '/admin/users',
       summary: 'Users, newest first, or the one with an address',
       tags,
-      auth: 'admin',
+      auth: admin,
       query: page,
       responses: { 200: { description: 'A page of users', schema: userPageSchema } },
       handler: async ({ query: { email, limit, cursor } }) =>
@@ -53,13 +54,13 @@ export function userRoutes(node: Node): Route[] {
       summary: 'Make a user',
       description: 'Without a password the user exists and cannot log in yet.',
       tags,
-      auth: 'admin',
-      spends: ['administration'],
+      auth: admin,
+      limit: perUser('administration'),
       body: newUser,
       responses: { 201: { description: 'Made', schema: registeredSchema } },
       errors: ['conflict', 'password_refused'],
       idempotent: true,
-      handler: async ({ body, headers, context }) => {
+      handler: async ({ body, idempotencyKey, context }) => {
         const user = await registerUser(
           node,
           {
@@ -67,7 +68,7 @@ export function userRoutes(node: Node): Route[] {
             password: body.password ?? null,
             roles: body.roles ?? [],
             emailVerified: false,
-            userId: registrationId(context, idempotencyKey(headers)),
+            userId: registrationId(context, idempotencyKey),
           },
           context,
         );
@@ -94,13 +95,14 @@ function userSwitch(node: Node, verb: keyof typeof switches): Route {
     path: `/admin/users/{id}/${verb}`,
     summary,
     tags,
-    auth: 'admin',
-    spends: ['administration'],
+    auth: admin,
+    params: z.object({ id }),
+    limit: perUser('administration'),
     responses: { 204: { description: 'Done, also when it had been before' } },
-    errors: ['conflict', 'invalid_request'],
+    errors: ['conflict'],
     idempotent: true,
-    handler: async ({ params, headers, context }) => {
-      const input = { userId: params.id!, idempotencyKey: idempotencyKey(headers) };
+    handler: async ({ params, idempotencyKey, context }) => {
+      const input = { userId: params.id, idempotencyKey };
       await run(node, input, context);
       return reply(204);
     },
@@ -114,21 +116,23 @@ function sessionsOfUsers(node: Node): Route[] {
       path: '/admin/users/{id}/sessions',
       summary: 'The live sessions of a user, newest first',
       tags,
-      auth: 'admin',
+      auth: admin,
+      params: z.object({ id }),
       responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
       handler: async ({ params, caller }) =>
-        reply(200, { sessions: await listSessions(node, params.id!, caller.sessionId) }),
+        reply(200, { sessions: await listSessions(node, params.id, caller.sessionId) }),
     }),
     route({
       method: 'delete',
       path: '/admin/sessions/{id}',
       summary: 'End a session, whoever owns it',
       tags,
-      auth: 'admin',
+      auth: admin,
+      params: z.object({ id }),
       spends: ['session_end'],
       responses: { 204: { description: 'Ended, also when it had ended before' } },
       handler: async ({ params, context }) => {
-        const input = { sessionId: params.id!, reason: 'admin', mustExist: true } as const;
+        const input = { sessionId: params.id, reason: 'admin', mustExist: true } as const;
         await revokeSession(node, input, context);
         return reply(204);
       },

@@ -1,22 +1,23 @@
 import { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Node } from '../../node/node.ts';
+import { bearer } from '../http/auth.ts';
 import { type Route, route } from '../http/route.ts';
+import { verifyForGateways, verifyForwarded } from '../lanes/gateway-check.ts';
 
 const answer =
   'Any method. Answers who it is in `X-Auth-Subject`, `X-Auth-Session`, `X-Auth-Roles` and ' +
   '`X-Auth-Device-Type`, of which none is ever empty: `-` stands for nothing.';
 
 /**
- * Forward-auth as the documentation shows it. The fast lane answers it before any route is looked
- * for; what it does not recognise, such as a target in absolute form, must not be let through here
- * without its demands.
+ * Forward-auth. What its fast answers do not meet, such as a target in absolute form, must not be
+ * let through here without its demands.
  */
-export function verifyRoutes(): Route[] {
+export function verifyRoutes(node: Node): Route[] {
   const facts = {
     method: 'all',
     tags: ['Verification'],
-    auth: 'bearer',
-    tokenUse: 'service',
+    auth: bearer({ use: 'service' }),
     responses: {
       204: {
         description: 'Good',
@@ -33,10 +34,12 @@ export function verifyRoutes(): Route[] {
       throw new LatchkeyError('not_found');
     },
   } as const;
+  const [inQuery, inHeader] = [verifyForGateways(node), verifyForwarded(node)];
   const verify = ['/auth/verify', '/auth/verify/{rest*}'].map((path) =>
     route({
       ...facts,
       path,
+      fast: inQuery,
       summary: 'Whether a bearer token is good, for gateways',
       description: `${answer} Each parameter at most once and never blank; any other is refused.`,
       query: z.object({
@@ -50,6 +53,7 @@ export function verifyRoutes(): Route[] {
     route({
       ...facts,
       path,
+      fast: inHeader,
       summary: "The same for gateways that append the client's path and query",
       description:
         `${answer} Path and query are ignored. The gateway demands more in ` +

@@ -1,9 +1,11 @@
 import { sign } from 'node:crypto';
 import { promisify } from 'node:util';
-import { firstPartyClientId } from '@latchkey/contract/access-token-claims';
+import {
+  accessTokenCharactersMax,
+  firstPartyClientId,
+} from '@latchkey/contract/access-token-claims';
 import type { DeviceType } from '@latchkey/contract/device-type';
 import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
-import { limits } from '../../domain/kernel/limits.ts';
 import type { SigningKey } from '../../node/signing-keys.ts';
 
 export interface AccessTokenInput {
@@ -60,7 +62,7 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
   };
   const signed = `${encodePart(header)}.${encodePart(claims)}`;
   const token = `${signed}.${await signature(key, signed)}`;
-  if (token.length <= limits.accessTokenCharactersMax) return token;
+  if (token.length <= accessTokenCharactersMax) return token;
   throw new Error(`an access token of ${token.length} characters, which every verifier refuses`);
 }
 

@@ -8,11 +8,7 @@ import type { By } from '../by.ts';
 import { findUserWithSessions, guarded, guardedAdministrators } from '../guard.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { endSessions } from '../session/revoke-sessions.ts';
-
-export interface UserSwitch {
-  readonly userId: string;
-  readonly idempotencyKey: string | null;
-}
+import type { UserSwitch } from './user-switch.ts';
 
 /**
  * Disables a user, ends every session and raises the epoch, in one transaction that a login at the

@@ -5,7 +5,7 @@ import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
-import type { UserSwitch } from './disable-user.ts';
+import type { UserSwitch } from './user-switch.ts';
 
 /**
  * Lets a disabled user log in again; sessions stay ended. Idempotent. Raises `not_found`,

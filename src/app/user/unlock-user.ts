@@ -6,6 +6,7 @@ import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
+import type { UserSwitch } from './user-switch.ts';
 
 /** What there was to lift. */
 export interface Unlocked {
@@ -19,7 +20,7 @@ export interface Unlocked {
  */
 export async function unlockUser(
   node: Pick<Node, 'readers' | 'handler' | 'now'>,
-  { userId, idempotencyKey }: { readonly userId: string; readonly idempotencyKey: string | null },
+  { userId, idempotencyKey }: UserSwitch,
   by: By,
 ): Promise<Unlocked> {
   const repeatable = idempotentCommand(by, 'unlock-user', userId, idempotencyKey);

@@ -4,6 +4,14 @@
  */
 export type Payer = 'address' | 'network' | 'name' | 'user' | 'session';
 
+/** Who pays for one attempt. A rule whose payer is left out here does not count it. */
+export interface Payers {
+  readonly address?: string;
+  readonly name?: string;
+  readonly userId?: string;
+  readonly sessionId?: string;
+}
+
 export interface Rule {
   readonly per: Payer;
   readonly count: number;
@@ -20,7 +28,7 @@ const rule = (per: Payer, count: number, windowSeconds: number): Rule => ({
 });
 
 /**
- * What one payer may spend in this process. Every route that appends names its budgets in `spends`;
+ * What one payer may spend in this process. Every route that appends declares the budgets it takes from;
  * `docs/limits.md` says why each is as high as it is.
  */
 export const budgets = {

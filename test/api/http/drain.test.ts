@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { none } from '../../../src/api/http/auth.ts';
 import { reply } from '../../../src/api/http/reply.ts';
 import { route } from '../../../src/api/http/route.ts';
 import { openConnection } from '../../support/raw-connection.ts';
@@ -13,7 +14,7 @@ function gatedRoute() {
     path: '/slow',
     summary: 'test',
     tags: ['test'],
-    auth: 'none',
+    auth: none,
     responses: { 200: { description: 'ok' } },
     handler: async () => {
       begun.resolve();

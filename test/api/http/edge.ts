@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { bearer, client, none } from '../../../src/api/http/auth.ts';
 import { problemSchema } from '../../../src/api/http/error-schemas.ts';
+import { id, segment } from '../../../src/api/http/path-parameters.ts';
 import { reply } from '../../../src/api/http/reply.ts';
 import { route } from '../../../src/api/http/route.ts';
 import { metaOf } from '../../../src/app/by.ts';
@@ -19,7 +21,7 @@ export const edgeRoutes = [
     ...base,
     method: 'post',
     path: '/auth/echo',
-    auth: 'none',
+    auth: none,
     body: echo,
     handler: ({ body }) => reply(200, body),
   }),
@@ -27,7 +29,7 @@ export const edgeRoutes = [
     ...base,
     method: 'post',
     path: '/auth/logout',
-    auth: 'none',
+    auth: none,
     body: z.strictObject({ refresh_token: z.string().optional() }),
     bodyOptional: true,
     handler: () => reply(204),
@@ -36,7 +38,8 @@ export const edgeRoutes = [
     ...base,
     method: 'get',
     path: '/auth/things/{thing}',
-    auth: 'none',
+    params: z.object({ thing: segment }),
+    auth: none,
     query: z.object({ limit: z.coerce.number().int().max(100).optional() }),
     handler: ({ params, query, context }) =>
       reply(200, { id: params.thing, limit: query.limit ?? null, meta: metaOf(context) }),
@@ -45,28 +48,31 @@ export const edgeRoutes = [
     ...base,
     method: 'delete',
     path: '/auth/sessions/{id}',
-    auth: 'bearer',
+    params: z.object({ id }),
+    auth: bearer(),
     handler: ({ params }) => reply(200, { id: params.id }),
   }),
   route({
     ...base,
     method: 'get',
     path: '/auth/mine',
-    auth: 'bearer',
+    auth: bearer(),
     handler: ({ caller }) => reply(200, { user: caller.userId }),
   }),
   route({
     ...base,
     method: 'get',
     path: '/admin/users',
-    auth: 'admin',
+    auth: bearer({ use: 'administration', role: 'latchkey:admin' }),
     handler: () => reply(200, {}),
   }),
   route({
     ...base,
     method: 'post',
     path: '/oauth2/introspect',
-    auth: 'client',
+    auth: client,
+    accepts: 'form',
+    failsAs: 'oauth',
     body: z.object({ token: z.string() }),
     handler: ({ client, body }) => reply(200, { client: client.clientId, token: body.token }),
   }),
@@ -74,7 +80,7 @@ export const edgeRoutes = [
     ...base,
     method: 'get',
     path: '/keys',
-    auth: 'none',
+    auth: none,
     cors: 'public',
     handler: () => reply(200, { keys: [] }, { 'cache-control': 'public, max-age=60' }),
   }),
@@ -82,7 +88,7 @@ export const edgeRoutes = [
     ...base,
     method: 'get',
     path: '/broken',
-    auth: 'none',
+    auth: none,
     handler: () => {
       throw new Error('password=hunter2 at secret.ts:1');
     },
@@ -91,7 +97,7 @@ export const edgeRoutes = [
     ...base,
     method: 'get',
     path: '/busy',
-    auth: 'none',
+    auth: none,
     handler: () => {
       throw new LatchkeyError('unavailable', { detail: 'pool', retryAfterSeconds: 1.2 });
     },

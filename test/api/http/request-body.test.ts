@@ -9,6 +9,11 @@ describe('strict JSON', () => {
     '{"__proto__":{"admin":true}}',
     '{"list":[{"\\u005f_proto__":1}]}',
     '{"a":{"b":1,"b":2}}',
+    '{"a":"b","\\u0061":"c"}',
+    '{"a":',
+    '',
+    '\ufeff{}',
+    `${'['.repeat(8000)}"\\u0000"${']'.repeat(8000)}`,
     '{"a\\u0000":1}',
     '["\\udc00"]',
   ])('refuses %s at any depth', (text) => {
@@ -16,7 +21,9 @@ describe('strict JSON', () => {
   });
 
   it('refuses bytes that are not UTF-8 also where JSON would let them pass', () => {
-    expect(() => parseJson(Buffer.from('["\xff"]', 'latin1'))).toThrow('invalid_request');
+    for (const bytes of ['["\xff"]', '["\xc0\x80"]']) {
+      expect(() => parseJson(Buffer.from(bytes, 'latin1'))).toThrow('invalid_request');
+    }
   });
 
   it('lets one key stand in several objects', () => {

@@ -1,29 +1,36 @@
 import { connect } from 'node:net';
 import { pino } from 'pino';
 import { type AppOptions, createApp } from '../../../src/api/http/app.ts';
+import { behindFastLane } from '../../../src/api/http/fast-lane.ts';
 import { InFlight } from '../../../src/api/http/in-flight.ts';
 import type { Route } from '../../../src/api/http/route.ts';
 import { type HttpServerOptions, startHttpServer } from '../../../src/api/http/server.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
+import { createRateLimits } from '../../../src/node/rate-limits.ts';
 import { createMetrics } from '../../../src/platform/metrics/metrics.ts';
 
 /**
- * An application of `routes` on a free port; the token `good` is a user's, `admin` an
- * administrator's.
+ * An application of `routes` on a free port. The token `good` is a user's, `openid` the same user's
+ * with that scope, `admin` an administrator's.
  */
 export async function startTestApp(
   routes: readonly Route[],
-  overrides: Partial<
-    Pick<HttpServerOptions, 'timeouts' | 'port' | 'reusePort' | 'idleGraceMs'>
-  > = {},
+  {
+    floorMs = 0,
+    ...overrides
+  }: Partial<Pick<HttpServerOptions, 'timeouts' | 'port' | 'reusePort' | 'idleGraceMs'>> & {
+    readonly floorMs?: number;
+  } = {},
 ) {
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   const inFlight = new InFlight();
   const metrics = createMetrics();
-  const listener = createApp({
+  const app = createApp({
     routes,
     authenticators: testAuthenticators,
+    rateLimits: createRateLimits({ enabled: true }),
+    floor: { ms: floorMs, onOverrun: () => {}, hold: async () => {} },
     allowedOrigins: ['https://app.example'],
     trustedProxies: [],
     log,
@@ -31,7 +38,7 @@ export async function startTestApp(
     inFlight,
   });
   const http = await startHttpServer({
-    listener,
+    listener: behindFastLane(app, routes, { log, inFlight }),
     inFlight,
     host: '127.0.0.1',
     port: 0,
@@ -44,20 +51,18 @@ export async function startTestApp(
 
 const testAuthenticators: AppOptions['authenticators'] = {
   bearer(token) {
-    if (token !== 'good' && token !== 'admin') throw new LatchkeyError('invalid_token');
+    if (!['good', 'openid', 'admin'].includes(token)) throw new LatchkeyError('invalid_token');
     return {
-      userId: 'u1',
+      userId: token === 'admin' ? 'u2' : 'u1',
       sessionId: 's1',
-      clientId: null,
       roles: token === 'admin' ? ['latchkey:admin'] : [],
       lacksNewRoles: false,
-      scopes: [],
-      authenticatedAt: 0,
+      scopes: token === 'openid' ? ['openid'] : [],
     };
   },
   client({ clientId, clientSecret }) {
     if (clientSecret !== 'right') throw new LatchkeyError('invalid_client');
-    return { clientId, scopes: [], audiences: [] };
+    return { clientId };
   },
 };
 

@@ -10,20 +10,6 @@ beforeAll(async () => {
 afterAll(() => edge.drain(1000));
 
 describe('a path, a method and a query', () => {
-  it('that nobody declared is a 404 problem', async () => {
-    expect(await problem(edge.send('/nowhere'))).toMatchObject({ status: 404, code: 'not_found' });
-    expect((await problem(edge.send('/AUTH/mine'))).status).toBe(404);
-  });
-
-  it('declared for other methods is 405 with Allow; OPTIONS tells the same', async () => {
-    const refused = edge.send('/auth/things/1', { method: 'DELETE' });
-    expect(await problem(refused)).toMatchObject({ status: 405, code: 'method_not_allowed' });
-    expect((await refused).headers.get('allow')).toBe('GET, HEAD, OPTIONS');
-    expect((await edge.send('/auth/echo', { method: 'OPTIONS' })).headers.get('allow')).toBe(
-      'POST, OPTIONS',
-    );
-  });
-
   it.each(['/auth/things/%ff', '/auth/things/%', '/auth/things/a%00b', '/auth/things/a?limit=%zz'])(
     'with broken percent-encoding is 400: %s',
     async (path) => {

@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { none } from '../../../src/api/http/auth.ts';
+import { segment } from '../../../src/api/http/path-parameters.ts';
 import { reply } from '../../../src/api/http/reply.ts';
 import { route } from '../../../src/api/http/route.ts';
 import { openConnection, type RawConnection } from '../../support/raw-connection.ts';
 import { startTestApp } from './test-app.ts';
 
-const base = { summary: 'test', tags: ['test'], auth: 'none' } as const;
+const base = { summary: 'test', tags: ['test'], auth: none } as const;
 const ok = { 200: { description: 'ok' } };
 
 /** An application whose `/slow` answers when it is let go, and that tells what was begun. */
@@ -22,10 +24,11 @@ async function startGated(timeouts: Parameters<typeof startTestApp>[1] = {}) {
       ...base,
       method: 'get',
       path: '/slow/{name}',
+      params: z.object({ name: segment }),
       responses: ok,
       handler: async ({ params }) => {
-        begun.push(params.name!);
-        await gateOf(params.name!).promise;
+        begun.push(params.name);
+        await gateOf(params.name).promise;
         return reply(200, { name: params.name });
       },
     }),

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { oauthErrorSchema, problemSchema } from '../../../src/api/http/error-schemas.ts';
 import { errorsOf } from '../../../src/api/http/openapi.ts';
 import { published } from '../../../src/api/http/problem.ts';
-import { isOAuthPath, mountedPaths, type Route } from '../../../src/api/http/route.ts';
+import { mountedPaths, type Route } from '../../../src/api/http/route.ts';
 
 /**
  * Checks answers against the declarations: the route exists, declares this status, and the body
@@ -32,7 +32,7 @@ export function responseValidator(routes: readonly Route[]) {
     if (!errorsOf(found).some((code) => published(code).status === status)) {
       throw new Error(`${where}: this status is not declared`);
     }
-    fits(isOAuthPath(found.path) ? oauthErrorSchema : problemSchema, body, where);
+    fits(found.failsAs === 'oauth' ? oauthErrorSchema : problemSchema, body, where);
   };
 }
 

@@ -1,8 +1,10 @@
 import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { behindFastLane } from '../../../src/api/http/fast-lane.ts';
 import { InFlight } from '../../../src/api/http/in-flight.ts';
 import { startHttpServer } from '../../../src/api/http/server.ts';
-import { createFastLane } from '../../../src/api/lanes/fast-lane.ts';
+import { verifyRoutes } from '../../../src/api/routes/verify.ts';
+import type { Logger } from '../../../src/platform/logging/logging.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 
 const shop = 'https://shop.example';
@@ -207,14 +209,9 @@ function signed(claims: object): Promise<string> {
 /** A fast lane of its own over the memory of the API, with a log to look into. */
 async function listen(errors: object[]) {
   const inFlight = new InFlight();
-  const lane = createFastLane({
-    memory: api.node.memory,
-    verifications: {},
-    inFlight,
-    log: { info: () => {}, debug: () => {}, error: (facts: object) => void errors.push(facts) },
-  });
+  const log = { error: (facts: object) => void errors.push(facts) } as Logger;
   const http = await startHttpServer({
-    listener: (request, response) => void lane(request, response),
+    listener: behindFastLane(() => {}, verifyRoutes(api.node), { log, inFlight }),
     inFlight,
     host: '127.0.0.1',
     port: 0,

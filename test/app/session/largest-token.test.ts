@@ -1,3 +1,4 @@
+import { accessTokenCharactersMax } from '@latchkey/contract/access-token-claims';
 import { deviceTypes } from '@latchkey/contract/device-type';
 import { signingAlgorithms } from '@latchkey/contract/signing-algorithm';
 import { KeyRing } from '@latchkey/verifier/key-ring';
@@ -73,7 +74,7 @@ describe('the largest token that can be granted', () => {
 
   it('A10: one that no verifier would read is not given out', async () => {
     const { signing } = await createIssuerKey();
-    const scope = 's'.repeat(limits.accessTokenCharactersMax);
+    const scope = 's'.repeat(accessTokenCharactersMax);
     await expect(signAccessToken({ key: signing, ...input, scope })).rejects.toThrow('refuses');
   });
 

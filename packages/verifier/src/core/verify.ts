@@ -1,4 +1,7 @@
-import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
+import {
+  type AccessTokenClaims,
+  accessTokenCharactersMax,
+} from '@latchkey/contract/access-token-claims';
 import { LRUCache } from 'lru-cache';
 import type { ParsedClaims } from './access-token-claims.ts';
 import { parseClaims, parseJsonObject } from './access-token-claims.ts';
@@ -6,8 +9,6 @@ import type { KeyRing, VerificationKey } from './key-ring.ts';
 import { isSignedBy } from './key-ring.ts';
 import type { Instant, Lease } from './lease.ts';
 import type { RevocationSet } from './revocation-set.ts';
-
-export const tokenCharactersMax = 8 * 1024;
 
 export interface VerifierOptions {
   readonly issuer: string;
@@ -185,7 +186,7 @@ function isMeantFor(
  * moment.
  */
 function authenticateToken(token: string, keyRing: KeyRing): VerifiedToken | Refusal {
-  if (token.length > tokenCharactersMax) return refuse('too_long');
+  if (token.length > accessTokenCharactersMax) return refuse('too_long');
   const parts = token.split('.', 4);
   if (parts.length !== 3) return refuse('not_a_token');
   const [header, payload, signature] = parts.map(decodeCanonical);

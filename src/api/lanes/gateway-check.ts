@@ -1,0 +1,123 @@
+import type { IncomingMessage } from 'node:http';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { acceptedClaims } from '../../node/accepted-claims.ts';
+import type { Node } from '../../node/node.ts';
+import type { NodeMemory } from '../../node/node-memory.ts';
+import { bearerToken } from '../http/bearer.ts';
+import type { FastAnswerFactory } from '../http/fast-answer.ts';
+import { missingRight } from '../http/missing-right.ts';
+import { endAnswer } from '../http/reply.ts';
+import { bodyIsOnItsWay } from '../http/request-body.ts';
+import {
+  type Demands,
+  demandsOfHeader,
+  demandsOfQuery,
+  noDemands,
+  refused as refusedDemand,
+} from './gateway-demands.ts';
+import { identityHeaders } from './identity-headers.ts';
+import { sendRefusal } from './refused.ts';
+
+/**
+ * Forward-auth by demands in the query (`/auth/verify`), any method, from memory: without a
+ * statement and without a log line when the token is good.
+ */
+export function verifyForGateways(node: Pick<Node, 'memory' | 'metrics'>): FastAnswerFactory {
+  return gatewayCheck(node, ({ url = '' }, credentials) => queryDemands(url, credentials));
+}
+
+/** The same where path and query are the client's (`/auth/forward`): the demands are in a header. */
+export function verifyForwarded(node: Pick<Node, 'memory' | 'metrics'>): FastAnswerFactory {
+  return gatewayCheck(node, (_, credentials) => forwardDemands(credentials));
+}
+
+function gatewayCheck(
+  { memory, metrics }: Pick<Node, 'memory' | 'metrics'>,
+  demandsOf: (request: IncomingMessage, credentials: GatewayCredentials) => Demands,
+): FastAnswerFactory {
+  return (lane) => {
+    const { verifications } = metrics.sources;
+    return (request, response) => {
+      // Whatever body a gateway forwards is none of our business: it is discarded with the answer.
+      try {
+        const credentials = gatewayCredentials(request);
+        const demands = demandsOf(request, credentials);
+        const token = credentials.token ?? bearerToken(request);
+        const headers = identityHeaders(verifyDemands(memory, token, demands));
+        verifications.accepted = (verifications.accepted ?? 0) + 1;
+        if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
+        if (demands.status === undefined) response.writeHead(204, headers);
+        else response.writeHead(200, [...headers, 'Content-Length', '0']);
+        endAnswer(response);
+      } catch (thrown) {
+        sendRefusal(request, response, thrown, lane, verifications);
+      }
+      return true;
+    };
+  };
+}
+
+/** What a gateway sends in headers, as nearly every request has it. */
+interface GatewayCredentials {
+  /** null leaves the rest to `bearerToken`. */
+  token: string | null;
+  demand: string | null;
+}
+
+const scheme = 'Bearer ';
+
+/**
+ * One pass over the headers for both; they have names of one length. The characters of a token are
+ * not looked at: the verifier accepts a token in its one spelling only.
+ */
+function gatewayCredentials({ rawHeaders }: IncomingMessage): GatewayCredentials {
+  let token: string | null = null;
+  let demand: string | null = null;
+  let plain = true;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const written = rawHeaders[at]!;
+    if (written.length !== 13) continue;
+    const name = written.toLowerCase();
+    const value = rawHeaders[at + 1]!;
+    if (name === 'authorization') {
+      plain &&= token === null && value.startsWith(scheme) && value[scheme.length] !== ' ';
+      token = value.slice(scheme.length);
+    } else if (name === 'x-auth-demand') {
+      if (demand !== null) throw refusedDemand('X-Auth-Demand', 'given more than once');
+      demand = value;
+    }
+  }
+  return { token: plain ? token : null, demand };
+}
+
+function forwardDemands({ demand }: GatewayCredentials): Demands {
+  return demand === null ? noDemands : demandsOfHeader(demand);
+}
+
+/** A gateway that sends its demands to the wrong address must not find its doors open. */
+function queryDemands(url: string, { demand }: GatewayCredentials): Demands {
+  if (demand !== null) throw refusedDemand('X-Auth-Demand', 'is read at /auth/forward only');
+  const mark = url.indexOf('?');
+  return mark === -1 ? noDemands : demandsOfQuery(url.slice(mark + 1));
+}
+
+function verifyDemands(
+  memory: Pick<NodeMemory, 'verify' | 'lacksNewRoles'>,
+  token: string | null,
+  { role, scope, aud }: Demands,
+) {
+  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
+  const claims = acceptedClaims(memory.verify(token, aud));
+  if (role !== undefined && !(claims.roles ?? []).includes(role)) {
+    throw missingRight('role', { lacksNewRoles: memory.lacksNewRoles(claims) });
+  }
+  if (scope !== undefined && !includesScopes(claims.scope ?? '', scope)) {
+    throw missingRight('scope', { lacksNewRoles: memory.lacksNewRoles(claims) });
+  }
+  return claims;
+}
+
+function includesScopes(granted: string, wanted: string): boolean {
+  const has = new Set(granted.split(' '));
+  return wanted.split(' ').every((scope) => has.has(scope));
+}
