@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { hashSecret } from '../src/domain/session/refresh-token.ts';
+import { sha256 } from '../src/domain/kernel/sha256.ts';
 import type { SessionState } from '../src/domain/session/state.ts';
 import { appendBatch } from '../src/eventlog/append.ts';
 import type { Command } from '../src/eventlog/command.ts';
@@ -13,9 +13,9 @@ import { identifierMac } from '../src/platform/crypto/identifier-index.ts';
 import { localKeyWrap } from '../src/platform/crypto/key-wrap.ts';
 import { newId } from '../src/platform/crypto/new-id.ts';
 import { SubjectKeys, sealPersonalData } from '../src/platform/crypto/subject-cipher.ts';
+import { bytea } from '../src/platform/postgres/bytea.ts';
 import { rebuildAndCompare } from '../src/rebuild/rebuild.ts';
 import { type Change, changeSession, changeUser } from '../src/tables/change.ts';
-import { toHex } from '../src/tables/columns.ts';
 import { startPrivatePostgres } from '../test/support/postgres.ts';
 
 // How fast the log is folded again, and whether the result is what stands there. Every event and
@@ -74,7 +74,7 @@ async function registration(index: number): Promise<{ command: Command; subject:
     roles: [],
   });
   const credentials = [
-    { identifier_mac: toHex(identifierMac(identifierKey, email)), user_id: userId },
+    { identifier_mac: bytea(identifierMac(identifierKey, email)), user_id: userId },
   ];
   const subject_keys = [{ subject_id: userId, wrapped }];
   const command = {
@@ -93,7 +93,7 @@ const commandOf = ({ touch, rows }: Change<SessionState>): Command => ({
   rows,
 });
 
-const newSecretHash = () => hashSecret(randomBytes(32));
+const newSecretHash = () => sha256(randomBytes(32));
 
 function start(subject: Subject): { seeded: Seeded; command: Command } {
   const sessionId = newId();

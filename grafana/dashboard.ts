@@ -222,13 +222,12 @@ const log: Row = {
       ],
     },
     {
-      title: 'Age of the tail and of the revocation poll',
-      description: 'Both are normally below 0.1 s. At LEASE_SECONDS (30) a node stops verifying.',
+      title: 'Age of the revocation poll',
+      description: 'Normally below 0.1 s. At LEASE_SECONDS (60) a node stops verifying.',
       unit: 's',
-      threshold: 30,
+      threshold: 60,
       queries: [
-        { expr: `latchkey_tail_age_seconds${on()}`, legend: 'tail {{instance}}' },
-        { expr: `latchkey_revocation_poll_age_seconds${on()}`, legend: 'poll {{instance}}' },
+        { expr: `latchkey_revocation_poll_age_seconds${on()}`, legend: '{{instance}}' },
       ],
     },
     {

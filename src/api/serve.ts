@@ -5,10 +5,12 @@ import { ensureIssuerKeys } from '../app/keyset/ensure-issuer-keys.ts';
 import { ensureConfiguredAdministrator } from '../app/user/ensure-administrator.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
+import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
+import type { Config } from '../node/config.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
-import { observe } from '../node/metric-sources.ts';
+import { nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
@@ -19,26 +21,25 @@ import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import { whileUnavailable } from '../node/while-unavailable.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
-import type { Config } from '../platform/config/config.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { createPasswordHasher } from '../platform/crypto/password-hash.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import { FairQueue } from '../platform/fair-queue.ts';
 import type { Logger } from '../platform/logging/logging.ts';
-import { createMetrics, type Metrics } from '../platform/metrics/metrics.ts';
 import { startOperatorServer } from '../platform/metrics/operator-server.ts';
+import { processRegistry } from '../platform/metrics/registry.ts';
 import type { DedicatedConnection } from '../platform/postgres/connection.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
 import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
-import { refusedRowReport } from '../platform/postgres/refused-rows.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { requireSameDatabase } from '../platform/postgres/same-database.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
 import { behindFastLane } from './http/fast-lane.ts';
 import { InFlight } from './http/in-flight.ts';
+import { httpMetrics } from './http/metrics.ts';
 import { openApiRoute } from './http/openapi.ts';
 import type { Route } from './http/route.ts';
 import { startHttpServer } from './http/server.ts';
@@ -89,7 +90,7 @@ const drainMs = 10_000;
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { config, log } = options;
   await using opened = new AsyncDisposableStack();
-  const metrics = createMetrics(options.registry);
+  const metrics = nodeMetrics(options.registry ?? processRegistry());
   const memory = new NodeMemory(config);
   const guard = new LogGuard((error) => {
     memory.lease.forfeit();
@@ -98,7 +99,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const pools = createPools({
     databaseUrl: options.databaseUrl,
     directUrl: options.directUrl ?? options.databaseUrl,
-    readers: config.poolReaders,
+    readers: config.database.poolReaders,
     applicationName: 'latchkey serve',
     logger: log,
     onWriterConnect: (client) => guard.checkConnection(client),
@@ -118,11 +119,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     readers: sealedReaders(pools.readers, seal),
     handler,
     hasher: createPasswordHasher({
-      memoryKib: config.passwordHashMemoryKib,
+      memoryKib: config.passwords.hashMemoryKib,
       onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
     }),
     loginLookups: new FairQueue({
-      concurrencyMax: Math.ceil(config.poolReaders / 2),
+      concurrencyMax: Math.ceil(config.database.poolReaders / 2),
       queueMax: 256,
       groupQueueMax: 128,
       onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
@@ -132,7 +133,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     secrets,
     memory,
     rateLimits: createRateLimits({
-      enabled: config.rateLimits,
+      enabled: config.http.rateLimits,
       onLimited: (action) => metrics.rateLimited.inc({ action }),
     }),
     heldRefusals: new HeldRefusals(),
@@ -148,8 +149,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   if (administrator !== undefined) {
     await whileUnavailable(() => ensureConfiguredAdministrator(node, administrator, log));
   }
-  observe(metrics, { pools, memory, node });
-  const parts = { pools, poll, lifetime, memory, guard, appendProbe, metrics };
+  observeNode(metrics.registry, { pools, memory, hasher: node.hasher });
+  const parts = { pools, poll, lifetime, memory, guard, appendProbe };
   const api = await listen(options, node, parts);
   opened.move();
   return api;
@@ -162,7 +163,7 @@ async function requireSoundDatabase(
   { config, ownerAllowed = false }: ApiOptions,
 ): Promise<void> {
   await requireSchema(pools.readers);
-  const connections = config.poolReaders + writerConnections + 1;
+  const connections = config.database.poolReaders + writerConnections + 1;
   await checkDatabase(pools.readers, { connections, ownerAllowed });
   await requireSameDatabase(pools.readers, direct);
   await guard.check(pools.readers);
@@ -176,14 +177,15 @@ interface Parts {
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
   readonly appendProbe: AppendProbe;
-  readonly metrics: Metrics;
 }
 
 async function listen(
   { config, log, reusePort = false, idleGraceMs }: ApiOptions,
   node: Node,
-  { pools, poll, lifetime, memory, guard, appendProbe, metrics }: Parts,
+  { pools, poll, lifetime, memory, guard, appendProbe }: Parts,
 ): Promise<Api> {
+  const { registry } = node.metrics;
+  const metrics = httpMetrics(registry);
   const inFlight = new InFlight();
   const probe = new ReadinessProbe({
     readers: pools.readers,
@@ -193,18 +195,18 @@ async function listen(
     isDraining: () => inFlight.draining,
     migrationsDirectory,
   });
-  const routes = servedRoutes(node, probe);
+  const routes = servedRoutes(node, probe, registry);
   const app = createApp({
     routes,
     authenticators: createAuthenticators(memory),
     rateLimits: node.rateLimits,
     floor: {
-      ms: config.loginFloorMs,
-      onOverrun: () => metrics.loginFloorOverruns.inc(),
+      ms: config.http.loginFloorMs,
+      onOverrun: () => node.metrics.loginFloorOverruns.inc(),
       hold: (ms, connection) => node.heldRefusals.hold(ms, connection),
     },
-    allowedOrigins: config.allowedOrigins,
-    trustedProxies: parseTrustedProxies(config.trustedProxies),
+    allowedOrigins: config.browser.allowedOrigins,
+    trustedProxies: parseTrustedProxies(config.http.trustedProxies),
     log,
     metrics,
     inFlight,
@@ -214,22 +216,22 @@ async function listen(
     host: '127.0.0.1',
     // Processes that share the API's port cannot share this one too: each must be scraped by
     // itself.
-    port: reusePort ? 0 : config.metricsPort,
+    port: reusePort ? 0 : config.metrics.port,
     variables: { port: 'METRICS_PORT' },
-    registry: metrics.registry,
+    registry,
   });
   opened.defer(() => metricsServer.close());
   const http = await startHttpServer({
-    listener: behindFastLane(app, routes, { log, inFlight }),
+    listener: behindFastLane(app, routes, { log, inFlight, metrics }),
     inFlight,
-    host: config.host,
-    port: config.port,
+    host: config.http.host,
+    port: config.http.port,
     reusePort,
     idleGraceMs,
   });
   opened.move();
   return {
-    host: config.host,
+    host: config.http.host,
     port: http.port,
     metricsPort: metricsServer.port,
     node,
@@ -245,12 +247,12 @@ async function listen(
 }
 
 /** The API itself, its documentation and, where a token guards them, its metrics. */
-function servedRoutes(node: Node, probe: ReadinessProbe): Route[] {
-  const { config, metrics } = node;
-  const info = { issuer: config.issuer, version: packageVersion(), ...documentWords };
+function servedRoutes(node: Node, probe: ReadinessProbe, registry: Registry): Route[] {
+  const { config } = node;
+  const info = { issuer: config.tokens.issuer, version: packageVersion(), ...documentWords };
   const routes: Route[] = [
     ...allRoutes(node, probe),
-    ...(config.metricsToken === undefined ? [] : [metricsRoute(metrics, config.metricsToken)]),
+    ...(config.metrics.token === undefined ? [] : [metricsRoute(registry, config.metrics.token)]),
     ...docsRoutes(),
     openApiRoute(() => routes, info),
   ];
@@ -273,7 +275,7 @@ function createPoll(
   return new RevocationPoll({
     ...parts,
     connection,
-    intervalMs: config.revocationPollMs,
+    intervalMs: config.verification.pollMs,
   });
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Config } from '../platform/config/config.ts';
+import type { Config } from '../node/config.ts';
 import { ensureDataDirectory } from '../platform/data-directory.ts';
 
 export interface AdministratorCredentials {
@@ -16,11 +16,15 @@ export interface AdministratorCredentials {
  * `<DATA_DIR>/administrator`, mode 0600. They never reach a log.
  */
 export function administratorCredentials(config: Config): AdministratorCredentials {
-  if (config.adminEmail !== undefined && config.adminPassword !== undefined) {
-    return { email: config.adminEmail, password: config.adminPassword, file: null };
+  if (config.administrator.email !== undefined && config.administrator.password !== undefined) {
+    return {
+      email: config.administrator.email,
+      password: config.administrator.password,
+      file: null,
+    };
   }
-  const file = path.join(config.dataDir, 'administrator');
-  ensureDataDirectory(config.dataDir);
+  const file = path.join(config.environment.dataDir, 'administrator');
+  ensureDataDirectory(config.environment.dataDir);
   const generated = { email: 'admin@localhost', password: randomBytes(24).toString('base64url') };
   try {
     const text = `${generated.email}\n${generated.password}\n`;

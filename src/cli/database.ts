@@ -1,4 +1,4 @@
-import type { Config } from '../platform/config/config.ts';
+import type { Config } from '../node/config.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
 import { runningEmbeddedPostgres } from '../platform/embedded-postgres/start.ts';
 
@@ -13,13 +13,13 @@ export interface DatabaseUrls {
  * `npm start` runs. Throws ConfigError.
  */
 export function databaseUrls(config: Config): DatabaseUrls {
-  if (config.databaseUrl !== undefined) {
+  if (config.database.url !== undefined) {
     return {
-      owner: config.databaseDirectUrl ?? config.databaseUrl,
-      application: config.databaseUrl,
+      owner: config.database.directUrl ?? config.database.url,
+      application: config.database.url,
     };
   }
-  const embedded = runningEmbeddedPostgres(config.dataDir);
+  const embedded = runningEmbeddedPostgres(config.environment.dataDir);
   if (embedded === null) {
     throw new ConfigError([
       { variable: 'DATABASE_URL', message: 'must be set, or the service be started (npm start)' },
@@ -27,6 +27,6 @@ export function databaseUrls(config: Config): DatabaseUrls {
   }
   return {
     owner: embedded.url,
-    application: embedded.urlFor(config.databaseAppRole, embedded.appPassword),
+    application: embedded.urlFor(config.database.appRole, embedded.appPassword),
   };
 }

@@ -1,11 +1,11 @@
 import { type Api, startApi } from '../api/serve.ts';
-import { type Config, loadConfig } from '../platform/config/config.ts';
-import { authority } from '../platform/config/url-authority.ts';
+import { type Config, loadConfig } from '../node/config.ts';
+import { authority } from '../platform/address.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres/start.ts';
 import { createLogger, type Logger } from '../platform/logging/logging.ts';
-import { processRegistry } from '../platform/metrics/metrics.ts';
+import { processRegistry } from '../platform/metrics/registry.ts';
 import { migrate } from '../platform/postgres/migrate.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
@@ -20,7 +20,7 @@ import { untilStopped } from './shutdown.ts';
 /** Everything on loopback with one command: what `npm start` runs. */
 export async function dev(): Promise<void> {
   const config = loadConfig();
-  const log = createLogger({ level: config.logLevel, name: 'latchkey' });
+  const log = createLogger({ level: config.logging.level, name: 'latchkey' });
   for (const warning of config.warnings) log.warn({}, warning);
   // Whatever fails during the start closes what was started, the database last.
   await using running = new AsyncDisposableStack();
@@ -35,7 +35,7 @@ export async function dev(): Promise<void> {
   };
   const api = await startApi({
     ...shared,
-    ...(config.databaseDirectUrl === undefined ? {} : { directUrl: config.databaseDirectUrl }),
+    ...(config.database.directUrl === undefined ? {} : { directUrl: config.database.directUrl }),
     administrator: credentials,
   });
   const keyWrap = localKeyWrap(loadKeyRing(config));
@@ -57,11 +57,14 @@ interface Database {
 }
 
 async function startDatabase(config: Config, log: Logger): Promise<Database> {
-  if (config.databaseUrl !== undefined) {
-    await migrateAs(config, config.databaseDirectUrl ?? config.databaseUrl, undefined, log);
-    return { appUrl: config.databaseUrl, stop: async () => {} };
+  if (config.database.url !== undefined) {
+    await migrateAs(config, config.database.directUrl ?? config.database.url, undefined, log);
+    return { appUrl: config.database.url, stop: async () => {} };
   }
-  const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger: log });
+  const postgres = await startEmbeddedPostgres({
+    dataDir: config.environment.dataDir,
+    logger: log,
+  });
   try {
     await migrateAs(config, postgres.url, postgres.appPassword, log);
   } catch (error) {
@@ -69,8 +72,8 @@ async function startDatabase(config: Config, log: Logger): Promise<Database> {
     throw error;
   }
   return {
-    appUrl: postgres.urlFor(config.databaseAppRole, postgres.appPassword),
-    stop: keepRunning(postgres, { dataDir: config.dataDir, log }),
+    appUrl: postgres.urlFor(config.database.appRole, postgres.appPassword),
+    stop: keepRunning(postgres, { dataDir: config.environment.dataDir, log }),
   };
 }
 
@@ -82,18 +85,18 @@ async function migrateAs(
 ): Promise<void> {
   await migrate({
     ownerUrl,
-    appRole: config.databaseAppRole,
+    appRole: config.database.appRole,
     ...(appPassword === undefined ? {} : { appPassword }),
     directory: migrationsDirectory,
     logger: log,
-    afterMigrations: [(client) => installJobSchema(client, config.databaseAppRole)],
+    afterMigrations: [(client) => installJobSchema(client, config.database.appRole)],
   });
 }
 
 function announce(
   api: Api,
   { email, password, file }: AdministratorCredentials,
-  { appEnv: environment }: Config,
+  { environment: { name: environment } }: Config,
   log: Logger,
 ): void {
   const url = `http://${authority(api.host, api.port)}`;

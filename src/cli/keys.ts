@@ -4,7 +4,7 @@ import { revokeIssuerKey } from '../app/keyset/revoke-issuer-key.ts';
 import { rotateIssuerKeys } from '../app/keyset/rotate-issuer-keys.ts';
 import { representKeyset } from '../app/keyset/show-keyset.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
-import { loadConfig } from '../platform/config/config.ts';
+import { loadConfig } from '../node/config.ts';
 import { findIssuerKeyset } from '../tables/keyset.ts';
 import { withOpenLog } from './open-log.ts';
 

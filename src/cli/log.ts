@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { adoptLog, type LogProof, proveLog } from '../eventlog/log-proof.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { loadConfig } from '../platform/config/config.ts';
+import { loadConfig } from '../node/config.ts';
 import { createLogger } from '../platform/logging/logging.ts';
 import { createPools } from '../platform/postgres/pool.ts';
 import { databaseUrls } from './database.ts';
@@ -41,7 +41,7 @@ async function withOwner(work: (client: Queryable) => Promise<void>): Promise<vo
     databaseUrl: databaseUrls(config).owner,
     readers: 1,
     applicationName: 'latchkey log',
-    logger: createLogger({ level: config.logLevel, name: 'latchkey log' }),
+    logger: createLogger({ level: config.logging.level, name: 'latchkey log' }),
   });
   try {
     await pools.readers.use(work, { timeoutMs: oneDayMs });

@@ -1,4 +1,4 @@
-import { loadConfig } from '../platform/config/config.ts';
+import { loadConfig } from '../node/config.ts';
 import { createLogger } from '../platform/logging/logging.ts';
 import { migrate } from '../platform/postgres/migrate.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
@@ -8,17 +8,17 @@ import { required } from './required.ts';
 /** Migrates the database of DATABASE_URL, as the owner of its schema. */
 export async function migrateDatabase(): Promise<void> {
   const config = loadConfig(process.env, 'migrate');
-  const log = createLogger({ level: config.logLevel, name: 'latchkey migrate' });
+  const log = createLogger({ level: config.logging.level, name: 'latchkey migrate' });
   const applied = await migrate({
-    ownerUrl: required(config.databaseDirectUrl, 'DATABASE_URL'),
-    ...(config.databaseUrl === config.databaseDirectUrl ? {} : { sameAs: config.databaseUrl! }),
-    appRole: config.databaseAppRole,
-    ...(config.databaseAppPassword === undefined
+    ownerUrl: required(config.database.directUrl, 'DATABASE_URL'),
+    ...(config.database.url === config.database.directUrl ? {} : { sameAs: config.database.url! }),
+    appRole: config.database.appRole,
+    ...(config.database.appPassword === undefined
       ? {}
-      : { appPassword: config.databaseAppPassword }),
+      : { appPassword: config.database.appPassword }),
     directory: migrationsDirectory,
     logger: log,
-    afterMigrations: [(client) => installJobSchema(client, config.databaseAppRole)],
+    afterMigrations: [(client) => installJobSchema(client, config.database.appRole)],
   });
   log.info({ applied: applied.map(({ name }) => name) }, 'the schema is current');
 }

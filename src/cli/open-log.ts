@@ -1,9 +1,11 @@
+import { Registry } from 'prom-client';
 import type { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, type SealedReaders, sealedReaders } from '../eventlog/record-seal.ts';
+import { refusedRowReport } from '../eventlog/refused-rows.ts';
+import type { Config } from '../node/config.ts';
 import { loadServerSecrets, type ServerSecrets } from '../node/server-secrets.ts';
-import type { Config } from '../platform/config/config.ts';
 import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { createLogger, type Logger } from '../platform/logging/logging.ts';
@@ -31,7 +33,7 @@ export async function withOpenLog<T>(
   work: (opened: OperatorLog) => Promise<T>,
 ): Promise<T> {
   const keyWrap = localKeyWrap(existingKeyRing(config));
-  const log = createLogger({ level: config.logLevel, name });
+  const log = createLogger({ level: config.logging.level, name });
   const pools = createPools({
     databaseUrl: databaseUrls(config).application,
     readers: 2,
@@ -44,9 +46,7 @@ export async function withOpenLog<T>(
     await requireSchema(readers);
     await guard.check(readers);
     const secrets = await loadServerSecrets(readers, keyWrap);
-    const seal = new RecordSeal(secrets.recordSealKey, (table, row) =>
-      log.error({ table, row }, 'a row was refused: this service did not write it so'),
-    );
+    const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(new Registry(), log));
     return await work({
       readers: sealedReaders(readers, seal),
       handler: openLog(pools, guard, { seal }).handler,

@@ -1,6 +1,6 @@
 import { RecordSeal } from '../eventlog/record-seal.ts';
+import { loadConfig } from '../node/config.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
-import { loadConfig } from '../platform/config/config.ts';
 import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
@@ -16,7 +16,7 @@ import { databaseUrls } from './database.ts';
  */
 export async function rebuild({ compare = false }: { compare?: boolean }): Promise<void> {
   const config = loadConfig();
-  const log = createLogger({ level: config.logLevel, name: 'latchkey rebuild' });
+  const log = createLogger({ level: config.logging.level, name: 'latchkey rebuild' });
   const databaseUrl = databaseUrls(config).owner;
   const keyWrap = localKeyWrap(existingKeyRing(config));
   const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });

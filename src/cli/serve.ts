@@ -1,5 +1,5 @@
 import { startApi } from '../api/serve.ts';
-import { type Config, loadConfig, prodUnlessTold } from '../platform/config/config.ts';
+import { type Config, loadConfig, prodUnlessTold } from '../node/config.ts';
 import { createLogger } from '../platform/logging/logging.ts';
 import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';
@@ -10,30 +10,30 @@ import { untilStopped } from './shutdown.ts';
  */
 export async function serve({ reusePort = false }: { reusePort?: boolean }): Promise<void> {
   const config = loadConfig(prodUnlessTold(process.env));
-  const log = createLogger({ level: config.logLevel, name: 'latchkey serve' });
+  const log = createLogger({ level: config.logging.level, name: 'latchkey serve' });
   for (const warning of config.warnings) log.warn({}, warning);
   const api = await startApi({
     config,
-    databaseUrl: required(config.databaseUrl, 'DATABASE_URL'),
-    ...(config.databaseDirectUrl === undefined ? {} : { directUrl: config.databaseDirectUrl }),
+    databaseUrl: required(config.database.url, 'DATABASE_URL'),
+    ...(config.database.directUrl === undefined ? {} : { directUrl: config.database.directUrl }),
     ...configuredAdministrator(config),
     log,
     reusePort,
   });
   log.info(
     {
-      environment: config.appEnv,
+      environment: config.environment.name,
       host: api.host,
       port: api.port,
       metrics_port: api.metricsPort,
-      issuer: config.issuer,
+      issuer: config.tokens.issuer,
     },
     'ready',
   );
   await untilStopped(log, () => api.stop());
 }
 
-function configuredAdministrator({ adminEmail: email, adminPassword: password }: Config) {
+function configuredAdministrator({ administrator: { email, password } }: Config) {
   if (email === undefined || password === undefined) return {};
   return { administrator: { email, password } };
 }

@@ -5,7 +5,7 @@ import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
 import { isLocked } from '../domain/user/lockout.ts';
 import type { UserState } from '../domain/user/state.ts';
-import { loadConfig } from '../platform/config/config.ts';
+import { loadConfig } from '../node/config.ts';
 import { type OperatorLog, withOpenLog } from './open-log.ts';
 
 /**

@@ -1,9 +1,9 @@
-import { loadConfig, prodUnlessTold } from '../platform/config/config.ts';
+import { loadConfig, prodUnlessTold } from '../node/config.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { createLogger } from '../platform/logging/logging.ts';
-import { processRegistry } from '../platform/metrics/metrics.ts';
 import { startOperatorServer } from '../platform/metrics/operator-server.ts';
+import { processRegistry } from '../platform/metrics/registry.ts';
 import { startWorker } from '../worker/worker.ts';
 import { required } from './required.ts';
 import { untilStopped } from './shutdown.ts';
@@ -11,14 +11,14 @@ import { untilStopped } from './shutdown.ts';
 /** The job process for production; any number may run. */
 export async function worker(): Promise<void> {
   const config = loadConfig(prodUnlessTold(process.env));
-  const log = createLogger({ level: config.logLevel, name: 'latchkey worker' });
+  const log = createLogger({ level: config.logging.level, name: 'latchkey worker' });
   for (const warning of config.warnings) log.warn({}, warning);
   await using running = new AsyncDisposableStack();
   const registry = processRegistry();
   const jobs = running.adopt(
     await startWorker({
       config,
-      databaseUrl: required(config.databaseUrl, 'DATABASE_URL'),
+      databaseUrl: required(config.database.url, 'DATABASE_URL'),
       keyWrap: localKeyWrap(loadKeyRing(config)),
       log,
       registry,
@@ -26,15 +26,15 @@ export async function worker(): Promise<void> {
     (worker) => worker.stop(),
   );
   const server = await startOperatorServer({
-    host: config.workerHost,
-    port: config.workerPort,
+    host: config.worker.host,
+    port: config.worker.port,
     variables: { host: 'WORKER_HOST', port: 'WORKER_PORT' },
     registry,
-    ...(config.metricsToken === undefined ? {} : { token: config.metricsToken }),
+    ...(config.metrics.token === undefined ? {} : { token: config.metrics.token }),
     readiness: () => jobs.readiness(),
   });
   running.defer(() => server.close());
   const { host, port } = server;
-  log.info({ environment: config.appEnv, host, port }, 'ready');
+  log.info({ environment: config.environment.name, host, port }, 'ready');
   await untilStopped(log, () => running.disposeAsync());
 }

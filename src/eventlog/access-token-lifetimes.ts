@@ -1,6 +1,6 @@
 import { limits } from '../domain/kernel/limits.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 /** How often a node says again what it is configured for. */
 export const noteIntervalSeconds = 3_600;

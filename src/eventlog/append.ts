@@ -1,4 +1,5 @@
 import { streamKinds } from '../domain/kernel/event.ts';
+import { bytea } from '../platform/postgres/bytea.ts';
 import type { AppendedEvent, Command, Expectation, Row, StreamTouch } from './command.ts';
 import type { Queryable } from './queryable.ts';
 import type { RecordSeal } from './record-seal.ts';
@@ -183,9 +184,4 @@ function expectedCode(expected: Expectation): number {
       if (!Number.isSafeInteger(expected) || expected < 1) throw new Error('bad expected version');
       return expected;
   }
-}
-
-/** Bytes in the text form that Postgres reads as bytea. */
-export function bytea(bytes: Uint8Array): string {
-  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`;
 }

@@ -1,6 +1,6 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 /** Commits wait for a standby that does not answer; nothing was sent. */
 export class CommitsHangError extends Error {

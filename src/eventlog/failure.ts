@@ -42,3 +42,8 @@ function isUnavailable(error: unknown): boolean {
   if (error instanceof LatchkeyError && error.code === 'unavailable') return true;
   return isConnectionError(error);
 }
+
+/** An append that did not happen, or did not answer in time; it may be tried again. */
+export function unavailable(detail: string, cause?: unknown): LatchkeyError {
+  return new LatchkeyError('unavailable', { detail, cause, retryAfterSeconds: 1 });
+}

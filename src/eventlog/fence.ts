@@ -1,6 +1,7 @@
+import { advisoryLocks } from '../platform/postgres/advisory-locks.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import { doubtMessage, LogIdentityError } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 interface Unsettled {
   readonly ceiling: number;
@@ -53,8 +54,9 @@ export class Fence {
     const { rows } = await this.#client.query({
       name: 'fence-holders',
       text: `select virtualtransaction from pg_locks
-        where locktype = 'advisory' and classid = 1279350347 and objid = 1 and objsubid = 2 and granted
+        where locktype = 'advisory' and classid = $1 and objid = $2 and objsubid = 2 and granted
           and database = (select oid from pg_database where datname = current_database())`,
+      values: [advisoryLocks.class, advisoryLocks.append],
     });
     const holders = new Set(rows.map(({ virtualtransaction }) => virtualtransaction as string));
     this.#unsettled.push({ ceiling: safeInteger(ceiling), holders });
@@ -77,5 +79,21 @@ export class Fence {
   /** Ceilings that are not settled yet. */
   get pending(): number {
     return this.#unsettled.length;
+  }
+}
+
+const settlePauseMs = 10;
+
+/**
+ * The highest settled position, after at most `waitMs`; 0 when an append stays under way for so
+ * long: whoever asks again later will know more.
+ */
+export async function settledPosition(client: Queryable, waitMs: number): Promise<number> {
+  const fence = new Fence(client);
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const settled = await fence.advance();
+    if (settled > 0 || !fence.waiting || performance.now() > deadline) return settled;
+    await new Promise((resolve) => setTimeout(resolve, settlePauseMs));
   }
 }

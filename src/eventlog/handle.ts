@@ -1,5 +1,5 @@
-import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { type Command, ConflictError } from './command.ts';
+import { unavailable } from './failure.ts';
 import { Serial } from './serial.ts';
 import type { Writer } from './writer.ts';
 
@@ -83,8 +83,4 @@ async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function unavailable(detail: string, cause?: unknown): LatchkeyError {
-  return new LatchkeyError('unavailable', { detail, cause, retryAfterSeconds: 1 });
 }

@@ -1,6 +1,6 @@
-import { Fence } from './fence.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
+import { settledPosition } from './fence.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 /**
  * `duplicate`, `gap`: an event's version is not one more than that of the stream's event before it.
@@ -33,7 +33,6 @@ export interface LogCheckOptions {
 
 const consumer = 'log.check';
 export const findingsMax = 20;
-const settlePauseMs = 25;
 
 /**
  * Checks the events that were settled since the last call, each against the event before it and
@@ -121,15 +120,4 @@ async function saveCheckpoint(client: Queryable, pos: number): Promise<void> {
         set pos = excluded.pos, log_epoch = excluded.log_epoch, updated_at = excluded.updated_at`,
     values: [consumer, pos],
   });
-}
-
-/** 0 when an append stays under way for so long: the next check will know more. */
-async function settledPosition(client: Queryable, settleMs: number): Promise<number> {
-  const fence = new Fence(client);
-  const deadline = performance.now() + settleMs;
-  for (;;) {
-    const settled = await fence.advance();
-    if (settled > 0 || !fence.waiting || performance.now() > deadline) return settled;
-    await new Promise((resolve) => setTimeout(resolve, settlePauseMs));
-  }
 }

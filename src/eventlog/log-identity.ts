@@ -1,5 +1,5 @@
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 /** The database is not the one whose log this node knows; `message` says how and what to do. */
 export class LogIdentityError extends Error {

@@ -1,6 +1,6 @@
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import { LogIdentityError } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 /** What a log holds, comparable between servers of any version: nothing in it is secret. */
 export interface LogProof {
@@ -30,7 +30,7 @@ export async function proveLog(client: Queryable): Promise<LogProof> {
 }
 
 /** The parts in which two proofs differ, by name. */
-export function differences(given: LogProof, found: LogProof): string[] {
+function differences(given: LogProof, found: LogProof): string[] {
   const names = new Set([...Object.keys(given.tables), ...Object.keys(found.tables)]);
   const differing = [...names].filter((name) => {
     const [one, other] = [given.tables[name], found.tables[name]];

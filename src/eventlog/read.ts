@@ -1,4 +1,5 @@
 import type { EventValue } from '../domain/kernel/event.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { Queryable } from './queryable.ts';
 
 /**
@@ -26,7 +27,7 @@ const columns =
  * The function bounds pos on both sides: with a lower bound alone every later partition would be
  * searched.
  */
-export const streamSql = `select ${columns} from latchkey.read_stream($1)`;
+const streamSql = `select ${columns} from latchkey.read_stream($1)`;
 
 export const tailSql = `select ${columns} from latchkey.events
   where pos > $1 and pos <= $2 order by pos limit $3`;
@@ -54,7 +55,7 @@ export async function readRange(
   return rows.map(toRecordedEvent);
 }
 
-export function toRecordedEvent(row: Record<string, unknown>): RecordedEvent {
+function toRecordedEvent(row: Record<string, unknown>): RecordedEvent {
   return {
     pos: safeInteger(row.pos),
     kind: row.kind as number,
@@ -68,10 +69,4 @@ export function toRecordedEvent(row: Record<string, unknown>): RecordedEvent {
     meta: row.meta as RecordedEvent['meta'],
     recordedAt: row.recorded_at as Date,
   };
-}
-
-export function safeInteger(value: unknown): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new Error(`not a safe integer: ${String(value)}`);
-  return number;
 }

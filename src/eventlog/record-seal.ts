@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { bytea } from '../platform/postgres/bytea.ts';
 import type { Row } from './command.ts';
 import type { Queryable } from './queryable.ts';
 
@@ -116,9 +117,7 @@ function eventText(event: SealableEvent): string {
 function canonical(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array) {
-    return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
-  }
+  if (value instanceof Uint8Array) return bytea(value);
   if (Array.isArray(value)) return value.map(canonical);
   const sorted: Record<string, unknown> = {};
   // jsonb keeps no order of keys.

@@ -1,6 +1,6 @@
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { Appended, Command } from './command.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 /**
  * An event that this process has seen committed: its position and the command that wrote it, null

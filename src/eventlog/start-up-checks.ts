@@ -1,9 +1,9 @@
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 import { sessionProblems } from './session-settings.ts';
 
 /** The database cannot keep the log's promises. Each problem says what to change. */
-export class UnsafeDatabaseError extends Error {
+class UnsafeDatabaseError extends Error {
   override readonly name = 'UnsafeDatabaseError';
   readonly problems: readonly string[];
 

@@ -1,6 +1,6 @@
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import { findingsMax, type LogCheck, type LogFinding, report } from './log-check.ts';
 import type { Queryable } from './queryable.ts';
-import { safeInteger } from './read.ts';
 
 export interface WholeLogCheck extends LogCheck {
   /** False when time ran out: the next call goes on from there. */

@@ -3,14 +3,14 @@ import type { Queryable } from './queryable.ts';
 import type { RecordSeal } from './record-seal.ts';
 
 export interface WriterObserver {
-  batch(commands: number, seconds: number): void;
+  /** So many commands shared one transaction. */
+  batch(commands: number): void;
   conflict(): void;
-  busy(): void;
-  /** The database did not append a batch, for a reason of its own. */
-  failed(error: unknown): void;
   appended(command: Command, seconds: number): void;
+  /** The database did not append a batch, for a reason of its own. */
+  failed?(error: unknown): void;
   /** `onAppended` threw. */
-  hookFailed(error: unknown): void;
+  hookFailed?(error: unknown): void;
 }
 
 export interface WriterOptions {

@@ -8,7 +8,7 @@ import {
   ConflictError,
   UniqueViolationError,
 } from './command.ts';
-import { classifyFailure } from './failure.ts';
+import { classifyFailure, unavailable } from './failure.ts';
 import type { Pending } from './pending.ts';
 import type { Queryable } from './queryable.ts';
 import { readBack } from './read-back.ts';
@@ -42,11 +42,18 @@ export class Writer {
   }
 
   /**
-   * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, or
-   * an `unavailable` error when the database did not answer, or a stream stayed held, until the
+   * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, an
+   * `internal_error` for a command of more than `limits.streamsPerCommandMax` streams, or an
+   * `unavailable` error when the database did not answer, or a stream stayed held, until the
    * deadline.
    */
   append(command: Command): Promise<Appended> {
+    const { length } = command.streams;
+    const most = limits.streamsPerCommandMax;
+    if (length > most) {
+      const detail = `a command of ${length} streams: at most ${most}`;
+      return Promise.reject(new LatchkeyError('internal_error', { detail }));
+    }
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const pending: Pending = {
@@ -147,7 +154,6 @@ export class Writer {
   }
 
   async #run(lane: Queryable, batch: readonly Pending[]): Promise<void> {
-    const startedAt = performance.now();
     let outcomes: TouchOutcome[][];
     try {
       outcomes = await appendBatch(
@@ -159,7 +165,7 @@ export class Writer {
       await this.#recover(lane, batch, error);
       return;
     }
-    this.#options.observer?.batch(batch.length, (performance.now() - startedAt) / 1000);
+    this.#options.observer?.batch(batch.length);
     for (const [index, pending] of batch.entries()) {
       await this.#settle(pending, outcomes[index]!);
     }
@@ -191,7 +197,6 @@ export class Writer {
       else conflict();
       return;
     }
-    this.#options.observer?.busy();
     pending.lastError = new BusyError();
     this.#again(pending);
   }
@@ -200,7 +205,7 @@ export class Writer {
     const failure = classifyFailure(error);
     for (const pending of batch) pending.lastError = error;
     if (failure.kind === 'connection') {
-      this.#options.observer?.failed(error);
+      this.#options.observer?.failed?.(error);
       for (const pending of batch) pending.ambiguous = true;
       const retry = (pending: Pending) => this.#unlessInLog(pending, () => this.#again(pending));
       await Promise.all(batch.map(retry));
@@ -215,13 +220,12 @@ export class Writer {
     }
     const pending = batch[0]!;
     if (failure.kind === 'other') {
-      if (!(failure.error instanceof UniqueViolationError)) this.#options.observer?.failed(error);
+      if (!(failure.error instanceof UniqueViolationError)) this.#options.observer?.failed?.(error);
       const fail = () => this.#fail(pending, failure.error);
       if (pending.ambiguous) await this.#unlessInLog(pending, fail);
       else fail();
       return;
     }
-    this.#options.observer?.busy();
     // A lost race is tried again: now the stream is there, and a conflict can say its version.
     if (pending.ambiguous) await this.#unlessInLog(pending, () => this.#again(pending));
     else this.#again(pending);
@@ -275,7 +279,7 @@ export class Writer {
       this.#options.onAppended?.(pending.command, appended);
     } catch (error) {
       // It is committed all the same, and the poll will tell this node what the hook could not.
-      this.#options.observer?.hookFailed(error);
+      this.#options.observer?.hookFailed?.(error);
     }
     if (pending.settled) return;
     pending.settled = true;
@@ -289,8 +293,4 @@ export class Writer {
     pending.settled = true;
     pending.reject(error);
   }
-}
-
-function unavailable(detail: string, cause?: unknown): LatchkeyError {
-  return new LatchkeyError('unavailable', { detail, cause, retryAfterSeconds: 1 });
 }

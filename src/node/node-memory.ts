@@ -7,9 +7,9 @@ import { createVerifier, type Verification, type Verifier } from '@latchkey/veri
 import type { ClientState } from '../domain/client/state.ts';
 import { activeKey } from '../domain/keyset/published.ts';
 import { initialKeyset, type KeysetState } from '../domain/keyset/state.ts';
-import type { Config } from '../platform/config/config.ts';
 import type { ClientRecord } from '../tables/client.ts';
 import type { Revocation } from '../tables/revocation.ts';
+import type { Config } from './config.ts';
 import type { OpenedKeys } from './private-keys.ts';
 import { ActiveSigningKey, buildJwks, type JwksDocument } from './signing-keys.ts';
 import { refusalOfUse, type TokenRealm, type TokenUse, type UseRefusal } from './token-use.ts';
@@ -38,17 +38,18 @@ export class NodeMemory {
   #keyset: KeysetState = initialKeyset;
   #jwks: JwksDocument = buildJwks(initialKeyset);
 
-  constructor(config: Config) {
-    const { clockSkewSeconds, issuer, defaultAudience } = config;
+  constructor({ tokens, verification }: Pick<Config, 'tokens' | 'verification'>) {
+    const { issuer, defaultAudience } = tokens;
+    const { clockSkewSeconds, leaseSeconds, stalePolicy } = verification;
     this.#realm = {
       issuer,
       defaultAudience,
       isFirstParty: (clientId) => this.#clients.get(clientId)?.firstParty === true,
     };
     this.revocations = new RevocationSet({ clockSkewSeconds });
-    this.lease = new Lease({ leaseSeconds: config.leaseSeconds, policy: config.stalePolicy });
+    this.lease = new Lease({ leaseSeconds, policy: stalePolicy });
     this.verifier = createVerifier({
-      issuer: config.issuer,
+      issuer,
       keyRing: this.#keyRing,
       revocations: this.revocations,
       lease: this.lease,

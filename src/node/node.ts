@@ -1,12 +1,12 @@
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
-import type { Config } from '../platform/config/config.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
 import type { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import type { FairQueue } from '../platform/fair-queue.ts';
-import type { Metrics } from '../platform/metrics/metrics.ts';
+import type { Config } from './config.ts';
 import type { HeldRefusals } from './held-refusals.ts';
+import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { ServerSecrets } from './server-secrets.ts';
@@ -27,7 +27,7 @@ export interface Node {
   readonly memory: NodeMemory;
   readonly rateLimits: RateLimits;
   readonly heldRefusals: HeldRefusals;
-  readonly metrics: Metrics;
+  readonly metrics: NodeMetrics;
   /**
    * Reads changed keys and clients into `memory` now, before the answer that tells of the change.
    */

@@ -1,6 +1,6 @@
 import type { Command } from '../eventlog/command.ts';
 import type { Logger } from '../platform/logging/logging.ts';
-import type { Metrics } from '../platform/metrics/metrics.ts';
+import type { NodeMetrics } from './metrics.ts';
 
 /** What an operator wants to be told of, whichever command caused it. */
 const notable: Readonly<
@@ -18,7 +18,7 @@ const notable: Readonly<
 /** A log line and a count for each notable event of a committed command. Ids only. */
 export function reportNotableEvents(
   command: Command,
-  { log, metrics }: { readonly log: Pick<Logger, 'info' | 'warn'>; readonly metrics: Metrics },
+  { log, metrics }: { log: Pick<Logger, 'info' | 'warn'>; metrics: NodeMetrics },
 ): void {
   for (const { kind, streamId, events } of command.streams) {
     for (const { type, data } of events) {
@@ -31,5 +31,3 @@ export function reportNotableEvents(
     }
   }
 }
-
-export const notableEventTypes: readonly string[] = Object.keys(notable);

@@ -1,8 +1,8 @@
 import { longestAccessTokenTtlSeconds } from '../domain/session/lifetimes.ts';
 import { noteAccessTokenTtl, noteIntervalSeconds } from '../eventlog/access-token-lifetimes.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import type { Config } from '../platform/config/config.ts';
 import type { Logger } from '../platform/logging/logging.ts';
+import type { Config } from './config.ts';
 
 /**
  * Notes in the database how long this node's access tokens live, before it makes the first, and
@@ -13,8 +13,7 @@ export async function keepLifetimeNoted(
   config: Config,
   log: Pick<Logger, 'warn'>,
 ): Promise<{ stop(): void }> {
-  const note = () =>
-    noteAccessTokenTtl(readers, longestAccessTokenTtlSeconds(config.lifetimeProfile, config));
+  const note = () => noteAccessTokenTtl(readers, longestAccessTokenTtlSeconds(config.lifetimes));
   await note();
   const timer = setInterval(() => {
     note().catch((error: unknown) => log.warn({ err: error }, 'the token life was not noted'));

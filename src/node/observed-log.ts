@@ -1,12 +1,13 @@
 import type { LogGuard } from '../eventlog/log-guard.ts';
+import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import type { RecordSeal } from '../eventlog/record-seal.ts';
 import type { WriterObserver } from '../eventlog/writer-options.ts';
 import type { Logger } from '../platform/logging/logging.ts';
-import type { Metrics } from '../platform/metrics/metrics.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
 import { AppendProbe } from './append-probe.ts';
 import { applyRevocations } from './applied-revocations.ts';
+import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { reportNotableEvents } from './notable-events.ts';
 
@@ -14,7 +15,7 @@ interface LogParts {
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
   readonly seal: RecordSeal;
-  readonly metrics: Metrics;
+  readonly metrics: NodeMetrics;
   readonly log: Logger;
 }
 
@@ -30,23 +31,19 @@ export function openObservedLog(pools: Pools, { memory, guard, seal, metrics, lo
   return { handler, appendProbe };
 }
 
-function observerOf(metrics: Metrics, probe: AppendProbe, log: Logger): WriterObserver {
+function observerOf(metrics: NodeMetrics, probe: AppendProbe, log: Logger): WriterObserver {
+  const counts = appendCounts(metrics.registry);
   return {
     batch: (commands) => {
       probe.appended();
-      metrics.appendBatchCommands.observe(commands);
+      counts.batch(commands);
     },
-    conflict: () => metrics.appendConflicts.inc(),
-    busy: () => {},
+    conflict: () => counts.conflict(),
     failed: () => probe.failed(),
     hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
     appended: (command, seconds) => {
-      metrics.appends.inc();
-      metrics.appendDuration.observe(seconds);
+      counts.appended(command, seconds);
       reportNotableEvents(command, { log, metrics });
-      for (const { kind, events } of command.streams) {
-        if (events.length > 0) metrics.appendEvents.inc({ kind }, events.length);
-      }
     },
   };
 }

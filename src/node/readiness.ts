@@ -1,8 +1,8 @@
 import { clockSkewMsMax } from '../eventlog/database-clock.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { safeInteger } from '../eventlog/read.ts';
 import { expectedSchemaVersion, schemaVersion } from '../platform/postgres/migrate.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { AppendProbe } from './append-probe.ts';
 import type { NodeMemory } from './node-memory.ts';
 

@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import { createHash, createPrivateKey, generateKeyPair } from 'node:crypto';
+import { createPrivateKey, generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { calculateJwkThumbprint } from 'jose';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { sha256 } from '../domain/kernel/sha256.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 
 /** What signs: a private key that only this process holds in the clear. */
@@ -75,7 +76,7 @@ export interface JwksDocument {
 export function buildJwks(keyset: KeysetState): JwksDocument {
   const keys = keyset.keys.filter((key) => key.status !== 'revoked').map(publicPart);
   const body = JSON.stringify({ keys });
-  return { body, keys, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+  return { body, keys, etag: `"${sha256(body)}"` };
 }
 
 function publicPart({ kid, alg, jwk }: Pick<KeysetKey, 'kid' | 'alg' | 'jwk'>) {

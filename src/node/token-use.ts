@@ -21,7 +21,7 @@ export interface TokenRealm {
 export type UseRefusal = 'audience' | 'other_audiences' | 'third_party';
 
 /** The scope with which a third party reads the user. */
-export const profileScope = 'profile';
+const profileScope = 'profile';
 
 /**
  * Why a good token may not be used so, or null. The one place that decides it, for Express, the

@@ -2,12 +2,11 @@ import type { Server } from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
 import type { ConfigProblem } from './config/config-error.ts';
 import { ConfigError } from './config/config-error.ts';
-import type { VariableName } from './config/config-schema.ts';
 
 /** The variables that an operator changes when the address cannot be had. */
 export interface AddressVariables {
-  readonly host?: VariableName;
-  readonly port: VariableName;
+  readonly host?: string;
+  readonly port: string;
 }
 
 /**

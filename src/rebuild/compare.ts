@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { safeInteger } from '../eventlog/read.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import { streams } from '../tables/streams.ts';
 import { keptRowsSql } from './prune.ts';
 

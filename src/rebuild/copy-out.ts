@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { idOfBytes } from '../domain/kernel/ids.ts';
 
 interface CopyConnection {
   query(text: string): void;
@@ -191,6 +192,5 @@ export class CopyRowReader {
 
 /** From the 16 bytes of a uuid, spelled as latin1. */
 export function toUuid(raw: string): string {
-  const hex = Buffer.from(raw, 'latin1').toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return idOfBytes(Buffer.from(raw, 'latin1'));
 }

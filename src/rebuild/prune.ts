@@ -1,6 +1,6 @@
-import { Fence } from '../eventlog/fence.ts';
+import { settledPosition } from '../eventlog/fence.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { safeInteger } from '../eventlog/read.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import { toTimestamp } from '../tables/columns.ts';
 
 /**
@@ -94,7 +94,7 @@ export async function prune(
 ): Promise<number> {
   // Only what is settled: an append that commits later, with an older position, must not count as
   // pruned.
-  const pos = await settledPosition(client);
+  const pos = await settledPosition(client, settleWaitMs);
   await raiseWatermark(client, options, pos);
   let pruned = 0;
   let after: readonly unknown[] = ['-infinity', rules[options.pruning].tieFrom];
@@ -141,14 +141,4 @@ async function raiseWatermark(
   });
 }
 
-const settleTries = 100;
-
-/** 0 when an append stays under way for a second: the next pruning will know more. */
-async function settledPosition(client: Queryable): Promise<number> {
-  const fence = new Fence(client);
-  for (let tries = 1; ; tries += 1) {
-    const settled = await fence.advance();
-    if (settled > 0 || !fence.waiting || tries === settleTries) return settled;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+const settleWaitMs = 1_000;

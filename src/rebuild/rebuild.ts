@@ -5,7 +5,8 @@ import type { Row } from '../eventlog/command.ts';
 import type { RecordSeal } from '../eventlog/record-seal.ts';
 import { identifierMac } from '../platform/crypto/identifier-index.ts';
 import { openPersonalData } from '../platform/crypto/subject-cipher.ts';
-import { toHex } from '../tables/columns.ts';
+import { advisoryLocks } from '../platform/postgres/advisory-locks.ts';
+import { bytea } from '../platform/postgres/bytea.ts';
 import type { LoggedEvent } from '../tables/fold-logged.ts';
 import { type Comparison, compare, differencesMax, projectedTables } from './compare.ts';
 import { TableFiller } from './copy-in.ts';
@@ -109,7 +110,8 @@ async function shareSnapshot(reader: pg.Client, scratch: pg.Client): Promise<voi
       set local work_mem = '64MB'`);
   }
   const { rows: lock } = await scratch.query(
-    'select pg_try_advisory_xact_lock(1279350347, 3) as free',
+    'select pg_try_advisory_xact_lock($1::integer, $2::integer) as free',
+    [advisoryLocks.class, advisoryLocks.rebuild],
   );
   if (lock[0].free !== true) throw new Error('another rebuild is under way in this database');
 }
@@ -256,7 +258,7 @@ class Run {
     const email = parseEmail(openPersonalData(key, userId, pii).email ?? '');
     if (email === null) throw new Error(`the profile of user ${userId} holds no address`);
     return {
-      identifier_mac: toHex(identifierMac(this.#keys.identifierKey, email.key)),
+      identifier_mac: bytea(identifierMac(this.#keys.identifierKey, email.key)),
       user_id: userId,
     };
   }

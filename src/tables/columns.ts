@@ -1,5 +1,6 @@
 import type { EventValue } from '../domain/kernel/event.ts';
 import type { RowValue } from '../eventlog/command.ts';
+import { bytea } from '../platform/postgres/bytea.ts';
 
 /** How one field of a state stands in a column, both ways. */
 export interface Column<T> {
@@ -49,7 +50,7 @@ export function timeOrNull(name: string): Column<number | null> {
 
 /** Ciphertext in a bytea. */
 export function ciphertext(name: string): Column<Uint8Array | null> {
-  return confidential(column(name, toHex, (stored) => stored as Uint8Array | null));
+  return confidential(column(name, byteaOrNull, (stored) => stored as Uint8Array | null));
 }
 
 /** The same column, of which a comparison shows only a digest. */
@@ -77,8 +78,6 @@ export function fromTimestampOrNull(value: unknown): number | null {
   return value === null ? null : fromTimestamp(value);
 }
 
-/** bytea as the hex text that both JSON rows and Postgres understand. */
-export function toHex(bytes: Uint8Array | null): string | null {
-  if (bytes === null) return null;
-  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`;
+function byteaOrNull(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : bytea(bytes);
 }

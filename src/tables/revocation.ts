@@ -6,8 +6,8 @@ import type { SessionState } from '../domain/session/state.ts';
 import type { UserEvent } from '../domain/user/events.ts';
 import type { RevocationRow } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { safeInteger } from '../eventlog/read.ts';
 import { emptySnapshot, type Snapshot } from '../eventlog/snapshot.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import { fromTimestamp, toTimestamp } from './columns.ts';
 
 /**

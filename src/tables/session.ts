@@ -1,3 +1,4 @@
+import type { DeviceType } from '@latchkey/contract/device-type';
 import type { SessionState } from '../domain/session/state.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
@@ -112,20 +113,27 @@ function trusted({ seal }: SealedReaders, rows: Record<string, unknown>[]): Sess
   return rows.filter((row) => sessions.accepts(seal, row)).map(sessionRecord);
 }
 
+/** Which sessions of a device type are over before their time; epoch milliseconds. */
+export interface EarlyEnd {
+  readonly deviceType: DeviceType;
+  /** Not refreshed since: idle. */
+  readonly refreshedUntil: number;
+  /** Started before, and can be refreshed: older than the life configured now. */
+  readonly startedUntil: number;
+}
+
 /** A page of live sessions in the order of their expiry, of which some may have to end early. */
 export interface EarlySessionsPage {
   readonly after: SessionExpiry;
   readonly limit: number;
-  /** Epoch milliseconds: who has not refreshed since is idle. */
-  readonly refreshedUntil: number;
-  /** Epoch milliseconds by device type: what started before, and can be refreshed, is too old. */
-  readonly startedUntil: Readonly<Record<string, number>>;
+  /** By device type. */
+  readonly ends: readonly EarlyEnd[];
 }
 
 /** Which sessions of the page have to end early, and where the next page begins; null at the end. */
 export async function findEarlySessions(
   readers: Queryable,
-  { after, limit, refreshedUntil, startedUntil }: EarlySessionsPage,
+  { after, limit, ends }: EarlySessionsPage,
 ): Promise<{ sessionIds: string[]; next: SessionExpiry | null }> {
   const { rows } = await readers.query({
     name: 'find-early-sessions',
@@ -133,16 +141,18 @@ export async function findEarlySessions(
         select session_id, expires_at, refreshed_at, started_at, device_type, secret_hash
         from latchkey.sessions where status = 'live' and (expires_at, session_id) > ($1, $2::uuid)
         order by expires_at, session_id limit $3)
-      select expires_at, session_id, refreshed_at <= $4 or (secret_hash is not null
-          and started_at <= ($6::timestamptz[])[array_position($5::text[], device_type)]) as early
-      from page order by expires_at, session_id`,
+      select expires_at, session_id, refreshed_at <= ends.refreshed_until
+          or (secret_hash is not null and started_at <= ends.started_until) as early
+      from page join unnest($4::text[], $5::timestamptz[], $6::timestamptz[])
+        as ends (device_type, refreshed_until, started_until) using (device_type)
+      order by expires_at, session_id`,
     values: [
       toTimestamp(after.expiresAt),
       after.sessionId,
       limit,
-      toTimestamp(refreshedUntil),
-      Object.keys(startedUntil),
-      Object.values(startedUntil).map(toTimestamp),
+      ends.map(({ deviceType }) => deviceType),
+      ends.map(({ refreshedUntil }) => toTimestamp(refreshedUntil)),
+      ends.map(({ startedUntil }) => toTimestamp(startedUntil)),
     ],
   });
   const last = rows.at(-1);

@@ -1,8 +1,8 @@
 import type { UserState } from '../domain/user/state.ts';
 import type { CommandRows } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { safeInteger } from '../eventlog/read.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
+import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import {
   ciphertext,
   json,

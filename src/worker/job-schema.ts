@@ -68,7 +68,7 @@ async function grantJobTables(client: pg.Client, role: string): Promise<void> {
 }
 
 /** What the owner would run, or build a statement from, and the application role may have written. */
-export class ForeignRowsError extends Error {
+class ForeignRowsError extends Error {
   override readonly name = 'ForeignRowsError';
 }
 

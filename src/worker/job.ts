@@ -1,10 +1,10 @@
 import type { By } from '../app/by.ts';
-import type { LifetimeOverrides, LifetimeProfile } from '../domain/session/lifetimes.ts';
+import type { ExpiringNode } from '../app/session/expire-session.ts';
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
-import type { Config } from '../platform/config/config.ts';
+import type { Config } from '../node/config.ts';
 import type { PostgresPool } from '../platform/postgres/pool.ts';
-import type { WorkerMetrics } from './worker-metrics.ts';
+import type { WorkerMetrics } from './metrics.ts';
 
 export interface JobLogger {
   info(fields: object, message: string): void;
@@ -14,8 +14,9 @@ export interface JobLogger {
 
 /** What a run works with. */
 export interface JobContext {
-  readonly config: Pick<Config, 'sessionIdleSeconds' | 'sessionRetentionSeconds'> &
-    LifetimeOverrides & { readonly lifetimeProfile?: LifetimeProfile };
+  readonly config: ExpiringNode['config'] & {
+    readonly sessions: Pick<Config['sessions'], 'retentionSeconds'>;
+  };
   readonly pool: PostgresPool;
   /** The same, under the seal of rows that give authority. */
   readonly readers: SealedReaders;

@@ -3,15 +3,16 @@ import type { Registry } from 'prom-client';
 import { byProgram } from '../app/by.ts';
 import { requireSameClock } from '../eventlog/database-clock.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
+import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
+import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
 import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
-import { refusedRowReport } from '../platform/postgres/refused-rows.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { jobSchemaName } from './job-schema.ts';
@@ -20,8 +21,8 @@ import { ensurePartitions } from './jobs/ensure-partitions.ts';
 import { expireSessions } from './jobs/expire-sessions.ts';
 import { pruneOldEpochs, pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
 import { removeKeys } from './jobs/remove-keys.ts';
+import { type WorkerMetrics, workerMetrics } from './metrics.ts';
 import { workerReadiness } from './readiness.ts';
-import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
   readonly config: JobContext['config'];
@@ -47,7 +48,7 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-export const deadLetterQueue = 'jobs.failed';
+const deadLetterQueue = 'jobs.failed';
 /** pg-boss' own: one job per due schedule passes through it. */
 const schedulerQueue = '__pgboss__send-it';
 
@@ -76,7 +77,7 @@ const queueSettings = {
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;
-  const metrics = createWorkerMetrics(options.registry);
+  const metrics = workerMetrics(options.registry);
   const guard = new LogGuard((error) =>
     log.error({ err: error }, 'the log is refused: no job runs'),
   );
@@ -148,7 +149,8 @@ async function openRecords(
 ): Promise<Pick<JobContext, 'readers' | 'handler'>> {
   const { recordSealKey } = await loadServerSecrets(readers, keyWrap);
   const seal = new RecordSeal(recordSealKey, refusedRowReport(metrics.registry, log));
-  const { handler } = openLog({ readers, writers }, guard, { seal });
+  const observer = appendCounts(metrics.registry);
+  const { handler } = openLog({ readers, writers }, guard, { seal, observer });
   return { readers: sealedReaders(readers, seal), handler };
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startApi } from '../../src/api/serve.ts';
-import { loadConfig } from '../../src/platform/config/config.ts';
+import { loadConfig } from '../../src/node/config.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
 

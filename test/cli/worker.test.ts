@@ -15,7 +15,8 @@ it('B7: a worker has its own address, with health, readiness and only its own me
   const metrics = await (await ask('/metrics')).text();
   expect(metrics).toContain('process_cpu_seconds_total');
   expect(metrics).toContain('latchkey_job_runs_total');
-  expect(metrics).not.toMatch(/latchkey_(lease|http|login|append|verif|refresh|revocation_poll)/);
+  expect(metrics).toContain('latchkey_appends_total');
+  expect(metrics).not.toMatch(/latchkey_(lease|http|login|verif|refresh|revocation_poll)/);
   expect(await worker.stop()).toBe(0);
   await database.drop();
 });

@@ -1,34 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { environmentSchema, secretVariables } from '../../src/platform/config/config-schema.ts';
+import { settingsFiles } from '../../docs/settings.ts';
+import { loadConfig, topics } from '../../src/node/config.ts';
+import { settingsOf } from '../../src/platform/config/read-topics.ts';
 import { readText } from '../support/source-files.ts';
 
-const rows = [
-  ...readText('docs/operations.md').matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| (.*) ?\|$/gm),
-].map(([, variable, fallback, meaning]) => ({
-  variable: variable!,
-  fallback: fallback ?? '',
-  meaning: meaning!,
-}));
+const variables = settingsOf(topics).map(({ variable }) => variable);
 
-describe('the configuration table of docs/operations.md', () => {
-  it('has every variable of the schema once, and no other', () => {
-    expect(rows.map(({ variable }) => variable).sort()).toEqual(
-      Object.keys(environmentSchema.shape).sort(),
-    );
+describe('the settings in words', () => {
+  it.each(Object.keys(settingsFiles()))('%s is the one that `npm run docs` writes', (file) => {
+    expect(readText(file)).toBe(settingsFiles()[file]);
   });
 
-  it('gives the defaults that .env.example gives', () => {
-    const example = [...readText('.env.example').matchAll(/^#([A-Z_]+)=(.*)$/gm)];
-    const shown = new Map(example.map(([, name, value]) => [name, value]));
-    // An example of a value: by default there is none.
-    shown.set('DATABASE_URL', '');
-    for (const { variable, fallback } of rows) {
-      expect(`${variable}=${fallback}`).toBe(`${variable}=${shown.get(variable)}`);
-    }
+  it('stand on the page once each', () => {
+    const rows = [...readText('docs/settings.md').matchAll(/^\| `([A-Z_]+)` \|/gm)];
+    expect(rows.map(([, variable]) => variable)).toEqual(variables);
   });
 
-  it('marks exactly the secrets', () => {
-    const marked = rows.filter(({ meaning }) => meaning.startsWith('*Secret*'));
-    expect(marked.map(({ variable }) => variable).sort()).toEqual([...secretVariables].sort());
+  // Fails when a default is written as text that does not mean it.
+  it('show in .env.example what holds without them', () => {
+    const lines = [...readText('.env.example').matchAll(/^#([A-Z_]+)=(.*)$/gm)];
+    const shown = Object.fromEntries(lines.map(([, name, value]) => [name, value]));
+    expect(Object.keys(shown)).toEqual(variables);
+    expect(loadConfig({ ...shown, DATABASE_URL: '' })).toEqual(loadConfig({}));
   });
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { appendBatch, bytea } from '../../src/eventlog/append.ts';
+import { appendBatch } from '../../src/eventlog/append.ts';
 import { ConflictError, UniqueViolationError } from '../../src/eventlog/command.ts';
 import { readStream } from '../../src/eventlog/read.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
+import { bytea } from '../../src/platform/postgres/bytea.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
 import { testSeal } from '../support/seal.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { limits } from '../../src/domain/kernel/limits.ts';
 import { type Command, ConflictError } from '../../src/eventlog/command.ts';
 import type { Queryable } from '../../src/eventlog/queryable.ts';
 import { readStream } from '../../src/eventlog/read.ts';
@@ -67,6 +68,22 @@ async function deadlocks(): Promise<number> {
   );
   return rows[0].deadlocks;
 }
+
+describe('a command', () => {
+  // Fails when nothing but the configuration reads the limit.
+  test('of more streams than allowed is refused, and none of it appended', async () => {
+    const most = limits.streamsPerCommandMax;
+    const watched = watchedLanes(1);
+    const writer = log.anotherWriter({ lanes: watched.lanes });
+    const touches = Array.from({ length: most + 1 }, () => touch(newId(), 'none'));
+    await expect(writer.append(commandOf(touches))).rejects.toMatchObject({
+      code: 'internal_error',
+      detail: `a command of ${most + 1} streams: at most ${most}`,
+    });
+    expect(watched.batches).toEqual([]);
+    await writer.append(commandOf(touches.slice(1)));
+  });
+});
 
 describe('a batch', () => {
   test('is what arrived while the lane was busy; conflicts leave it, the others are appended', async () => {

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Api, startApi } from '../../src/api/serve.ts';
-import { loadConfig } from '../../src/platform/config/config.ts';
+import { loadConfig } from '../../src/node/config.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { faultKek, faultPassword, until } from '../support/fault-node.ts';

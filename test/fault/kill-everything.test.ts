@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RecordSeal } from '../../src/eventlog/record-seal.ts';
 import { Tail } from '../../src/eventlog/tail.ts';
+import { loadConfig } from '../../src/node/config.ts';
 import { loadServerSecrets } from '../../src/node/server-secrets.ts';
-import { loadConfig } from '../../src/platform/config/config.ts';
 import { loadKeyRing } from '../../src/platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { SubjectKeys } from '../../src/platform/crypto/subject-cipher.ts';

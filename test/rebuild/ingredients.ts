@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { sha256 } from '../../src/domain/kernel/sha256.ts';
 import type { GeneratedKey, KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import type { RefreshSession } from '../../src/domain/session/decide.ts';
-import { hashSecret } from '../../src/domain/session/refresh-token.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 
@@ -85,7 +85,7 @@ export function refreshCommand(
 }
 
 export function newSecretHash(): string {
-  return hashSecret(randomBytes(32));
+  return sha256(randomBytes(32));
 }
 
 /** Its public part holds what JSON and COPY have to escape. */

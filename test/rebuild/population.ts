@@ -19,6 +19,7 @@ import { identifierMac } from '../../src/platform/crypto/identifier-index.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { SubjectKeys, sealPersonalData } from '../../src/platform/crypto/subject-cipher.ts';
+import { bytea } from '../../src/platform/postgres/bytea.ts';
 import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
 import {
   type Change,
@@ -29,7 +30,6 @@ import {
   changeUser,
   mergeRows,
 } from '../../src/tables/change.ts';
-import { toHex } from '../../src/tables/columns.ts';
 import type { streams } from '../../src/tables/streams.ts';
 import { testSeal } from '../support/seal.ts';
 import { key, keysetCommands, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
@@ -165,7 +165,7 @@ export class Population {
         roles: this.#random() < 0.5 ? [] : ['editor', 'ops:on-call'],
       },
       {
-        credentials: [{ identifier_mac: toHex(identifierMac(identifierKey, email)), user_id: id }],
+        credentials: [{ identifier_mac: bytea(identifierMac(identifierKey, email)), user_id: id }],
         subject_keys: [{ subject_id: id, wrapped }],
         password_hashes: [{ user_id: id, hash: 'not a hash' }],
       },

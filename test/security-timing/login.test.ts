@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadConfig } from '../../src/platform/config/config.ts';
+import { loadConfig } from '../../src/node/config.ts';
 import { type FaultNode, logIn, registerUser, startFaultNode } from '../support/fault-node.ts';
 import {
   percentile,
@@ -21,7 +21,7 @@ const lanesWithoutFloor = 4;
 const phaseMs = 80_000;
 const thinkMs = 10;
 /** As shipped: the head room is this minus what a refusal costs. */
-const floorMs = loadConfig({}).loginFloorMs;
+const floorMs = loadConfig({}).http.loginFloorMs;
 
 /** What a stranger may try. The length of the request is the sender's own: all are sent as long as the longest. */
 const classes = {

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dashboardQueries } from '../../grafana/dashboard.ts';
 import { type Api, startApi } from '../../src/api/serve.ts';
-import { loadConfig } from '../../src/platform/config/config.ts';
+import { loadConfig } from '../../src/node/config.ts';
 import { choosePort } from '../../src/platform/embedded-postgres/free-port.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 

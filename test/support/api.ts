@@ -4,9 +4,9 @@ import { allRoutes } from '../../src/api/routes/all.ts';
 import { startApi } from '../../src/api/serve.ts';
 import { ensureAdministrator } from '../../src/app/user/ensure-administrator.ts';
 import { type RecordedEvent, readStream } from '../../src/eventlog/read.ts';
+import { loadConfig } from '../../src/node/config.ts';
 import type { Node } from '../../src/node/node.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
-import { loadConfig } from '../../src/platform/config/config.ts';
 import { responseValidator } from '../api/http/validate-response.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 
@@ -186,7 +186,7 @@ function shorthands(call: TestApi['call'], node: Node) {
   const admin: TestApi['admin'] = async () => {
     const email = 'first.admin@example.com';
     await ensureAdministrator(node, { email, password: testPassword });
-    const fields = { audience: node.config.issuer };
+    const fields = { audience: node.config.tokens.issuer };
     return logIn({ email, device: 'service', fields });
   };
   return { logIn, register, refresh, verify, admin };

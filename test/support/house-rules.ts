@@ -107,3 +107,72 @@ export function setsTimers(file: SourceFile): boolean {
     nodesOf(file).some(({ type, name }) => type === 'Identifier' && name === 'setTimeout')
   );
 }
+
+/**
+ * `<file> <name>` of each function, class and constant that `files` export and no file of
+ * `importers` imports. Types are left out: they belong to what uses them in its signature.
+ */
+export function unusedExports(
+  files: readonly SourceFile[],
+  importers: readonly SourceFile[],
+): string[] {
+  const used = new Set<string>();
+  // An import() at run time may take any export.
+  const wholly = new Set<string | null>();
+  for (const file of importers) {
+    for (const { from, names, isDynamic } of importsOf(file)) {
+      const target = resolved(file.path, from);
+      if (isDynamic) wholly.add(target);
+      for (const name of names) used.add(`${target} ${name}`);
+    }
+  }
+  return files
+    .filter(({ path }) => !wholly.has(path))
+    .flatMap((file) => exportedValues(file).map((name) => `${file.path} ${name}`))
+    .filter((exported) => !used.has(exported))
+    .sort();
+}
+
+interface Named {
+  readonly id: { readonly name: string };
+}
+
+function exportedValues(file: SourceFile): string[] {
+  return nodesOf(file).flatMap(({ type, declaration }) => {
+    if (type !== 'ExportNamedDeclaration' || declaration == null) return [];
+    const declared = declaration as Named & { type: string; declarations?: readonly Named[] };
+    if (declared.type.startsWith('TS')) return [];
+    return (declared.declarations ?? [declared]).map(({ id }) => id.name);
+  });
+}
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+
+interface Property {
+  readonly key?: { readonly name?: string };
+  readonly value?: Fields;
+}
+
+interface Fields {
+  readonly type?: string;
+  readonly properties?: readonly Property[];
+}
+
+/** Names of fields in log lines that are not snake_case, those of objects inside included. */
+export function oddLogFields(file: SourceFile): string[] {
+  return nodesOf(file).flatMap((node) => {
+    const callee = node.callee as { object?: object; property?: { name?: string } } | undefined;
+    if (node.type !== 'CallExpression' || !levels.includes(callee?.property?.name ?? '')) return [];
+    const [fields] = node.arguments as readonly Fields[];
+    return namesOf(fields)
+      .filter((name) => !/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name))
+      .map((name) => `${file.path} logs ${name}`);
+  });
+}
+
+function namesOf(fields: Fields | undefined): string[] {
+  return (fields?.properties ?? []).flatMap(({ key, value }) => [
+    ...(key?.name === undefined ? [] : [key.name]),
+    ...(value?.type === 'ObjectExpression' ? namesOf(value) : []),
+  ]);
+}

@@ -17,6 +17,8 @@ export interface Import {
   readonly typeOnly: boolean;
   readonly names: readonly string[];
   readonly isReExport: boolean;
+  /** `import()`. */
+  readonly isDynamic: boolean;
 }
 
 interface Node {
@@ -91,6 +93,7 @@ export function importsOf(file: SourceFile): Import[] {
       typeOnly: wholly || (kinds.length > 0 && kinds.every((kind) => kind === 'type')),
       names: specifiers.flatMap(({ imported }) => imported?.name ?? []),
       isReExport: node.type.startsWith('Export'),
+      isDynamic: node.type === 'ImportExpression',
     });
   }
   return found;

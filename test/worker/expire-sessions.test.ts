@@ -117,7 +117,7 @@ describe('sessions.expire with an idle timeout', () => {
     const idle = await world.startSession(startedAt);
     const busy = await world.startSession(startedAt);
     await world.refreshSession(busy, 1, startedAt + 31 * minuteMs);
-    const config = { sessionIdleSeconds: 3_600, sessionRetentionSeconds: 86_400 };
+    const config = { sessions: { idleSeconds: 3_600, retentionSeconds: 86_400 }, lifetimes: {} };
     const job = expireSessions();
 
     await job.run(world.context(startedAt + 60 * minuteMs - 1, { config }));
@@ -129,6 +129,21 @@ describe('sessions.expire with an idle timeout', () => {
     expect(await visibleRevocations(world.pools.readers)).toMatchObject([{ target: idle }]);
   });
 
+  // Fails when one device type's access life decides for another.
+  it('gives each device type at least twice its access life', async () => {
+    const config = { sessions: { idleSeconds: 1_800, retentionSeconds: 86_400 }, lifetimes: {} };
+    const web = await world.startSession(startedAt);
+    const iot = await world.startSession(startedAt, 'iot');
+    const job = expireSessions();
+
+    await job.run(world.context(startedAt + 12 * 60 * minuteMs - 1, { config }));
+    expect(await world.eventTypes(web)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    expect(await world.eventTypes(iot)).toStrictEqual(['SessionStarted']);
+
+    await job.run(world.context(startedAt + 12 * 60 * minuteMs, { config }));
+    expect(await world.eventTypes(iot)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+  });
+
   it('leaves idle sessions alone when there is none', async () => {
     const idle = await world.startSession(startedAt);
     await expireSessions().run(world.context(startedAt + 6 * dayMs));
@@ -137,8 +152,8 @@ describe('sessions.expire with an idle timeout', () => {
 
   // Fails when the job knows only the end that a session started with.
   it('A8: ends, after a restart, what is older than the life configured now', async () => {
-    const settings = { sessionIdleSeconds: 0, sessionRetentionSeconds: 86_400 };
-    const config = { ...settings, lifetimeProfile: 'banking' as const };
+    const settings = { sessions: { idleSeconds: 0, retentionSeconds: 86_400 }, lifetimes: {} };
+    const config = { ...settings, lifetimes: { profile: 'banking' as const } };
     const old = await world.startSession(startedAt + 30 * dayMs);
     const young = await world.startSession(startedAt + 30 * dayMs + 1);
     await expireSessions().run(world.context(startedAt + 31 * dayMs, { config: settings }));

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { DeviceType } from '@latchkey/contract/device-type';
 import pg from 'pg';
 import { byProgram } from '../../src/app/by.ts';
 import type { SessionCommand } from '../../src/domain/session/decide.ts';
@@ -16,7 +17,7 @@ import { changeSession } from '../../src/tables/change.ts';
 import { findSession } from '../../src/tables/session.ts';
 import type { JobContext } from '../../src/worker/job.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
-import { createWorkerMetrics } from '../../src/worker/worker-metrics.ts';
+import { workerMetrics } from '../../src/worker/metrics.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 import { testMeta } from '../support/session-commands.ts';
@@ -73,11 +74,11 @@ export class JobWorld {
   /** What a run would get at that time (epoch ms). */
   context(now: number, change: Partial<JobContext> = {}): JobContext {
     return {
-      config: { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 },
+      config: { sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 }, lifetimes: {} },
       pool: this.pools.readers,
       readers: this.records,
       handler: new CommandHandler(this.writer, { confirm: async () => {} }),
-      metrics: createWorkerMetrics(),
+      metrics: workerMetrics(),
       log: silentLogger,
       now: () => now,
       by: byProgram('worker', 'worker', 'run'),
@@ -91,20 +92,19 @@ export class JobWorld {
     return sealedReaders(client, this.records.seal);
   }
 
-  /** A web session that started at `at`. */
-  async startSession(at: number): Promise<string> {
+  async startSession(at: number, deviceType: DeviceType = 'web'): Promise<string> {
     const sessionId = newId();
     await this.changeSession(sessionId, {
       type: 'StartSession',
       now: at,
       userId: newId(),
       clientId: null,
-      deviceType: 'web',
+      deviceType,
       amr: ['pwd'],
       audience: ['api'],
       scope: '',
       transport: 'body',
-      lifetimes: lifetimesFor('web'),
+      lifetimes: lifetimesFor(deviceType),
       secretHash: 'hash-1',
       salt: 'salt-1',
       pii: new Uint8Array([1]),

@@ -34,7 +34,7 @@ describe('pruning', () => {
   });
 
   it('keeps the row of an ended session for SESSION_RETENTION_SECONDS, and its events for ever', async () => {
-    const config = { sessionIdleSeconds: 0, sessionRetentionSeconds: 86_400 };
+    const config = { sessions: { idleSeconds: 0, retentionSeconds: 86_400 }, lifetimes: {} };
     await pruneOldSessions.run(world.context(startedAt + dayMs, { config }));
     expect(await findSession(world.records, ended)).not.toBeNull();
 

@@ -3,11 +3,12 @@ import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { startWorker, type Worker } from '../../src/worker/worker.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
+import { registeredBy } from '../support/registered-metrics.ts';
 import { eventually } from './eventually.ts';
 import { createJobWorld, dayMs, type JobWorld, testKeyWrap } from './job-world.ts';
 
 const startedAt = Date.now() - 8 * dayMs;
-const config = { sessionIdleSeconds: 0, sessionRetentionSeconds: 30 * 86_400 };
+const config = { sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 }, lifetimes: {} };
 
 describe('the worker', () => {
   let world: JobWorld;
@@ -71,6 +72,23 @@ describe('the worker', () => {
         .sort()
         .map(([name, cron]) => ({ name, cron, timezone: 'UTC' })),
     );
+  });
+
+  // Fails when a worker exports a lease, a login or a request: it has none.
+  it('exports its own metrics and those of the log, and no other', async () => {
+    const { registry } = (await start()).metrics;
+    const exported = registry.getMetricsAsArray().map(({ name }) => name);
+    const parts = registeredBy('worker', 'eventlog').map(({ name }) => name);
+    expect(exported.toSorted()).toEqual(parts.toSorted());
+  });
+
+  // Fails when the worker's writer has no observer.
+  it('counts what it appends itself', async () => {
+    const session = await world.startSession(startedAt);
+    const { registry } = (await start()).metrics;
+    await expired(session);
+    await eventually(async () => /^latchkey_appends_total 1$/m.test(await registry.metrics()));
+    expect(await registry.metrics()).toContain('latchkey_append_events_total{kind="session"} 1');
   });
 
   // Fails when a queue is not exclusive: each worker's start would enqueue a job of its own.

@@ -5,9 +5,9 @@ import type { Logger } from 'pino';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { AddressRange } from '../../platform/client-address.ts';
 import { LogSampler } from '../../platform/logging/log-sampler.ts';
-import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { corsHeaders, isPreflight } from './cors.ts';
 import type { InFlight } from './in-flight.ts';
+import type { HttpMetrics } from './metrics.ts';
 import { type FailureStyle, published, toLatchkeyError } from './problem.ts';
 import { sendError, sendReply } from './reply.ts';
 import { createRequestContext, type RequestContext } from './request-context.ts';
@@ -20,7 +20,7 @@ export interface AppOptions extends Runtime {
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly AddressRange[];
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: HttpMetrics;
   readonly inFlight: InFlight;
 }
 

@@ -24,9 +24,9 @@ const anythingBelow = /\/\{\w+\*\}$/;
 export function behindFastLane(
   app: RequestListener,
   routes: readonly Route[],
-  { log, inFlight }: Pick<FastLane, 'log' | 'inFlight'>,
+  shared: Pick<FastLane, 'log' | 'inFlight' | 'metrics'>,
 ): RequestListener {
-  const paths = fastPaths(routes, { log, inFlight, refusals: new LogSampler() });
+  const paths = fastPaths(routes, { ...shared, refusals: new LogSampler() });
   return (request, response) => {
     const url = request.url ?? '';
     for (const fast of paths) {

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Config } from '../../platform/config/config.ts';
 import { isJson } from './request-body.ts';
 
 export interface OriginPolicy {
@@ -10,11 +9,16 @@ export interface OriginPolicy {
 }
 
 /** Where this installation's own pages and the listed ones stand. */
-export function originPolicy({
-  issuer,
-  allowedOrigins,
-}: Pick<Config, 'issuer' | 'allowedOrigins'>): OriginPolicy {
-  return { issuerOrigin: new URL(issuer).origin, allowedOrigins };
+export function originPolicy({ tokens, browser }: OriginSettings): OriginPolicy {
+  return {
+    issuerOrigin: new URL(tokens.issuer).origin,
+    allowedOrigins: browser.allowedOrigins,
+  };
+}
+
+interface OriginSettings {
+  readonly tokens: { readonly issuer: string };
+  readonly browser: { readonly allowedOrigins: readonly string[] };
 }
 
 /** Where a request of cookie mode may come from, decided by what only a browser can set. */

@@ -36,7 +36,7 @@ function gatewayCheck(
   demandsOf: (request: IncomingMessage, credentials: GatewayCredentials) => Demands,
 ): FastAnswerFactory {
   return (lane) => {
-    const { verifications } = metrics.sources;
+    const { verifications } = metrics;
     return (request, response) => {
       // Whatever body a gateway forwards is none of our business: it is discarded with the answer.
       try {

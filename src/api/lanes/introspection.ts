@@ -18,7 +18,7 @@ export function introspection({
   metrics,
 }: Pick<Node, 'memory' | 'metrics'>): FastAnswerFactory {
   return (lane) => {
-    const { verifications } = metrics.sources;
+    const { verifications } = metrics;
     const answer = async (request: IncomingMessage, response: ServerResponse) => {
       lane.inFlight.add(response);
       response.once('close', () => lane.inFlight.delete(response));

@@ -10,15 +10,15 @@ import { isUnchanged } from '../http/static-document.ts';
  * stranger makes up. `path` is what metrics call it.
  */
 export function keySet(
-  { memory, config, metrics }: Pick<Node, 'memory' | 'config' | 'metrics'>,
+  { memory, config }: Pick<Node, 'memory' | 'config'>,
   path: string,
 ): FastAnswerFactory {
-  return () => {
-    let present = answersOf(memory.jwks, config.jwksMaxAgeSeconds);
+  return ({ metrics }) => {
+    let present = answersOf(memory.jwks, config.keyset.maxAgeSeconds);
     return (request, response) => {
       const startedAt = performance.now();
       if (present.document !== memory.jwks) {
-        present = answersOf(memory.jwks, config.jwksMaxAgeSeconds);
+        present = answersOf(memory.jwks, config.keyset.maxAgeSeconds);
       }
       const same = isUnchanged(request.headers['if-none-match'], present.document.etag);
       const answer = same ? present.unchanged : present.whole;

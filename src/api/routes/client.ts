@@ -42,7 +42,7 @@ export function clientRoutes(node: Node): Route[] {
           {
             name: body.name,
             kind: body.kind ?? 'confidential',
-            audiences: body.audiences ?? [node.config.defaultAudience],
+            audiences: body.audiences ?? [node.config.tokens.defaultAudience],
             scopes: body.scopes ?? [],
             firstParty: body.first_party ?? false,
             idempotencyKey,

@@ -1,7 +1,7 @@
 import { fieldDescriptions } from './field-descriptions.ts';
 
 /** What each group of operations is for. A test refuses a tag without a description. */
-export const tagDescriptions: Readonly<Record<string, string>> = {
+const tagDescriptions: Readonly<Record<string, string>> = {
   'Sign in': 'From nothing to tokens, and from tokens to the next ones.',
   Sessions: 'Where a user is logged in, and how to end it.',
   Account: 'The user whose access token it is.',

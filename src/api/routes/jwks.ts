@@ -28,7 +28,7 @@ export function jwksRoutes(node: Node): Route[] {
 
 function jwksReply({ memory, config }: Node, headers: IncomingHttpHeaders): Reply {
   const { body, etag } = memory.jwks;
-  const caching = { etag, 'cache-control': `public, max-age=${config.jwksMaxAgeSeconds}` };
+  const caching = { etag, 'cache-control': `public, max-age=${config.keyset.maxAgeSeconds}` };
   return isUnchanged(headers['if-none-match'], etag)
     ? reply(304, undefined, caching)
     : reply(200, body, caching);

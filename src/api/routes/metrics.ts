@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Registry } from 'prom-client';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { optional } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 
 /** `GET /metrics` on the main port, for a scraper that presents `token` as its bearer. */
-export function metricsRoute({ registry }: Metrics, token: string): Route {
+export function metricsRoute(registry: Registry, token: string): Route {
   const expected = digest(token);
   return route({
     method: 'get',

@@ -31,13 +31,13 @@ export function registerRoutes(node: Node): Route[] {
       errors: ['forbidden', 'conflict', 'password_refused'],
       idempotent: true,
       guard: () => {
-        if (node.config.registration !== 'closed') return;
+        if (node.config.registration.mode !== 'closed') return;
         throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
       },
       handler: async ({ body, idempotencyKey, context }) => {
         const userId = registrationId(context, idempotencyKey);
         const invite =
-          node.config.registration === 'invite'
+          node.config.registration.mode === 'invite'
             ? await judgeInvite(node, body.invite, userId, context)
             : undefined;
         const input = {

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { sha256 } from '../../domain/kernel/sha256.ts';
 
 const prefix = 'lks_';
 
@@ -8,5 +9,5 @@ const prefix = 'lks_';
  */
 export function newClientSecret(): { readonly secret: string; readonly hash: string } {
   const secret = prefix + randomBytes(32).toString('base64url');
-  return { secret, hash: createHash('sha256').update(secret).digest('base64url') };
+  return { secret, hash: sha256(secret) };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { encodeInviteCode, hashInviteSecret } from '../../domain/invite/invite-code.ts';
+import { encodeInviteCode } from '../../domain/invite/invite-code.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { sha256 } from '../../domain/kernel/sha256.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
 import { changeInvite } from '../../tables/change.ts';
@@ -49,7 +50,7 @@ export async function createInvite(
     const change = changeInvite(inviteId, null, {
       type: 'CreateInvite',
       now,
-      secretHash: hashInviteSecret(secret),
+      secretHash: sha256(secret),
       expiresAt,
       createdBy: by.actor.id ?? 'anonymous',
     });

@@ -20,7 +20,7 @@ export async function ensureIssuerKeys(node: KeysetNode, by: By): Promise<void> 
   let generated: GeneratedSigningKey[] = [];
   await node.handler.run(issuerKeysetId, async () => {
     const keyset = await findIssuerKeyset(node.readers);
-    const alg = node.config.keyAlgorithm;
+    const alg = node.config.keyset.algorithm;
     const { keyWrap, readers } = node;
     const { unusable } = await openPrivateKeys(readers, keyWrap, keyset.state);
     const demand = { alg, unusableKids: unusable.map(({ key }) => key.kid) };

@@ -34,7 +34,7 @@ export async function revokeIssuerKey(
       return unchanged(() => first ?? keyset.state);
     }
     if (needsReplacement(keyset.state, kid))
-      newKey ??= await generateSigningKey(config.keyAlgorithm);
+      newKey ??= await generateSigningKey(config.keyset.algorithm);
     const change = changeKeyset(issuerKeysetId, keyset, {
       type: 'RevokeKey',
       now: node.now(),

@@ -5,9 +5,9 @@ import type { RotateKeys } from '../../domain/keyset/decide.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
 import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
+import type { Config } from '../../node/config.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { generateSigningKey } from '../../node/signing-keys.ts';
-import type { Config } from '../../platform/config/config.ts';
 import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset, type KeysetRecord } from '../../tables/keyset.ts';
 import { streams } from '../../tables/streams.ts';
@@ -31,7 +31,7 @@ export async function rotateIssuerKeys(
 ): Promise<KeysetState> {
   const { config, readers, keyWrap } = node;
   const repeatable = idempotentCommand(by, 'rotate-keys', issuerKeysetId, idempotencyKey);
-  const newKey = await generateSigningKey(config.keyAlgorithm);
+  const newKey = await generateSigningKey(config.keyset.algorithm);
   return node.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
     const keyset = await findIssuerKeyset(readers);
     if (await isRepeated(readers, issuerKeysetId, repeatable)) {
@@ -49,7 +49,7 @@ export async function rotateIssuerKeys(
       newKey,
       usableKids: await usablePendingKids(readers, keyWrap, keyset.state),
       retireForSeconds: retireForSeconds(config),
-      jwksMaxKeys: config.jwksMaxKeys,
+      jwksMaxKeys: config.keyset.keysMax,
     });
     const secrets = { rows: await keySecretRows(keyWrap, change, [newKey]) };
     return append(by, [change, secrets], () => change.state, repeatable.commandId);
@@ -70,6 +70,6 @@ function decide(keyset: KeysetRecord, command: RotateKeys) {
 
 /** Until the last token that a key signed has expired on every node's clock. */
 function retireForSeconds(config: Config): number {
-  const longest = longestAccessTokenTtlSeconds(config.lifetimeProfile, config);
-  return longest + config.clockSkewSeconds + limits.revocationMarginSeconds;
+  const longest = longestAccessTokenTtlSeconds(config.lifetimes);
+  return longest + config.verification.clockSkewSeconds + limits.revocationMarginSeconds;
 }

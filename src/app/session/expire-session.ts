@@ -1,6 +1,6 @@
 import {
-  type LifetimeOverrides,
-  type LifetimeProfile,
+  idleSecondsFor,
+  type LifetimeSettings,
   lifetimesFor,
 } from '../../domain/session/lifetimes.ts';
 import type { Node } from '../../node/node.ts';
@@ -10,9 +10,9 @@ import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 
 export interface ExpiringNode extends Pick<Node, 'readers' | 'handler'> {
-  readonly config: LifetimeOverrides & {
-    readonly sessionIdleSeconds: number;
-    readonly lifetimeProfile?: LifetimeProfile;
+  readonly config: {
+    readonly sessions: { readonly idleSeconds: number };
+    readonly lifetimes: LifetimeSettings;
   };
 }
 
@@ -32,12 +32,12 @@ export async function expireSession(
     const current = known ?? (await findSession(readers, sessionId));
     known = null;
     if (current === null) return unchanged(() => false);
-    const life = lifetimesFor(current.state.deviceType, config.lifetimeProfile, config);
+    const { deviceType } = current.state;
     const change = changeSession(sessionId, current, {
       type: 'ExpireSession',
       now,
-      idleSeconds: config.sessionIdleSeconds,
-      sessionTtlSeconds: life.sessionTtlSeconds,
+      idleSeconds: idleSecondsFor(deviceType, config.sessions.idleSeconds, config.lifetimes),
+      sessionTtlSeconds: lifetimesFor(deviceType, config.lifetimes).sessionTtlSeconds,
     });
     return append(by, [change], () => change.events.length > 0);
   });

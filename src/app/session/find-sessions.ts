@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { expiryCause, sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Node } from '../../node/node.ts';
@@ -20,15 +20,16 @@ export async function listSessions(node: Node, userId: string, currentSessionId:
   const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
   const now = node.now();
   const { config } = node;
-  const idleSeconds = config.sessionIdleSeconds;
+  const idleSecondsOf = ({ deviceType }: SessionState) =>
+    idleSecondsFor(deviceType, config.sessions.idleSeconds, config.lifetimes);
   return live
     .map(({ sessionId, state }) => ({ sessionId, state: underConfig(config, state) }))
-    .filter(({ state }) => expiryCause(state, { now, idleSeconds }) === null)
+    .filter(({ state }) => expiryCause(state, { now, idleSeconds: idleSecondsOf(state) }) === null)
     .map(({ sessionId, state }) => representSession(sessionId, state, personal, currentSessionId));
 }
 
 /** A session with the end that it has under the lifetimes configured now. */
 export function underConfig(config: Node['config'], state: SessionState): SessionState {
-  const { sessionTtlSeconds } = lifetimesFor(state.deviceType, config.lifetimeProfile, config);
+  const { sessionTtlSeconds } = lifetimesFor(state.deviceType, config.lifetimes);
   return { ...state, expiresAt: sessionEndsAt(state, sessionTtlSeconds) };
 }

@@ -3,7 +3,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { NodeMemory } from '../../node/node-memory.ts';
 
 /** May introspect every token, whoever it is meant for. */
-export const introspectAllScope = 'introspect.all';
+const introspectAllScope = 'introspect.all';
 
 /**
  * RFC 7662 section 2.2, from memory: the claims of a token that is good now, to a client that it is

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { DeviceType } from '@latchkey/contract/device-type';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { sha256 } from '../../domain/kernel/sha256.ts';
 import { requireRoomForAudiences } from '../../domain/kernel/token-room.ts';
 import { sessionsToSupersede } from '../../domain/session/device-policy.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
-import { hashSecret } from '../../domain/session/refresh-token.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -158,7 +158,7 @@ function start(
   { now, sessionId, audience, user, personal }: Newcomer,
   by: By,
 ): { secret: Buffer | null; started: Change<SessionRecord['state']> } {
-  const lifetimes = lifetimesFor(input.device.type, config.lifetimeProfile, config);
+  const lifetimes = lifetimesFor(input.device.type, config.lifetimes);
   const secret = lifetimes.refreshable ? randomBytes(32) : null;
   const started = changeSession(sessionId, null, {
     type: 'StartSession',
@@ -171,7 +171,7 @@ function start(
     scope: '',
     transport: input.transport,
     lifetimes,
-    secretHash: secret === null ? null : hashSecret(secret),
+    secretHash: secret === null ? null : sha256(secret),
     salt: secret === null ? null : randomBytes(16).toString('base64url'),
     pii: personal.seal({
       ip: by.address ?? '',
@@ -196,10 +196,9 @@ function supersede(
   by: { now: number; sessionId: string; personal: PersonalData },
 ): Change<SessionRecord['state']>[] {
   const { config } = node;
-  const policy = config.devicePolicies[input.device.type];
   const ids = sessionsToSupersede(
-    policy.kind === 'limit' ? { limit: policy.limit } : policy.kind,
-    config.maxSessionsPerUser,
+    config.devicePolicies[input.device.type],
+    config.sessions.perUserMax,
     live.map(({ sessionId, state }) => ({
       sessionId,
       deviceType: state.deviceType,
@@ -235,8 +234,9 @@ function grantedAudience(node: Node, input: LogInInput): readonly string[] {
   if (client !== null && !client.firstParty) {
     throw new LatchkeyError('forbidden', { detail: 'a third party logs nobody in by password' });
   }
-  const allowed = client?.audiences ?? [config.defaultAudience, config.issuer];
-  const wanted = input.audience ?? [client?.audiences[0] ?? config.defaultAudience];
+  const { defaultAudience, issuer } = config.tokens;
+  const allowed = client?.audiences ?? [defaultAudience, issuer];
+  const wanted = input.audience ?? [client?.audiences[0] ?? defaultAudience];
   if (!wanted.every((audience) => allowed.includes(audience))) {
     throw new LatchkeyError('invalid_request', {
       errors: [{ path: 'audience', message: 'not an audience that this client may request' }],

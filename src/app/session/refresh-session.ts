@@ -1,12 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ErrorCode } from '@latchkey/contract/error-code';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { sha256 } from '../../domain/kernel/sha256.ts';
 import { isSurplus } from '../../domain/session/device-policy.ts';
-import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
 import {
   decodeRefreshToken,
   deriveSuccessorSecret,
-  hashSecret,
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
 import { repeatedSuccessor } from '../../domain/session/rotation.ts';
@@ -42,10 +42,7 @@ export async function refreshSession(
 ): Promise<IssuedTokens> {
   const token = decodeRefreshToken(input.refreshToken, node.secrets.refreshMacKeys);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
-  const idempotencyKeyHash =
-    input.idempotencyKey === null
-      ? null
-      : createHash('sha256').update(input.idempotencyKey).digest('base64url');
+  const idempotencyKeyHash = input.idempotencyKey === null ? null : sha256(input.idempotencyKey);
   try {
     return await node.handler.run(token.sessionId, () =>
       attempt(node, { token, idempotencyKeyHash, client: input.client }, by),
@@ -81,7 +78,7 @@ async function attempt(
   const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
   const lastSeen = personal.sessionOrigin(record.state.pii);
   const seen = { ...lastSeen, ip: by.address ?? '', user_agent: by.userAgent ?? '' };
-  const life = lifetimesFor(record.state.deviceType, config.lifetimeProfile, config);
+  const life = lifetimesFor(record.state.deviceType, config.lifetimes);
   const surplus = await surplusOf(node, record, user, personal);
   const newSalt = randomBytes(16).toString('base64url');
   const successor = deriveSuccessorSecret(
@@ -93,11 +90,15 @@ async function attempt(
   const change = decide(record, personal, {
     type: 'RefreshSession',
     now,
-    presented: { generation: token.generation, secretHash: hashSecret(token.secret) },
+    presented: { generation: token.generation, secretHash: sha256(token.secret) },
     idempotencyKeyHash,
-    graceSeconds: config.refreshGraceSeconds,
-    idleSeconds: config.sessionIdleSeconds,
-    successor: { secretHash: hashSecret(successor) },
+    graceSeconds: config.refresh.graceSeconds,
+    idleSeconds: idleSecondsFor(
+      record.state.deviceType,
+      config.sessions.idleSeconds,
+      config.lifetimes,
+    ),
+    successor: { secretHash: sha256(successor) },
     newSalt,
     pii: personal.seal(seen),
     moved: seen.ip !== lastSeen.ip || seen.user_agent !== lastSeen.user_agent,
@@ -166,10 +167,8 @@ async function surplusOf(
   { userId, newerSessions }: UserOfSession,
   personal: PersonalData,
 ): Promise<Pick<RefreshCommand, 'surplus' | 'supersededBy' | 'newcomerPii'>> {
-  const { devicePolicies, maxSessionsPerUser } = config;
-  const policy = devicePolicies[state.deviceType];
-  const limit = policy.kind === 'limit' ? { limit: policy.limit } : policy.kind;
-  if (!isSurplus(limit, maxSessionsPerUser, newerSessions)) return {};
+  const policy = config.devicePolicies[state.deviceType];
+  if (!isSurplus(policy, config.sessions.perUserMax, newerSessions)) return {};
   const live = await findLiveSessions(readers, userId);
   const ofType = live.filter((other) => other.state.deviceType === state.deviceType);
   const newest = (newerSessions.newerOfType > 0 ? ofType : live).toSorted(

@@ -54,7 +54,7 @@ export async function issueTokens(
       : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
   const accessToken = await signAccessToken({
     key: memory.signingKey.get(),
-    issuer: config.issuer,
+    issuer: config.tokens.issuer,
     userId: input.userId,
     userEpoch: input.user.epoch,
     sessionId,
@@ -105,7 +105,7 @@ export async function issueTokens(
  * its generation, nor than is configured now, whichever is shorter.
  */
 function endsOf(session: SessionState, config: Node['config'], now: number) {
-  const life = lifetimesFor(session.deviceType, config.lifetimeProfile, config);
+  const life = lifetimesFor(session.deviceType, config.lifetimes);
   const generationLifeMs = session.accessExpiresAt - session.refreshedAt;
   const accessLifeMs = Math.min(life.accessTokenTtlSeconds * 1000, generationLifeMs);
   const sessionEnd = sessionEndsAt(session, life.sessionTtlSeconds);

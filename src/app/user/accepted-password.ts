@@ -14,7 +14,7 @@ export function acceptedPassword(
     isCommon: isCommonPassword,
     ranks: passwordWords,
     identifier,
-    serviceHost: new URL(config.issuer).hostname,
+    serviceHost: new URL(config.tokens.issuer).hostname,
   });
   if (check.ok) return check.normalized;
   throw new LatchkeyError('password_refused', { facts: { reasons: check.reasons } });

@@ -1,9 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import {
-  decodeDeviceToken,
-  encodeDeviceToken,
-  hashDeviceSecret,
-} from '../../domain/user/device-token.ts';
+import { sha256 } from '../../domain/kernel/sha256.ts';
+import { decodeDeviceToken, encodeDeviceToken } from '../../domain/user/device-token.ts';
 import { countOf, type KnownDevice } from '../../domain/user/known-devices.ts';
 import { isLocked } from '../../domain/user/lockout.ts';
 import type { UserState } from '../../domain/user/state.ts';
@@ -54,7 +51,7 @@ export function rememberDevice(
   const secret = randomBytes(32);
   const made: DeviceToken = {
     deviceId: newId(),
-    secretHash: hashDeviceSecret(secret),
+    secretHash: sha256(secret),
     epoch: devices.epoch,
     createdAt: now,
     usedAt: null,

@@ -1,20 +1,19 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { derivedId } from '../../domain/kernel/ids.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
-import { bytea } from '../../eventlog/append.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import type { Turn } from '../../platform/fair-queue.ts';
+import { bytea } from '../../platform/postgres/bytea.ts';
 import { changeUser } from '../../tables/change.ts';
 import { streams } from '../../tables/streams.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
+import { createdId } from '../idempotent-command.ts';
 import type { JudgedInvite } from '../invite/use-invite.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
@@ -35,11 +34,8 @@ export interface RegisterInput {
 }
 
 /** The id of the user that a registration makes; a retry under its Idempotency-Key names it. */
-export function registrationId(
-  { actor }: Pick<By, 'actor'>,
-  idempotencyKey: string | null,
-): string {
-  return idempotencyKey === null ? newId() : derivedId('register', actor.id ?? '', idempotencyKey);
+export function registrationId(by: Pick<By, 'actor'>, idempotencyKey: string | null): string {
+  return createdId(by, 'register', idempotencyKey);
 }
 
 /**

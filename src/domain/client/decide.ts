@@ -39,9 +39,14 @@ export const clientDecider: Decider<ClientState, ClientCommand, ClientEvent> = {
 
 /** scope-token and, for want of a stricter rule, audience: RFC 6749 section 3.3. */
 const visibleToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
+
+/** Whether a token may be for this audience: 1 to 256 visible ASCII characters, no quote, no `\`. */
+export function isAudience(text: string): boolean {
+  return visibleToken.test(text);
+}
 const nameCodePointsMax = limits.profileTextCodePointsMax;
 
-export function decideClient(state: ClientState, command: ClientCommand): Decision<ClientEvent> {
+function decideClient(state: ClientState, command: ClientCommand): Decision<ClientEvent> {
   switch (command.type) {
     case 'RegisterClient':
       return register(state, command);

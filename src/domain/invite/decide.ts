@@ -40,7 +40,7 @@ export const inviteDecider: Decider<InviteState, InviteCommand, InviteEvent> = {
   decide: decideInvite,
 };
 
-export function decideInvite(state: InviteState, command: InviteCommand): Decision<InviteEvent> {
+function decideInvite(state: InviteState, command: InviteCommand): Decision<InviteEvent> {
   switch (command.type) {
     case 'CreateInvite':
       return create(state, command);

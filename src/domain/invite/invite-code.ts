@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { isId } from '../kernel/ids.ts';
+import { bytesOfId, idOfBytes } from '../kernel/ids.ts';
+import { sha256 } from '../kernel/sha256.ts';
 
 const prefix = 'lki_';
 const idBytes = 16;
@@ -14,10 +14,9 @@ export function encodeInviteCode(invite: {
   readonly inviteId: string;
   readonly secret: Uint8Array;
 }): string {
-  if (!isId(invite.inviteId)) throw new Error('an invite id is a UUID');
   if (invite.secret.length !== secretBytes) throw new Error('an invite secret has 32 bytes');
-  const id = Buffer.from(invite.inviteId.replaceAll('-', ''), 'hex');
-  return prefix + Buffer.concat([id, invite.secret]).toString('base64url');
+  const bytes = Buffer.concat([bytesOfId(invite.inviteId), invite.secret]);
+  return prefix + bytes.toString('base64url');
 }
 
 /**
@@ -29,14 +28,8 @@ export function decodeInviteCode(text: string): { inviteId: string; secretHash: 
   const body = text.slice(prefix.length);
   const bytes = Buffer.from(body, 'base64url');
   if (bytes.toString('base64url') !== body) return null;
-  const hex = bytes.toString('hex', 0, idBytes);
   return {
-    inviteId: hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
-    secretHash: hashInviteSecret(bytes.subarray(idBytes)),
+    inviteId: idOfBytes(bytes.subarray(0, idBytes)),
+    secretHash: sha256(bytes.subarray(idBytes)),
   };
-}
-
-/** base64url SHA-256. A 256-bit random secret needs no slow hash. */
-export function hashInviteSecret(secret: Uint8Array): string {
-  return createHash('sha256').update(secret).digest('base64url');
 }

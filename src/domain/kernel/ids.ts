@@ -18,6 +18,17 @@ export function derivedId(...parts: string[]): string {
   const bytes = hash.digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return idOfBytes(bytes);
+}
+
+/** The 16 bytes of an id. Throws for a text that is no id. */
+export function bytesOfId(id: string): Buffer {
+  if (!isId(id)) throw new Error('an id is a UUID');
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+/** The id whose 16 bytes these are. */
+export function idOfBytes(bytes: Buffer): string {
   const hex = bytes.toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -72,7 +72,7 @@ export const keysetDecider: Decider<KeysetState, KeysetCommand, KeysetEvent> = {
   decide: decideKeyset,
 };
 
-export function decideKeyset(state: KeysetState, command: KeysetCommand): Decision<KeysetEvent> {
+function decideKeyset(state: KeysetState, command: KeysetCommand): Decision<KeysetEvent> {
   switch (command.type) {
     case 'EnsureKeys':
       return ensure(state, command);

@@ -72,10 +72,7 @@ export const sessionDecider: Decider<SessionState, SessionCommand, SessionEvent>
   decide: decideSession,
 };
 
-export function decideSession(
-  state: SessionState,
-  command: SessionCommand,
-): Decision<SessionEvent> {
+function decideSession(state: SessionState, command: SessionCommand): Decision<SessionEvent> {
   switch (command.type) {
     case 'StartSession':
       return start(state, command);

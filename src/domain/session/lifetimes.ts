@@ -13,8 +13,10 @@ export interface Lifetimes {
   readonly refreshable: boolean;
 }
 
-/** For every device type and profile alike, in milliseconds. */
-export interface LifetimeOverrides {
+/** The overrides, in milliseconds, hold for every device type and profile alike. */
+export interface LifetimeSettings {
+  /** Default: `standard`. */
+  readonly profile?: LifetimeProfile;
   readonly accessTokenExpiryMs?: number | undefined;
   readonly refreshTokenExpiryMs?: number | undefined;
 }
@@ -39,16 +41,15 @@ const internal: Seconds = [60 * minute, 30 * day];
 /** The lifetimes of a new session. A service never has a refresh token, whatever the profile. */
 export function lifetimesFor(
   deviceType: DeviceType,
-  profile: LifetimeProfile = 'standard',
-  overrides: LifetimeOverrides = {},
+  { profile = 'standard', accessTokenExpiryMs, refreshTokenExpiryMs }: LifetimeSettings = {},
 ): Lifetimes {
   const profiles = { standard: standard[deviceType], banking, internal };
   const [access, session] = profiles[profile];
-  const accessTokenTtlSeconds = wholeSeconds(overrides.accessTokenExpiryMs) ?? access;
+  const accessTokenTtlSeconds = wholeSeconds(accessTokenExpiryMs) ?? access;
   if (deviceType === 'service') {
     return { accessTokenTtlSeconds, sessionTtlSeconds: accessTokenTtlSeconds, refreshable: false };
   }
-  const sessionTtlSeconds = wholeSeconds(overrides.refreshTokenExpiryMs) ?? session;
+  const sessionTtlSeconds = wholeSeconds(refreshTokenExpiryMs) ?? session;
   return {
     accessTokenTtlSeconds: Math.min(accessTokenTtlSeconds, sessionTtlSeconds),
     sessionTtlSeconds,
@@ -57,29 +58,30 @@ export function lifetimesFor(
 }
 
 /** The longest that any access token lives that is made under these settings. */
-export function longestAccessTokenTtlSeconds(
-  profile: LifetimeProfile = 'standard',
-  overrides: LifetimeOverrides = {},
-): number {
-  const lives = deviceTypes.map((type) => lifetimesFor(type, profile, overrides));
+export function longestAccessTokenTtlSeconds(settings: LifetimeSettings = {}): number {
+  const lives = deviceTypes.map((type) => lifetimesFor(type, settings));
   return Math.max(...lives.map(({ accessTokenTtlSeconds }) => accessTokenTtlSeconds));
 }
 
 /**
- * Whether an idle timeout (0: none) leaves a client that refreshes once per access token room for a
- * late refresh, for each of `deviceTypes`: at least twice the access life. A service is not
- * counted, as it never refreshes.
+ * How long a session of `deviceType` may go without a refresh when `idleSeconds` are configured
+ * (0: for ever). At least twice its access life: a client that refreshes once per access token has
+ * room for a late refresh. A service never refreshes and is never idle.
  */
-export function idleTimeoutFits(
+export function idleSecondsFor(
+  deviceType: DeviceType,
   idleSeconds: number,
-  deviceTypes: readonly DeviceType[],
-  profile: LifetimeProfile = 'standard',
-  overrides: LifetimeOverrides = {},
-): boolean {
-  if (idleSeconds === 0) return true;
-  return deviceTypes
-    .map((deviceType) => lifetimesFor(deviceType, profile, overrides))
-    .every((life) => !life.refreshable || idleSeconds >= 2 * life.accessTokenTtlSeconds);
+  settings: LifetimeSettings = {},
+): number {
+  const { refreshable, accessTokenTtlSeconds } = lifetimesFor(deviceType, settings);
+  if (idleSeconds === 0 || !refreshable) return 0;
+  return Math.max(idleSeconds, 2 * accessTokenTtlSeconds);
+}
+
+/** The shortest idle time that any device type is given: none that is configured may be shorter. */
+export function shortestIdleSeconds(settings: LifetimeSettings = {}): number {
+  const each = deviceTypes.map((type) => idleSecondsFor(type, 1, settings));
+  return Math.min(...each.filter((idleSeconds) => idleSeconds > 0));
 }
 
 function wholeSeconds(milliseconds: number | undefined): number | undefined {

@@ -1,4 +1,5 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { bytesOfId, idOfBytes } from '../kernel/ids.ts';
 
 const prefix = 'lkr_';
 const version = 1;
@@ -34,7 +35,7 @@ export function encodeRefreshToken(
   const bytes = Buffer.alloc(offsets.end);
   bytes.writeUInt8(version, 0);
   bytes.writeUInt16BE(token.macKeyId, offsets.macKeyId);
-  sessionIdBytes(token.sessionId).copy(bytes, offsets.sessionId);
+  bytesOfId(token.sessionId).copy(bytes, offsets.sessionId);
   bytes.writeUInt32BE(token.generation, offsets.generation);
   token.secret.copy(bytes, offsets.secret);
   macOf(bytes, token.macKey).copy(bytes, offsets.mac);
@@ -59,7 +60,7 @@ export function decodeRefreshToken(
   if (macKey === undefined) return null;
   if (!timingSafeEqual(macOf(bytes, macKey), bytes.subarray(offsets.mac))) return null;
   return {
-    sessionId: sessionIdText(bytes.subarray(offsets.sessionId, offsets.generation)),
+    sessionId: idOfBytes(bytes.subarray(offsets.sessionId, offsets.generation)),
     generation: bytes.readUInt32BE(offsets.generation),
     secret: Buffer.from(bytes.subarray(offsets.secret, offsets.mac)),
   };
@@ -78,28 +79,13 @@ export function deriveSuccessorSecret(
 ): Buffer {
   const generationBytes = Buffer.alloc(4);
   generationBytes.writeUInt32BE(generation);
-  const info = Buffer.concat([successorLabel, sessionIdBytes(sessionId), generationBytes]);
+  const info = Buffer.concat([successorLabel, bytesOfId(sessionId), generationBytes]);
   return Buffer.from(
     hkdfSync('sha256', presentedSecret, Buffer.from(salt, 'base64url'), info, secretBytes),
   );
 }
 
-/** base64url SHA-256. A 256-bit random secret needs no slow hash. */
-export function hashSecret(secret: Uint8Array): string {
-  return createHash('sha256').update(secret).digest('base64url');
-}
-
 function macOf(bytes: Buffer, macKey: Buffer): Buffer {
   if (macKey.length < macKeyBytesMin) throw new Error('a MAC key has at least 32 bytes');
   return createHmac('sha256', macKey).update(bytes.subarray(0, offsets.mac)).digest();
-}
-
-function sessionIdBytes(sessionId: string): Buffer {
-  const bytes = Buffer.from(sessionId.replaceAll('-', ''), 'hex');
-  if (bytes.length !== 16) throw new Error('a session id is a UUID');
-  return bytes;
-}
-
-function sessionIdText(bytes: Buffer): string {
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

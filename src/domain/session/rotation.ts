@@ -1,7 +1,8 @@
-import { deriveSuccessorSecret, hashSecret } from './refresh-token.ts';
+import { sha256 } from '../kernel/sha256.ts';
+import { deriveSuccessorSecret } from './refresh-token.ts';
 import type { SessionState } from './state.ts';
 
-/** A refresh token whose MAC was good. `secretHash` is `hashSecret` of its secret. */
+/** A refresh token whose MAC was good. `secretHash` is `sha256` of its secret. */
 export interface PresentedToken {
   readonly generation: number;
   readonly secretHash: string;
@@ -95,7 +96,7 @@ export function repeatedSuccessor(
 ): Buffer {
   if (state.salt === null) throw new Error('a repeated session has a salt');
   const secret = deriveSuccessorSecret(parentSecret, state.salt, sessionId, state.generation);
-  if (hashSecret(secret) !== state.secretHash) {
+  if (sha256(secret) !== state.secretHash) {
     throw new Error('the parent does not derive the current secret');
   }
   return secret;

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { bytesOfId, idOfBytes } from '../kernel/ids.ts';
+import { sha256 } from '../kernel/sha256.ts';
 
 const prefix = 'lkd_';
 const version = 1;
@@ -17,9 +18,8 @@ export interface DeviceTokenParts {
  */
 export function encodeDeviceToken(deviceId: string, secret: Buffer): string {
   if (secret.length !== secretBytes) throw new Error('a device secret has 32 bytes');
-  const id = Buffer.from(deviceId.replaceAll('-', ''), 'hex');
-  if (id.length !== offsets.secret - offsets.deviceId) throw new Error('a device id is a UUID');
-  return prefix + Buffer.concat([Buffer.of(version), id, secret]).toString('base64url');
+  const bytes = Buffer.concat([Buffer.of(version), bytesOfId(deviceId), secret]);
+  return prefix + bytes.toString('base64url');
 }
 
 /** The parts of a text in the one spelling of a device token, or null. A row says if it is good. */
@@ -30,15 +30,7 @@ export function decodeDeviceToken(text: string): DeviceTokenParts | null {
   if (bytes.length !== offsets.end || bytes.toString('base64url') !== body) return null;
   if (bytes.readUInt8(0) !== version) return null;
   return {
-    deviceId: bytes
-      .subarray(offsets.deviceId, offsets.secret)
-      .toString('hex')
-      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
-    secretHash: hashDeviceSecret(bytes.subarray(offsets.secret)),
+    deviceId: idOfBytes(bytes.subarray(offsets.deviceId, offsets.secret)),
+    secretHash: sha256(bytes.subarray(offsets.secret)),
   };
-}
-
-/** base64url SHA-256. A 256-bit random secret needs no slow hash. */
-export function hashDeviceSecret(secret: Uint8Array): string {
-  return createHash('sha256').update(secret).digest('base64url');
 }

@@ -22,7 +22,7 @@ export interface KnownDevice {
 }
 
 /** Tokens of one user: half of them shown at least once, half never (migration 000002). */
-export const deviceTokensPerUserMax = 20;
+const deviceTokensPerUserMax = 20;
 
 /** Above the longest lock: who waits that long gains nothing over waiting for the lock to end. */
 const forgottenAfterMs = 86_400_000;

@@ -111,14 +111,6 @@ function collapse(text: string): string {
 }
 
 /**
- * What login takes for an identifier or a password: any well-formed text of 0 to 1,024 code points.
- */
-export function isLoginString(text: string): boolean {
-  const longest = limits.loginStringCodePointsMax;
-  return text.length <= 2 * longest && text.isWellFormed() && codePoints(text) <= longest;
-}
-
-/**
  * No character composes from more than a few; far beyond this, normalizing would only cost time.
  */
 const longestBeforeNfc = limits.requestBodyBytesMax;

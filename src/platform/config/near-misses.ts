@@ -1,24 +1,19 @@
 import { distance } from 'fastest-levenshtein';
-import { environmentSchema, secretVariables, unsupportedVariables } from './config-schema.ts';
-
-const ours = [...Object.keys(environmentSchema.shape), ...unsupportedVariables];
-const files = secretVariables.map((name) => `${name}_FILE`);
-const known = new Set([...ours, ...files]);
 
 /**
- * A sentence for each variable of `env` that nothing reads and whose name is almost that of one of
- * ours. Short names are left alone: too many programs have one like HOST or PORT.
+ * A sentence for each variable of `env` that is not in `known` and whose name is almost one of
+ * those. Short names are left alone: too many programs have one like HOST or PORT.
  */
-export function nearMisses(env: NodeJS.ProcessEnv): string[] {
+export function nearMisses(env: NodeJS.ProcessEnv, known: ReadonlySet<string>): string[] {
   return Object.keys(env)
     .filter((name) => !known.has(name) && env[name] !== '')
     .flatMap((name) => {
-      const meant = nearest(name);
+      const meant = nearest(name, known);
       return meant === null ? [] : [`${name} is not read: did you mean ${meant}?`];
     });
 }
 
-function nearest(name: string): string | null {
+function nearest(name: string, known: ReadonlySet<string>): string | null {
   const upper = name.toUpperCase();
   if (known.has(upper)) return upper;
   const candidates = [...known]

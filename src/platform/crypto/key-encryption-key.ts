@@ -1,24 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { environmentSchema, type KeyEncryptionKey } from '../config/config-schema.ts';
+import type { ValuesOf } from '../config/topic.ts';
 import { ensureDataDirectory } from '../data-directory.ts';
+import type { environment } from '../environment.ts';
+import { type encryption, type KeyEncryptionKey, keyRing } from './settings.ts';
+
+interface KeyRingSettings {
+  readonly environment: ValuesOf<typeof environment>;
+  readonly encryption: ValuesOf<typeof encryption>;
+}
 
 /**
  * The key-encryption keys, the first of which wraps. Without `KEK` in dev: one key of 32 bytes in
  * `<DATA_DIR>/kek`, mode 0600, made once. Throws ConfigError when there is no key or the file is
  * damaged.
  */
-export function loadKeyRing(config: Config): readonly KeyEncryptionKey[] {
-  if (config.kek !== undefined) return config.kek;
-  const file = path.join(config.dataDir, 'kek');
-  if (config.appEnv === 'prod') {
+export function loadKeyRing(config: KeyRingSettings): readonly KeyEncryptionKey[] {
+  if (config.encryption.kek !== undefined) return config.encryption.kek;
+  const file = path.join(config.environment.dataDir, 'kek');
+  if (config.environment.name === 'prod') {
     throw new ConfigError([{ variable: 'KEK', message: 'must be set in prod' }]);
   }
   if (!existsSync(file)) createKeyFile(file);
-  const parsed = environmentSchema.shape.KEK.safeParse(readFileSync(file, 'utf8').trim());
+  const parsed = keyRing.safeParse(readFileSync(file, 'utf8').trim());
   if (!parsed.success) {
     const message = `in ${file} is damaged: restore the file; without it, stored keys cannot be read`;
     throw new ConfigError([{ variable: 'KEK', message }]);
@@ -30,8 +36,11 @@ export function loadKeyRing(config: Config): readonly KeyEncryptionKey[] {
  * The key-encryption keys of a database that is in use already: none is made here, as a new one
  * opens nothing. Throws ConfigError.
  */
-export function existingKeyRing(config: Config): readonly KeyEncryptionKey[] {
-  if (config.kek === undefined && !existsSync(path.join(config.dataDir, 'kek'))) {
+export function existingKeyRing(config: KeyRingSettings): readonly KeyEncryptionKey[] {
+  if (
+    config.encryption.kek === undefined &&
+    !existsSync(path.join(config.environment.dataDir, 'kek'))
+  ) {
     const message = 'must be set to the value that the running service has';
     throw new ConfigError([{ variable: 'KEK', message }]);
   }

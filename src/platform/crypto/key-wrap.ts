@@ -1,5 +1,5 @@
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
-import type { KeyEncryptionKey } from '../config/config-schema.ts';
+import type { KeyEncryptionKey } from './settings.ts';
 
 /**
  * Wraps key material at rest. A KMS can stand behind it: nothing but ids, plaintext and an opaque

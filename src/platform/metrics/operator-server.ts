@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
-import { isLoopback } from '../config/config-rules.ts';
+import { isLoopback } from '../address.ts';
 import { type AddressVariables, listen } from '../listen.ts';
 
 /** What is failing, by name; nothing while the process is ready. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { toUnavailable } from './errors.ts';
+import { safeInteger } from './safe-integer.ts';
 
 /**
  * Nothing that a caller waits for may hang longer, be it the connection, one statement or a whole
@@ -17,17 +18,10 @@ export interface ConnectionOptions {
 
 const int8 = 20;
 
-/** int8 as a number; one beyond 2^53 - 1 is an error, never a rounded value. */
-export function parseInt8(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is not a safe integer`);
-  return value;
-}
-
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((id: number, format?: 'text' | 'binary') =>
     id === int8 && format !== 'binary'
-      ? parseInt8
+      ? safeInteger
       : pg.types.getTypeParser(id, format as 'text')) as typeof pg.types.getTypeParser,
 };
 

@@ -38,7 +38,7 @@ export interface AppliedMigration {
 }
 
 /** A schema that does not match the files; nothing was changed. */
-export class MigrationError extends Error {
+class MigrationError extends Error {
   override readonly name = 'MigrationError';
 }
 
@@ -208,8 +208,8 @@ async function apply(
       cause: error,
     });
   }
-  const durationMs = Math.round(performance.now() - startedAt);
-  logger.info({ version: file.version, migration: file.name, durationMs }, 'migration applied');
+  const duration_ms = Math.round(performance.now() - startedAt);
+  logger.info({ version: file.version, migration: file.name, duration_ms }, 'migration applied');
   return 'applied';
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 
 /** Another migration holds the lock and does not end; the message names it. */
-export class MigrationLockError extends Error {
+class MigrationLockError extends Error {
   override readonly name = 'MigrationLockError';
 }
 

@@ -98,7 +98,7 @@ export function createPools(options: PoolsOptions): Pools {
 type OnConnect = (client: pg.ClientBase) => Promise<void>;
 
 /** `idleTimeoutMillis` 0: connections stay. */
-export function createPool(
+function createPool(
   options: ConnectionOptions & {
     readonly max: number;
     readonly idleTimeoutMillis: number;

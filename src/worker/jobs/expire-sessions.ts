@@ -1,8 +1,9 @@
 import { type DeviceType, deviceTypes } from '@latchkey/contract/device-type';
 import { expireSession } from '../../app/session/expire-session.ts';
 import { limits } from '../../domain/kernel/limits.ts';
-import { lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
 import {
+  type EarlyEnd,
   findEarlySessions,
   findExpiredSessions,
   type SessionExpiry,
@@ -30,7 +31,7 @@ export function expireSessions(): Job {
     atStart: true,
     run: async (context) => {
       const absolute = await endExpired(context);
-      if (context.config.sessionIdleSeconds === 0 && !isFirstPass) {
+      if (context.config.sessions.idleSeconds === 0 && !isFirstPass) {
         logEnded(context, { absolute, idle: 0 });
         return;
       }
@@ -85,8 +86,7 @@ async function endEarly(
     const found = await findEarlySessions(context.readers, {
       after: cursor,
       limit: idlePageSize,
-      refreshedUntil: refreshedUntil(context, now),
-      startedUntil: startedUntil(context, now),
+      ends: deviceTypes.map((type) => earlyEnd(context, type, now)),
     });
     for (let from = 0; from < found.sessionIds.length; from += batchSize) {
       const batch = found.sessionIds.slice(from, from + batchSize);
@@ -111,17 +111,13 @@ async function expireAll(
   return ended;
 }
 
-/** Who has not refreshed since is idle; with no idle time nobody is. */
-function refreshedUntil({ config }: JobContext, now: number): number {
-  return config.sessionIdleSeconds === 0 ? 0 : now - config.sessionIdleSeconds * 1000;
-}
-
-/** By device type: what started before has outlived the life configured now. */
-function startedUntil({ config }: JobContext, now: number): Readonly<Record<DeviceType, number>> {
-  const times = deviceTypes.map((type) => [type, now - sessionTtlMsOf(config, type)]);
-  return Object.fromEntries(times) as Record<DeviceType, number>;
-}
-
-function sessionTtlMsOf(config: JobContext['config'], type: DeviceType): number {
-  return lifetimesFor(type, config.lifetimeProfile, config).sessionTtlSeconds * 1000;
+function earlyEnd({ config }: JobContext, deviceType: DeviceType, now: number): EarlyEnd {
+  const { sessions, lifetimes } = config;
+  const idleSeconds = idleSecondsFor(deviceType, sessions.idleSeconds, lifetimes);
+  const { sessionTtlSeconds } = lifetimesFor(deviceType, lifetimes);
+  return {
+    deviceType,
+    refreshedUntil: idleSeconds === 0 ? 0 : now - idleSeconds * 1000,
+    startedUntil: now - sessionTtlSeconds * 1000,
+  };
 }

@@ -37,7 +37,7 @@ export const pruneOldSessions: Job = {
   name: 'sessions.prune',
   cron: everyMinute,
   atStart: true,
-  run: (context) => pruneAll(context, 'sessions', context.config.sessionRetentionSeconds * 1000),
+  run: (context) => pruneAll(context, 'sessions', context.config.sessions.retentionSeconds * 1000),
 };
 
 async function pruneAll(

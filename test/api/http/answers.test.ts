@@ -39,7 +39,7 @@ describe('many refusals', () => {
     const started = performance.now();
     await Promise.all(Array.from({ length: sent }, () => flood.send('/auth/mine')));
     const count = 'latchkey_refusals_total{code="invalid_token"} 200';
-    await expect.poll(() => flood.metrics.registry.metrics()).toContain(count);
+    await expect.poll(() => flood.registry.metrics()).toContain(count);
     const seconds = Math.ceil((performance.now() - started) / 1000) + 1;
     const lines = flood.lines.filter((line) => line.includes('"refused"'));
     expect(lines.length).toBeGreaterThanOrEqual(10);
@@ -111,10 +111,8 @@ describe('every answer', () => {
     await edge.send('/auth/things/very-secret-id?limit=1', {
       headers: { authorization: 'Bearer verysecrettoken' },
     });
-    await expect
-      .poll(() => edge.metrics.registry.metrics())
-      .toContain('route="/auth/things/{thing}"');
-    expect(await edge.metrics.registry.metrics()).not.toContain('very-secret-id');
+    await expect.poll(() => edge.registry.metrics()).toContain('route="/auth/things/{thing}"');
+    expect(await edge.registry.metrics()).not.toContain('very-secret-id');
     expect(edge.lines.join('')).not.toMatch(/very-secret-id|verysecrettoken|127\.0\.0\.1/);
   });
 });

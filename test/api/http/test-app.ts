@@ -1,13 +1,14 @@
 import { connect } from 'node:net';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { type AppOptions, createApp } from '../../../src/api/http/app.ts';
 import { behindFastLane } from '../../../src/api/http/fast-lane.ts';
 import { InFlight } from '../../../src/api/http/in-flight.ts';
+import { httpMetrics } from '../../../src/api/http/metrics.ts';
 import type { Route } from '../../../src/api/http/route.ts';
 import { type HttpServerOptions, startHttpServer } from '../../../src/api/http/server.ts';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 import { createRateLimits } from '../../../src/node/rate-limits.ts';
-import { createMetrics } from '../../../src/platform/metrics/metrics.ts';
 
 /**
  * An application of `routes` on a free port. The token `good` is a user's, `openid` the same user's
@@ -25,7 +26,8 @@ export async function startTestApp(
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   const inFlight = new InFlight();
-  const metrics = createMetrics();
+  const registry = new Registry();
+  const metrics = httpMetrics(registry);
   const app = createApp({
     routes,
     authenticators: testAuthenticators,
@@ -38,7 +40,7 @@ export async function startTestApp(
     inFlight,
   });
   const http = await startHttpServer({
-    listener: behindFastLane(app, routes, { log, inFlight }),
+    listener: behindFastLane(app, routes, { log, inFlight, metrics }),
     inFlight,
     host: '127.0.0.1',
     port: 0,
@@ -46,7 +48,7 @@ export async function startTestApp(
     ...overrides,
   });
   const url = `http://127.0.0.1:${http.port}`;
-  return { ...http, url, lines, metrics, raw: (text: string) => exchange(http.port, text) };
+  return { ...http, url, lines, registry, raw: (text: string) => exchange(http.port, text) };
 }
 
 const testAuthenticators: AppOptions['authenticators'] = {

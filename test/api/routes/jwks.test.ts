@@ -13,7 +13,7 @@ describe.each(['/.well-known/jwks.json', '/auth/jwks', '/api/auth/jwks'])('GET %
     const { email } = await api.register();
     const { access_token } = await api.logIn({ email });
     const { body } = await api.call('GET', path);
-    const { issuer } = api.node.config;
+    const { issuer } = api.node.config.tokens;
     const verified = await jwtVerify(access_token, createLocalJWKSet(body), {
       issuer,
       audience: issuer,

@@ -77,9 +77,9 @@ describe('POST /admin/keys/rotate', () => {
   // Fails when the skew of other nodes' clocks, or the margin, is left out: a good token would be
   // refused after the key was removed.
   it('keeps the old key until its last token has expired by the clock of every node', async () => {
-    const { clockSkewSeconds, lifetimeProfile } = api.node.config;
-    const longest = longestAccessTokenTtlSeconds(lifetimeProfile, api.node.config);
-    const keptSeconds = longest + clockSkewSeconds + limits.revocationMarginSeconds;
+    const { lifetimes, verification } = api.node.config;
+    const longest = longestAccessTokenTtlSeconds(lifetimes);
+    const keptSeconds = longest + verification.clockSkewSeconds + limits.revocationMarginSeconds;
     const active = kidOf(await keys(), 'active');
     const before = Date.now();
     await post('/admin/keys/rotate');
@@ -98,7 +98,7 @@ describe('POST /admin/keys/rotate', () => {
   });
 
   it('B12: a full JWKS drops no key with live tokens, and says until when', async () => {
-    const most = api.node.config.jwksMaxKeys;
+    const most = api.node.config.keyset.keysMax;
     for (let n = 3; n < most; n += 1) await post('/admin/keys/rotate');
     const refused = await post('/admin/keys/rotate');
     expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);

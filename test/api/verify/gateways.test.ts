@@ -210,8 +210,9 @@ function signed(claims: object): Promise<string> {
 async function listen(errors: object[]) {
   const inFlight = new InFlight();
   const log = { error: (facts: object) => void errors.push(facts) } as Logger;
+  const metrics = { observeRequest: () => {} };
   const http = await startHttpServer({
-    listener: behindFastLane(() => {}, verifyRoutes(api.node), { log, inFlight }),
+    listener: behindFastLane(() => {}, verifyRoutes(api.node), { log, inFlight, metrics }),
     inFlight,
     host: '127.0.0.1',
     port: 0,

@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  decodeInviteCode,
-  encodeInviteCode,
-  hashInviteSecret,
-} from '../../../src/domain/invite/invite-code.ts';
+import { decodeInviteCode, encodeInviteCode } from '../../../src/domain/invite/invite-code.ts';
+import { sha256 } from '../../../src/domain/kernel/sha256.ts';
 
 const inviteId = '0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b';
 const secret = Buffer.alloc(32, 0xff);
@@ -26,7 +23,7 @@ describe('an invite code', () => {
       fc.property(fc.uuid(), bytes, (id, random) => {
         expect(decodeInviteCode(encodeInviteCode({ inviteId: id, secret: random }))).toStrictEqual({
           inviteId: id,
-          secretHash: hashInviteSecret(random),
+          secretHash: sha256(random),
         });
       }),
     );

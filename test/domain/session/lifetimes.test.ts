@@ -1,6 +1,10 @@
-import { deviceTypes } from '@latchkey/contract/device-type';
+import { type DeviceType, deviceTypes } from '@latchkey/contract/device-type';
 import { describe, expect, it } from 'vitest';
-import { idleTimeoutFits, lifetimesFor } from '../../../src/domain/session/lifetimes.ts';
+import {
+  idleSecondsFor,
+  lifetimesFor,
+  shortestIdleSeconds,
+} from '../../../src/domain/session/lifetimes.ts';
 
 const minute = 60;
 const day = 86_400;
@@ -8,7 +12,7 @@ const day = 86_400;
 describe('the lifetimes of a session', () => {
   it('depend on the device type', () => {
     const lifetimes = deviceTypes.map((type) => {
-      const life = lifetimesFor(type, 'standard');
+      const life = lifetimesFor(type);
       return [type, life.accessTokenTtlSeconds, life.sessionTtlSeconds, life.refreshable];
     });
     expect(lifetimes).toStrictEqual([
@@ -22,12 +26,12 @@ describe('the lifetimes of a session', () => {
   });
 
   it('are short for banks and long inside a house', () => {
-    expect(lifetimesFor('desktop', 'banking')).toStrictEqual({
+    expect(lifetimesFor('desktop', { profile: 'banking' })).toStrictEqual({
       accessTokenTtlSeconds: 5 * minute,
       sessionTtlSeconds: day,
       refreshable: true,
     });
-    expect(lifetimesFor('web', 'internal')).toStrictEqual({
+    expect(lifetimesFor('web', { profile: 'internal' })).toStrictEqual({
       accessTokenTtlSeconds: 60 * minute,
       sessionTtlSeconds: 30 * day,
       refreshable: true,
@@ -35,7 +39,8 @@ describe('the lifetimes of a session', () => {
   });
 
   it('give a service no refresh token in any profile', () => {
-    expect(lifetimesFor('service', 'banking', { refreshTokenExpiryMs: 99_000 })).toStrictEqual({
+    const settings = { profile: 'banking', refreshTokenExpiryMs: 99_000 } as const;
+    expect(lifetimesFor('service', settings)).toStrictEqual({
       accessTokenTtlSeconds: 5 * minute,
       sessionTtlSeconds: 5 * minute,
       refreshable: false,
@@ -45,18 +50,18 @@ describe('the lifetimes of a session', () => {
   it('can be set for all device types, in milliseconds, and are never zero', () => {
     const overrides = { accessTokenExpiryMs: 2500, refreshTokenExpiryMs: 9000 };
     for (const type of ['web', 'iot'] as const) {
-      expect(lifetimesFor(type, 'standard', overrides)).toStrictEqual({
+      expect(lifetimesFor(type, overrides)).toStrictEqual({
         accessTokenTtlSeconds: 2,
         sessionTtlSeconds: 9,
         refreshable: true,
       });
     }
-    const { accessTokenTtlSeconds } = lifetimesFor('web', 'standard', { accessTokenExpiryMs: 1 });
+    const { accessTokenTtlSeconds } = lifetimesFor('web', { accessTokenExpiryMs: 1 });
     expect(accessTokenTtlSeconds).toBe(1);
   });
 
   it('keep the access token within the session', () => {
-    expect(lifetimesFor('web', 'standard', { refreshTokenExpiryMs: 60_000 })).toMatchObject({
+    expect(lifetimesFor('web', { refreshTokenExpiryMs: 60_000 })).toMatchObject({
       accessTokenTtlSeconds: 60,
       sessionTtlSeconds: 60,
     });
@@ -64,15 +69,28 @@ describe('the lifetimes of a session', () => {
 });
 
 describe('an idle timeout', () => {
-  it('is at least twice every access life, or off', () => {
-    expect(idleTimeoutFits(0, deviceTypes)).toBe(true);
-    expect(idleTimeoutFits(12 * 3600, deviceTypes)).toBe(true);
-    expect(idleTimeoutFits(12 * 3600 - 1, deviceTypes)).toBe(false);
-    expect(idleTimeoutFits(1800, ['web'])).toBe(true);
-    expect(idleTimeoutFits(1799, ['web'])).toBe(false);
+  const minutes = (type: DeviceType, idleMinutes: number) =>
+    idleSecondsFor(type, idleMinutes * minute) / minute;
+
+  // Fails when one device type's access life decides for another.
+  it('holds for each device type, never shorter than twice its own access life', () => {
+    expect(deviceTypes.map((type) => [type, minutes(type, 45)])).toStrictEqual([
+      ['web', 45],
+      ['mobile', 60],
+      ['tablet', 60],
+      ['desktop', 120],
+      ['service', 0],
+      ['iot', 720],
+    ]);
   });
 
-  it('does not concern a service', () => {
-    expect(idleTimeoutFits(60, ['service'])).toBe(true);
+  it('is none where none is configured', () => {
+    expect(deviceTypes.map((type) => minutes(type, 0))).toStrictEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('may be configured from the shortest of them on', () => {
+    expect(shortestIdleSeconds()).toBe(30 * minute);
+    expect(shortestIdleSeconds({ profile: 'banking' })).toBe(10 * minute);
+    expect(shortestIdleSeconds({ accessTokenExpiryMs: 9_000 })).toBe(18);
   });
 });

@@ -2,11 +2,11 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/domain/kernel/limits.ts';
+import { sha256 } from '../../../src/domain/kernel/sha256.ts';
 import {
   decodeRefreshToken,
   deriveSuccessorSecret,
   encodeRefreshToken,
-  hashSecret,
 } from '../../../src/domain/session/refresh-token.ts';
 
 const sessionId = '0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b';
@@ -167,6 +167,6 @@ describe('the successor secret', () => {
   });
 
   it('is kept as its SHA-256', () => {
-    expect(hashSecret(Buffer.from('abc'))).toBe('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0');
+    expect(sha256(Buffer.from('abc'))).toBe('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0');
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { fold } from '../../../src/domain/kernel/decider.ts';
+import { sha256 } from '../../../src/domain/kernel/sha256.ts';
 import { sessionDecider } from '../../../src/domain/session/decide.ts';
 import type { SessionEvent } from '../../../src/domain/session/events.ts';
-import { deriveSuccessorSecret, hashSecret } from '../../../src/domain/session/refresh-token.ts';
+import { deriveSuccessorSecret } from '../../../src/domain/session/refresh-token.ts';
 import { repeatedSuccessor } from '../../../src/domain/session/rotation.ts';
 import { evolveSession, initialSession } from '../../../src/domain/session/state.ts';
 import { specificationFor } from '../../support/decider-specification.ts';
@@ -246,10 +247,10 @@ describe('the successor of a repeated parent', () => {
   const first = Buffer.alloc(32, 1);
   const second = deriveSuccessorSecret(first, salt, sessionId, 2);
   const state = fold(evolveSession, initialSession, [
-    { ...webStarted, data: { ...webStarted.data, secretHash: hashSecret(first) } },
+    { ...webStarted, data: { ...webStarted.data, secretHash: sha256(first) } },
     {
       type: 'SessionRefreshed',
-      data: { ...refreshed(2, rotatedAt).data, secretHash: hashSecret(second), salt },
+      data: { ...refreshed(2, rotatedAt).data, secretHash: sha256(second), salt },
     },
   ] satisfies SessionEvent[]);
 

@@ -1,10 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import {
-  decodeDeviceToken,
-  encodeDeviceToken,
-  hashDeviceSecret,
-} from '../../../src/domain/user/device-token.ts';
+import { sha256 } from '../../../src/domain/kernel/sha256.ts';
+import { decodeDeviceToken, encodeDeviceToken } from '../../../src/domain/user/device-token.ts';
 
 const deviceId = randomUUID();
 const secret = randomBytes(32);
@@ -14,7 +11,7 @@ describe('a device token', () => {
   it('says which device it is, and is stored as a hash', () => {
     expect(decodeDeviceToken(token)).toStrictEqual({
       deviceId,
-      secretHash: hashDeviceSecret(secret),
+      secretHash: sha256(secret),
     });
   });
 

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { commonPasswords, isCommonPassword } from '../../../src/domain/user/common-passwords.ts';
 import {
   checkNewPassword,
-  isLoginString,
   type PasswordKnowledge,
 } from '../../../src/domain/user/password-rules.ts';
 import { passwordWords } from '../../../src/platform/crypto/password-words.ts';
@@ -203,19 +202,5 @@ describe('the blocklist', () => {
     ]) {
       expect([password, isCommonPassword(password)]).toStrictEqual([password, false]);
     }
-  });
-});
-
-describe('a string at login', () => {
-  it('has 0 to 1,024 code points, whatever they are', () => {
-    for (const text of ['', '\0', 'x'.repeat(1024), '🔑'.repeat(1024)]) {
-      expect(isLoginString(text)).toBe(true);
-    }
-    expect(isLoginString('x'.repeat(1025))).toBe(false);
-    expect(isLoginString('🔑'.repeat(1025))).toBe(false);
-  });
-
-  it('is well-formed', () => {
-    expect(isLoginString('\udc00')).toBe(false);
   });
 });

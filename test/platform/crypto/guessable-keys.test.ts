@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/platform/config/config.ts';
+import { loadConfig } from '../../../src/node/config.ts';
 
 describe('C11: a key-encryption key that can be guessed', () => {
   const text = (bytes: Buffer) => `k1:${bytes.toString('base64url')}`;

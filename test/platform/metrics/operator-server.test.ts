@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createMetrics } from '../../../src/platform/metrics/metrics.ts';
 import {
   type OperatorServer,
   type OperatorServerOptions,
   startOperatorServer,
 } from '../../../src/platform/metrics/operator-server.ts';
+import { processRegistry } from '../../../src/platform/metrics/registry.ts';
 
-const { registry } = createMetrics();
+const registry = processRegistry();
 let server: OperatorServer;
 afterEach(() => server.close());
 
@@ -29,7 +29,7 @@ describe('the address for operators', () => {
     const ask = await start();
     const answer = await ask('/metrics?x=1');
     expect(answer.headers.get('content-type')).toBe(registry.contentType);
-    expect(await answer.text()).toContain('latchkey_lease_valid 0');
+    expect(await answer.text()).toContain('process_cpu_seconds_total');
     const head = await ask('/metrics', { method: 'HEAD' });
     expect([head.status, await head.text()]).toEqual([200, '']);
     const posted = await ask('/metrics', { method: 'POST' });

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { parseInt8 } from '../../../src/platform/postgres/connection.ts';
 import { isConnectionError, sqlState } from '../../../src/platform/postgres/errors.ts';
 import { createPools, type Pools } from '../../../src/platform/postgres/pool.ts';
+import { safeInteger } from '../../../src/platform/postgres/safe-integer.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../../support/postgres.ts';
 import { withinOwnTime } from '../../support/process-clock.ts';
 
@@ -44,7 +44,7 @@ describe('int8', () => {
     pools = open(database.appUrl);
     const query = pools.readers.query('select 9007199254740993::int8 as n');
     await expect(query).rejects.toThrow('9007199254740993 is not a safe integer');
-    expect(() => parseInt8('-9007199254740993')).toThrow(RangeError);
+    expect(() => safeInteger('-9007199254740993')).toThrow(RangeError);
   });
 });
 

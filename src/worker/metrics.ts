@@ -1,6 +1,8 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { type Counter, type Gauge, Registry } from 'prom-client';
+import { counter, gauge } from '../platform/metrics/registry.ts';
 
 export interface WorkerMetrics {
+  /** Where they are registered. */
   readonly registry: Registry;
   readonly runs: Counter<'job' | 'outcome'>;
   readonly lastSuccess: Gauge<'job'>;
@@ -10,37 +12,31 @@ export interface WorkerMetrics {
 }
 
 /** The metrics of the jobs, in `registry` when the process has one already. */
-export function createWorkerMetrics(registry: Registry = new Registry()): WorkerMetrics {
-  const registers = [registry];
+export function workerMetrics(registry: Registry = new Registry()): WorkerMetrics {
   return {
     registry,
-    runs: new Counter({
+    runs: counter(registry, {
       name: 'latchkey_job_runs_total',
       help: 'Job runs of this worker by outcome: completed or failed',
-      labelNames: ['job', 'outcome'],
-      registers,
+      labels: ['job', 'outcome'],
     }),
-    lastSuccess: new Gauge({
+    lastSuccess: gauge(registry, {
       name: 'latchkey_job_last_success_timestamp_seconds',
       help: 'When this worker last completed the job',
-      labelNames: ['job'],
-      registers,
+      labels: ['job'],
     }),
-    sessionsExpired: new Counter({
+    sessionsExpired: counter(registry, {
       name: 'latchkey_sessions_expired_total',
       help: 'Sessions that this worker ended because their time was over',
-      registers,
     }),
-    logCheckFindings: new Gauge({
+    logCheckFindings: gauge(registry, {
       name: 'latchkey_log_check_findings',
       help: 'Duplicates, gaps and other damage that the last check of the log found, by scope',
-      labelNames: ['scope'],
-      registers,
+      labels: ['scope'],
     }),
-    wholeLogChecked: new Gauge({
+    wholeLogChecked: gauge(registry, {
       name: 'latchkey_log_check_whole_timestamp_seconds',
       help: 'When this worker last came to the end of a check of the whole log',
-      registers,
     }),
   };
 }

@@ -1,0 +1,126 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
+import { shedReasons } from '../platform/fair-queue.ts';
+import { counter, readGauge } from '../platform/metrics/registry.ts';
+import type { Pools } from '../platform/postgres/pool.ts';
+import type { NodeMemory } from './node-memory.ts';
+
+export interface NodeMetrics {
+  /** Where they are registered. */
+  readonly registry: Registry;
+  readonly logins: Counter<'outcome' | 'reason'>;
+  readonly refreshes: Counter<'outcome'>;
+  readonly loginFloorOverruns: Counter;
+  readonly rateLimited: Counter<'action'>;
+  readonly notableEvents: Counter<'event'>;
+  readonly passwordHashesShed: Counter<'reason'>;
+  /** By result, in plain numbers: a verification pays an addition and no lookup of labels. */
+  readonly verifications: Record<string, number>;
+}
+
+/** What a node counts while it serves, in `registry`. */
+export function nodeMetrics(registry: Registry): NodeMetrics {
+  const verifications: Record<string, number> = {};
+  countVerifications(registry, verifications);
+  const passwordHashesShed = counter(registry, {
+    name: 'latchkey_password_hashes_shed_total',
+    help: 'Password hashes that never began because their queue was full, by reason',
+    labels: ['reason'],
+  });
+  // A rate needs a first value: what has not happened yet is 0, not absent.
+  for (const reason of shedReasons) passwordHashesShed.inc({ reason }, 0);
+  return {
+    registry,
+    verifications,
+    passwordHashesShed,
+    logins: counter(registry, {
+      name: 'latchkey_logins_total',
+      help: 'Login attempts by outcome and reason',
+      labels: ['outcome', 'reason'],
+    }),
+    refreshes: counter(registry, {
+      name: 'latchkey_refreshes_total',
+      help: 'Refresh attempts by outcome',
+      labels: ['outcome'],
+    }),
+    loginFloorOverruns: counter(registry, {
+      name: 'latchkey_login_floor_overruns_total',
+      help: 'Refused logins that took longer than LOGIN_FLOOR_MS',
+    }),
+    rateLimited: counter(registry, {
+      name: 'latchkey_rate_limited_total',
+      help: 'Requests over a rate limit',
+      labels: ['action'],
+    }),
+    notableEvents: counter(registry, {
+      name: 'latchkey_notable_events_total',
+      help: 'Rotations and revocations of issuer keys, reuse of refresh tokens, lockouts, by event',
+      labels: ['event'],
+    }),
+  };
+}
+
+function countVerifications(registry: Registry, verifications: Record<string, number>): void {
+  new Counter({
+    name: 'latchkey_verifications_total',
+    help: 'Access tokens verified, by result',
+    labelNames: ['result'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(verifications)) this.inc({ result }, count);
+    },
+  });
+}
+
+interface Observed {
+  readonly pools: Pools;
+  readonly memory: NodeMemory;
+  readonly hasher: PasswordHasher;
+}
+
+/** Reads the state of a node whenever somebody scrapes `registry`. Ages are seconds. */
+export function observeNode(registry: Registry, { pools, memory, hasher }: Observed): void {
+  const instant = () => ({ now: Date.now(), monotonicNow: performance.now() });
+  const gauges: readonly [name: string, help: string, read: () => number][] = [
+    [
+      'latchkey_revocation_poll_age_seconds',
+      'Age of the last good revocation poll',
+      () => memory.lease.ageSeconds(instant()),
+    ],
+    [
+      'latchkey_lease_valid',
+      'Whether this node may verify tokens: 1 or 0',
+      () => (memory.lease.isFresh(instant()) ? 1 : 0),
+    ],
+    [
+      'latchkey_unusable_keys',
+      'Active and pending issuer keys that this node cannot open',
+      () => memory.privateKeys.unusable.length,
+    ],
+    [
+      'latchkey_password_queue_depth',
+      'Password hashes waiting for their turn',
+      () => hasher.queued,
+    ],
+  ];
+  for (const [name, help, read] of gauges) readGauge(registry, { name, help }, read);
+  observePools(registry, pools);
+}
+
+function observePools(registry: Registry, { writers, readers }: Pools): void {
+  new Gauge({
+    name: 'latchkey_pool_connections',
+    help: 'Database connections by pool and state; waiting are callers without one',
+    labelNames: ['pool', 'state'],
+    registers: [registry],
+    collect() {
+      for (const [pool, counts] of [
+        ['writers', writers.counts()],
+        ['readers', readers.counts()],
+      ] as const) {
+        for (const [state, value] of Object.entries(counts)) this.set({ pool, state }, value);
+      }
+    },
+  });
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { limits } from '../../domain/kernel/limits.ts';
+import { oneOf } from '../../platform/config/kinds.ts';
+import { variable } from '../../platform/config/setting.ts';
+import { settings } from '../../platform/config/topic.ts';
+import { environment } from '../../platform/environment.ts';
+
+/** The rules of addresses decide when the administrator is made; `admin@localhost` is one. */
+const address = z
+  .email({ pattern: z.regexes.unicodeEmail, error: 'must be an e-mail address' })
+  .max(limits.identifierCodePointsMax);
+
+const password = z.string().refine((given) => {
+  const length = [...given.normalize('NFC')].length;
+  return length >= limits.passwordCodePointsMin && length <= limits.passwordCodePointsMax;
+}, `must have ${limits.passwordCodePointsMin} to ${limits.passwordCodePointsMax} characters`);
+
+export const administrator = settings(
+  'The first administrator',
+  {
+    email: variable('ADMIN_EMAIL', address).says(
+      'Its address; needs `ADMIN_PASSWORD`. Absent in dev: both are generated into a file in `DATA_DIR`',
+    ),
+    password: variable('ADMIN_PASSWORD', password)
+      .secret()
+      .says(
+        `${limits.passwordCodePointsMin} to ${limits.passwordCodePointsMax} characters. Used once, when the administrator is made`,
+      ),
+  },
+  {
+    rules: ({ email, password }, { refuseIf }) => {
+      refuseIf(
+        password !== undefined && email === undefined,
+        'email',
+        'must be set when ADMIN_PASSWORD is',
+      );
+      refuseIf(
+        email !== undefined && password === undefined,
+        'password',
+        'must be set when ADMIN_EMAIL is; a start with an administrator who exists needs neither',
+      );
+    },
+  },
+);
+
+export const registration = settings(
+  'Registration',
+  {
+    mode: variable('REGISTRATION', oneOf(['open', 'invite', 'closed'])).says(
+      '`open`, `invite` or `closed`. In prod `closed`, and `open` is refused',
+    ),
+  },
+  {
+    fill: (given, read) => ({
+      mode: given.mode ?? (read(environment).name === 'dev' ? 'open' : 'closed'),
+    }),
+    rules: (own, { read, purpose, refuseIf }) =>
+      refuseIf(
+        read(environment).name === 'prod' && purpose === 'serve' && own.mode === 'open',
+        'mode',
+        'must be invite or closed in prod: open registration needs proof of the address by mail',
+      ),
+  },
+);

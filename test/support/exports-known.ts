@@ -1,0 +1,30 @@
+/**
+ * Functions, classes and constants that are exported for tests alone, or for nobody. The list may
+ * only shrink. `Tail` waits for the first consumer that follows the log with a checkpoint.
+ */
+export const exportsKnown: readonly string[] = [
+  'packages/verifier/src/core/id-table.ts hashOf',
+  'src/api/http/openapi.ts errorsOf',
+  'src/api/http/origin-rule.ts originRule',
+  'src/api/http/problem.ts problemKinds',
+  'src/api/http/request-body.ts parseJson',
+  'src/app/user/ensure-administrator.ts ensureAdministrator',
+  'src/domain/kernel/decider.ts fold',
+  'src/domain/session/events.ts revocationReasons',
+  'src/domain/user/common-passwords.ts commonPasswords',
+  'src/domain/user/decide.ts decideUser',
+  'src/domain/user/lockout.ts failuresBeforeLock',
+  'src/eventlog/database-clock.ts ClockSkewError',
+  'src/eventlog/read.ts tailSql',
+  'src/eventlog/snapshot.ts parseSnapshot',
+  'src/eventlog/tail.ts Tail',
+  'src/platform/config/read-topics.ts settingsOf',
+  'src/platform/crypto/subject-cipher.ts PersonalDataError',
+  'src/platform/crypto/subject-cipher.ts createSubjectKey',
+  'src/platform/postgres/application-role.ts setRoleTimeouts',
+  'src/rebuild/fold.ts kindFold',
+  'src/rebuild/rebuild.ts rebuild',
+  'src/tables/change.ts changeOf',
+  'src/worker/job-schema.ts jobTables',
+  'src/tables/fold-logged.ts UnreadableEventError',
+];
