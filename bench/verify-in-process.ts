@@ -1,6 +1,6 @@
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
 import { KeyRing } from '@latchkey/verifier/key-ring';
-import { Lease } from '@latchkey/verifier/lease';
+import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
 import { createVerifier } from '@latchkey/verifier/verify';
@@ -75,9 +75,10 @@ async function prepare(alg: keyof typeof signatureAlgorithms) {
   for (let count = 0; count < revokedSessions; count++) {
     revocations.apply({ kind: 'session', id: randomUUID(), untilMs: now + 900_000 });
   }
-  const lease = new Lease({ leaseSeconds: 30, policy: 'refuse' });
-  lease.renew({ now, monotonicNow: 0 });
-  const options = { issuer, keyRing, revocations, lease, clockSkewSeconds: 5 };
+  const leases = new LogLeases({ leaseSeconds: 30, policy: 'refuse' });
+  leases.put('log');
+  leases.ofLog('log').renew({ now, monotonicNow: 0 });
+  const options = { issuer, keyRing, revocations, leases, clockSkewSeconds: 5 };
   return { tokens, jwk: generated.jwk, now, options, mint };
 }
 

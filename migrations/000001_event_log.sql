@@ -3,11 +3,17 @@
 
 create schema if not exists latchkey;
 
+-- The slot that an id of ours carries: the 12 bits of a UUID behind its version (src/domain/kernel/ids.ts).
+create function latchkey.slot_of(id uuid) returns integer language sql immutable parallel safe as
+  $$ select (get_byte(uuid_send(id), 6) & 15) << 8 | get_byte(uuid_send(id), 7) $$;
+
 -- CACHE 1: a cached block would let a position become visible after a higher one was settled (see fence below).
 create sequence latchkey.event_pos as bigint cache 1;
 
 create table latchkey.log_meta (
   only_row boolean primary key default true check (only_row),
+  -- Which log this is, for ever: each database has one of its own. A position names its log and the log's epoch.
+  log_id uuid not null default gen_random_uuid(),
   log_epoch uuid not null default gen_random_uuid(),
   -- Where the log was written (latchkey.log_place): a copy of it stands elsewhere.
   system_identifier bigint not null,
@@ -79,12 +85,14 @@ create table latchkey.session_partitions (
 );
 
 create table latchkey.checkpoints (
-  consumer text primary key,
-  pos bigint not null,
+  consumer text not null,
+  log_id uuid not null,
   log_epoch uuid not null,
+  pos bigint not null,
   updated_at timestamptz not null,
   -- Where a consumer stands that does not go by position alone.
-  state jsonb
+  state jsonb,
+  primary key (consumer, log_id)
 ) with (fillfactor = 50);
 
 -- The fence. Every append holds this lock, shared and to the end of its transaction, before it draws a position.

@@ -22,6 +22,8 @@ create table latchkey.users (
   mac text not null
 ) with (fillfactor = 80);
 create index users_registered on latchkey.users (registered_at desc, user_id desc);
+-- All that belongs to a slot hangs on its users: by this index a slot is moved to another database.
+create index users_slot on latchkey.users (latchkey.slot_of(user_id));
 create index users_admins on latchkey.users (user_id) where 'latchkey:admin' = any (roles);
 
 create table latchkey.sessions (

@@ -98,6 +98,19 @@ const rules: Rule[] = [
     planted: { path: 'src/api/x.ts', text: "log.info({ durationMs: 1 }, 'done');" },
   },
   {
+    name: 'a use case reaches the database through the cell of an id',
+    over: src.filter(({ path }) => path.startsWith('src/app/') || path === 'src/node/node.ts'),
+    find: (file) => [
+      ...[...file.text.matchAll(/\bnode\.(?:readers|handler)\b/g)].map(
+        ([found]) => `${file.path} takes ${found}`,
+      ),
+      ...importsOf(file)
+        .filter(({ from }) => file.path === 'src/node/node.ts' && from.startsWith('../eventlog/'))
+        .map(({ from }) => `${file.path} imports ${from}`),
+    ],
+    planted: { path: 'src/app/x.ts', text: 'findUser(node.readers, id);' },
+  },
+  {
     name: 'there are no barrels',
     over: everything,
     find: (file) => [

@@ -4,10 +4,11 @@ import { byProgram } from '../app/by.ts';
 import { ensureIssuerKeys } from '../app/keyset/ensure-issuer-keys.ts';
 import { ensureConfiguredAdministrator } from '../app/user/ensure-administrator.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
-import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
+import { RecordSeal } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
+import { oneCell } from '../node/cell.ts';
 import type { Config } from '../node/config.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
 import { nodeMetrics, observeNode } from '../node/metrics.ts';
@@ -93,7 +94,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const metrics = nodeMetrics(options.registry ?? processRegistry());
   const memory = new NodeMemory(config);
   const guard = new LogGuard((error) => {
-    memory.lease.forfeit();
+    memory.leases.ofLog(guard.logId).forfeit();
     log.fatal({ err: error }, 'the log is refused: nothing is verified or written any more');
   });
   const pools = createPools({
@@ -111,13 +112,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await requireSoundDatabase({ pools, guard }, connection, options);
   const secrets = await loadServerSecrets(pools.readers, keyWrap);
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
-  const { handler, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
+  const { cell, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
   const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
   opened.defer(() => poll.stop());
   const node: Node = {
     config,
-    readers: sealedReaders(pools.readers, seal),
-    handler,
+    cells: oneCell(cell),
     hasher: createPasswordHasher({
       memoryKib: config.passwords.hashMemoryKib,
       onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),

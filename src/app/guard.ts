@@ -1,7 +1,8 @@
+import { administratorsGuardId } from '../domain/kernel/ids.ts';
 import type { StreamTouch } from '../eventlog/command.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import { findLiveSessions, type SessionRecord } from '../tables/session.ts';
-import { adminGuardStreamId, findUser, type UserForCommand } from '../tables/user.ts';
+import { findUser, type UserForCommand } from '../tables/user.ts';
 import type { Part } from './append.ts';
 
 /**
@@ -43,7 +44,7 @@ export function guarded(
 export function guardedAdministrators(guard: number): Part {
   return {
     touch: {
-      streamId: adminGuardStreamId,
+      streamId: administratorsGuardId,
       kind: 'user',
       subjectId: null,
       expected: 'any',

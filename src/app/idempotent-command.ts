@@ -1,4 +1,4 @@
-import { derivedId } from '../domain/kernel/ids.ts';
+import { derivedId, homeSlot } from '../domain/kernel/ids.ts';
 import { isCommandInLog } from '../eventlog/find-command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { newId } from '../platform/crypto/new-id.ts';
@@ -6,7 +6,7 @@ import type { By } from './by.ts';
 
 /** One change of a stream that exists, which a caller may repeat under an Idempotency-Key. */
 export interface IdempotentCommand {
-  /** The same for the same key of the same actor on the same route and stream. */
+  /** The same for the same key of the same actor, route and stream. Its slot says nothing. */
   readonly commandId: string;
   readonly repeatable: boolean;
 }
@@ -22,7 +22,8 @@ export function idempotentCommand(
 }
 
 /**
- * The id of what a creating POST makes: a retry under its Idempotency-Key names the same stream.
+ * The id of what a creating POST makes that belongs to no user: a retry under its Idempotency-Key
+ * names the same stream.
  */
 export function createdId(
   by: Pick<By, 'actor'>,
@@ -50,5 +51,5 @@ function keyedId(
   key: string,
   ...target: string[]
 ): string {
-  return derivedId(route, actor.id ?? '', key, ...target);
+  return derivedId(homeSlot, route, actor.id ?? '', key, ...target);
 }

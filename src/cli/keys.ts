@@ -10,7 +10,7 @@ import { withOpenLog } from './open-log.ts';
 
 /** Prints the issuer keyset; never a private part. */
 export function keysList(): Promise<void> {
-  return withKeyset(async ({ readers }) => (await findIssuerKeyset(readers)).state);
+  return withKeyset(async ({ cells }) => (await findIssuerKeyset(cells.home.readers)).state);
 }
 
 /** Promotes the pending key now. Every running node follows at its next poll. */

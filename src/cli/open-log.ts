@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
-import type { CommandHandler } from '../eventlog/handle.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
-import { RecordSeal, type SealedReaders, sealedReaders } from '../eventlog/record-seal.ts';
+import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
+import { type Cells, oneCell } from '../node/cell.ts';
 import type { Config } from '../node/config.ts';
 import { loadServerSecrets, type ServerSecrets } from '../node/server-secrets.ts';
 import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
@@ -15,8 +15,7 @@ import { databaseUrls } from './database.ts';
 
 /** The log and its keys, as a command of an operator works with them. */
 export interface OperatorLog {
-  readonly readers: SealedReaders;
-  readonly handler: CommandHandler;
+  readonly cells: Cells;
   readonly keyWrap: KeyWrap;
   readonly secrets: ServerSecrets;
   readonly log: Logger;
@@ -48,8 +47,11 @@ export async function withOpenLog<T>(
     const secrets = await loadServerSecrets(readers, keyWrap);
     const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(new Registry(), log));
     return await work({
-      readers: sealedReaders(readers, seal),
-      handler: openLog(pools, guard, { seal }).handler,
+      cells: oneCell({
+        logId: guard.logId,
+        readers: sealedReaders(readers, seal),
+        handler: openLog(pools, guard, { seal }).handler,
+      }),
       keyWrap,
       secrets,
       log,

@@ -104,7 +104,7 @@ const newEventsSql = `
 /** 0 in a log that was never checked, or not since it began a new epoch. */
 async function readCheckpoint(client: Queryable): Promise<number> {
   const { rows } = await client.query({
-    text: `select c.pos from latchkey.checkpoints c join latchkey.log_meta m using (log_epoch)
+    text: `select c.pos from latchkey.checkpoints c join latchkey.log_meta m using (log_id, log_epoch)
       where c.consumer = $1`,
     values: [consumer],
   });
@@ -114,9 +114,9 @@ async function readCheckpoint(client: Queryable): Promise<number> {
 async function saveCheckpoint(client: Queryable, pos: number): Promise<void> {
   await client.query({
     name: 'save-log-check',
-    text: `insert into latchkey.checkpoints as c (consumer, pos, log_epoch, updated_at)
-      select $1, $2, log_epoch, clock_timestamp() from latchkey.log_meta
-      on conflict (consumer) do update
+    text: `insert into latchkey.checkpoints as c (consumer, pos, log_id, log_epoch, updated_at)
+      select $1, $2, log_id, log_epoch, clock_timestamp() from latchkey.log_meta
+      on conflict (consumer, log_id) do update
         set pos = excluded.pos, log_epoch = excluded.log_epoch, updated_at = excluded.updated_at`,
     values: [consumer, pos],
   });

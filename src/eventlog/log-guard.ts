@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { LogIdentityError, readLogIdentity, restoredRemedy } from './log-identity.ts';
+import { LogIdentityError, type LogName, readLogIdentity, restoredRemedy } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 
@@ -11,7 +11,7 @@ import { type Sighting, Sightings } from './sightings.ts';
 export class LogGuard {
   readonly sightings = new Sightings();
   readonly #onRefused: (error: LogIdentityError) => void;
-  #logEpoch: string | null = null;
+  #known: LogName | null = null;
   #refused: LogIdentityError | null = null;
   #owed: Sighting | null = null;
 
@@ -22,6 +22,12 @@ export class LogGuard {
   /** Why this process refuses the log; null while it does not. */
   get refused(): LogIdentityError | null {
     return this.#refused;
+  }
+
+  /** Of the log that `check` has accepted first. Throws before that. */
+  get logId(): string {
+    if (this.#known === null) throw new Error('no log was checked yet');
+    return this.#known.logId;
   }
 
   /** Throws `unavailable` once the log is refused. */
@@ -42,11 +48,10 @@ export class LogGuard {
     await this.#record(client);
     if (this.#refused !== null) throw this.#refused;
     try {
-      const { logEpoch } = await readLogIdentity(client, {
-        logEpoch: this.#logEpoch,
+      this.#known = await readLogIdentity(client, {
+        log: this.#known,
         seenPos: this.sightings.highestPos,
       });
-      this.#logEpoch = logEpoch;
       const missing = await this.sightings.findMissing(client);
       if (missing !== null) throw new LostEventError(missing);
     } catch (error) {
@@ -83,7 +88,11 @@ export class LogGuard {
       await client.query({
         text: `insert into latchkey.log_doubts (log_epoch, pos, detail) values ($1, $2, $3)
           on conflict do nothing`,
-        values: [this.#logEpoch, pos, `the event at position ${pos} is gone or is another one`],
+        values: [
+          this.#known?.logEpoch,
+          pos,
+          `the event at position ${pos} is gone or is another one`,
+        ],
       });
       this.#owed = null;
     } catch {

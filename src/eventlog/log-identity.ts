@@ -6,6 +6,12 @@ export class LogIdentityError extends Error {
   override readonly name = 'LogIdentityError';
 }
 
+/** What a position belongs to: the log, which is one for ever, and its epoch. */
+export interface LogName {
+  readonly logId: string;
+  readonly logEpoch: string;
+}
+
 export const restoredRemedy =
   'Sessions that have ended could be live again. End every session and begin a new log epoch ' +
   'before serving from it (docs/architecture.md, "A restored database").';
@@ -15,17 +21,17 @@ const copiedRemedy =
   `if it is a backup, ${restoredRemedy[0]!.toLowerCase()}${restoredRemedy.slice(1)}`;
 
 /**
- * Reads the log's epoch. Refuses a log that was written elsewhere (another cluster, another
- * database, tables made anew by a restored dump), one whose epoch is not `logEpoch` (null: any),
- * one whose sequence is behind `seenPos`, and one that another node has found incomplete. Throws
- * LogIdentityError.
+ * Reads which log this is. Refuses one that was written elsewhere (another cluster, another
+ * database, tables made anew by a restored dump), one that is not `known.log` in its epoch (null:
+ * any), one whose sequence is behind `seenPos`, and one that another node has found incomplete.
+ * Throws LogIdentityError.
  */
 export async function readLogIdentity(
   client: Queryable,
-  known: { readonly logEpoch: string | null; readonly seenPos: number },
-): Promise<{ readonly logEpoch: string }> {
+  known: { readonly log: LogName | null; readonly seenPos: number },
+): Promise<LogName> {
   const { rows } = await client.query({
-    text: `select m.log_epoch, m.system_identifier = p.system_identifier as same_cluster,
+    text: `select m.log_id, m.log_epoch, m.system_identifier = p.system_identifier as same_cluster,
         m.database_oid = p.database_oid as same_database,
         m.events_oid = p.events_oid as same_tables,
         (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
@@ -34,7 +40,7 @@ export async function readLogIdentity(
       from latchkey.log_meta m, latchkey.log_place() p`,
   });
   if (rows.length === 0) throw new LogIdentityError('latchkey.log_meta is empty: this is no log.');
-  const { log_epoch: logEpoch, head, doubt, ...same } = rows[0]!;
+  const { log_id: logId, log_epoch: logEpoch, head, doubt, ...same } = rows[0]!;
   const refuse = (message: string) => {
     throw new LogIdentityError(message);
   };
@@ -49,7 +55,10 @@ export async function readLogIdentity(
   if (same.same_tables !== true) {
     refuse(`The tables of this log were made anew: it is a restored dump. ${copiedRemedy}`);
   }
-  if (known.logEpoch !== null && known.logEpoch !== logEpoch) {
+  if (known.log !== null && known.log.logId !== logId) {
+    refuse('This is another log than the one that this process has started with.');
+  }
+  if (known.log !== null && known.log.logEpoch !== logEpoch) {
     refuse('The log has a new epoch since this process started. Restart the process.');
   }
   if (safeInteger(head) < known.seenPos) {
@@ -59,7 +68,7 @@ export async function readLogIdentity(
     );
   }
   if (doubt !== null) refuse(doubtMessage(doubt as string));
-  return { logEpoch: logEpoch as string };
+  return { logId: logId as string, logEpoch: logEpoch as string };
 }
 
 /** What a process says that learns of the loss from another one. */

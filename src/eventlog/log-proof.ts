@@ -5,6 +5,7 @@ import type { Queryable } from './queryable.ts';
 /** What a log holds, comparable between servers of any version: nothing in it is secret. */
 export interface LogProof {
   readonly format: 1;
+  readonly log_id: string;
   readonly log_epoch: string;
   /** The last position drawn. */
   readonly head: number;
@@ -37,6 +38,7 @@ function differences(given: LogProof, found: LogProof): string[] {
     return one?.rows !== other?.rows || one?.digest !== other?.digest;
   });
   return [
+    ...(given.log_id === found.log_id ? [] : ['log_id']),
     ...(given.log_epoch === found.log_epoch ? [] : ['log_epoch']),
     ...(given.head === found.head ? [] : ['head']),
     ...differing.sort(),
@@ -60,7 +62,7 @@ export async function adoptLog(client: Queryable, given: LogProof): Promise<void
 
 async function readProof(client: Queryable): Promise<LogProof> {
   const { rows } = await client.query({
-    text: `select m.log_epoch, case when s.is_called then s.last_value else 0 end as head
+    text: `select m.log_id, m.log_epoch, case when s.is_called then s.last_value else 0 end as head
       from latchkey.log_meta m, latchkey.event_pos s`,
   });
   const { rows: names } = await client.query({
@@ -75,6 +77,12 @@ async function readProof(client: Queryable): Promise<LogProof> {
     });
     tables[name] = { rows: safeInteger(digests[0]!.rows), digest: digests[0]!.digest as string };
   }
-  const { log_epoch, head } = rows[0]!;
-  return { format: 1, log_epoch: log_epoch as string, head: safeInteger(head), tables };
+  const { log_id, log_epoch, head } = rows[0]!;
+  return {
+    format: 1,
+    log_id: log_id as string,
+    log_epoch: log_epoch as string,
+    head: safeInteger(head),
+    tables,
+  };
 }

@@ -54,7 +54,7 @@ export async function checkDatabase(
     text: `select (select seqcache from pg_sequence where seqrelid = 'latchkey.event_pos'::regclass) as cache,
       (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
       (select coalesce(max(pos), 0) from latchkey.events) as last_pos,
-      (select coalesce(max(pos), 0) from latchkey.checkpoints) as checkpoint,
+      (select coalesce(max(pos), 0) from latchkey.checkpoints join latchkey.log_meta using (log_id)) as checkpoint,
       (select coalesce(sum(numbackends), 0) from pg_stat_database) as connected,
       (select rolconnlimit - (select count(*) from pg_stat_activity where usename = rolname)
         from pg_roles where rolname = current_user and rolconnlimit >= 0) as role_room,

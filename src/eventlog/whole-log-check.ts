@@ -114,7 +114,8 @@ const start: Place = { part: 0, cursor: wholeStreams.from, found: 0 };
 /** The start of a round, too, in a log that began a new epoch. */
 async function readPlace(client: Queryable): Promise<Place> {
   const { rows } = await client.query({
-    text: `select c.state from latchkey.checkpoints c join latchkey.log_meta m using (log_epoch)
+    text: `select c.state from latchkey.checkpoints c join latchkey.log_meta m
+        using (log_id, log_epoch)
       where c.consumer = $1 and c.state is not null`,
     values: [consumer],
   });
@@ -125,9 +126,9 @@ async function readPlace(client: Queryable): Promise<Place> {
 async function savePlace(client: Queryable, place: Place): Promise<void> {
   await client.query({
     name: 'save-whole-log-check',
-    text: `insert into latchkey.checkpoints as c (consumer, pos, log_epoch, updated_at, state)
-      select $1, 0, log_epoch, clock_timestamp(), $2 from latchkey.log_meta
-      on conflict (consumer) do update
+    text: `insert into latchkey.checkpoints as c (consumer, pos, log_id, log_epoch, updated_at, state)
+      select $1, 0, log_id, log_epoch, clock_timestamp(), $2 from latchkey.log_meta
+      on conflict (consumer, log_id) do update
         set log_epoch = excluded.log_epoch, updated_at = excluded.updated_at,
           state = excluded.state`,
     values: [consumer, JSON.stringify(place)],

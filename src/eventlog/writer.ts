@@ -9,6 +9,7 @@ import {
   UniqueViolationError,
 } from './command.ts';
 import { classifyFailure, unavailable } from './failure.ts';
+import { requireOneSlot } from './one-slot.ts';
 import type { Pending } from './pending.ts';
 import type { Queryable } from './queryable.ts';
 import { readBack } from './read-back.ts';
@@ -45,7 +46,7 @@ export class Writer {
    * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, an
    * `internal_error` for a command of more than `limits.streamsPerCommandMax` streams, or an
    * `unavailable` error when the database did not answer, or a stream stayed held, until the
-   * deadline.
+   * deadline. Rejects with CrossSlotError for a command that should not have been made.
    */
   append(command: Command): Promise<Appended> {
     const { length } = command.streams;
@@ -55,6 +56,7 @@ export class Writer {
       return Promise.reject(new LatchkeyError('internal_error', { detail }));
     }
     return new Promise((resolve, reject) => {
+      requireOneSlot(command);
       const now = performance.now();
       const pending: Pending = {
         command,

@@ -86,12 +86,12 @@ export function observeNode(registry: Registry, { pools, memory, hasher }: Obser
     [
       'latchkey_revocation_poll_age_seconds',
       'Age of the last good revocation poll',
-      () => memory.lease.ageSeconds(instant()),
+      () => memory.leases.ageSeconds(instant()),
     ],
     [
       'latchkey_lease_valid',
       'Whether this node may verify tokens: 1 or 0',
-      () => (memory.lease.isFresh(instant()) ? 1 : 0),
+      () => (memory.leases.areFresh(instant()) ? 1 : 0),
     ],
     [
       'latchkey_unusable_keys',

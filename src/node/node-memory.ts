@@ -1,7 +1,7 @@
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import { parseId } from '@latchkey/verifier/id-table';
 import { KeyRing } from '@latchkey/verifier/key-ring';
-import { Lease } from '@latchkey/verifier/lease';
+import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import { createVerifier, type Verification, type Verifier } from '@latchkey/verifier/verify';
 import type { ClientState } from '../domain/client/state.ts';
@@ -27,7 +27,7 @@ const verifierCacheBytesMax = 32 * 1024 * 1024;
  * revocation set, loaded before it is ready and kept by the revocation poll. No method does I/O.
  */
 export class NodeMemory {
-  readonly lease: Lease;
+  readonly leases: LogLeases;
   readonly verifier: Verifier;
   readonly signingKey = new ActiveSigningKey();
   readonly revocations: RevocationSet;
@@ -47,12 +47,12 @@ export class NodeMemory {
       isFirstParty: (clientId) => this.#clients.get(clientId)?.firstParty === true,
     };
     this.revocations = new RevocationSet({ clockSkewSeconds });
-    this.lease = new Lease({ leaseSeconds, policy: stalePolicy });
+    this.leases = new LogLeases({ leaseSeconds, policy: stalePolicy });
     this.verifier = createVerifier({
       issuer,
       keyRing: this.#keyRing,
       revocations: this.revocations,
-      lease: this.lease,
+      leases: this.leases,
       clockSkewSeconds,
       cacheBytesMax: verifierCacheBytesMax,
     });

@@ -1,9 +1,8 @@
-import type { CommandHandler } from '../eventlog/handle.ts';
-import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
 import type { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import type { FairQueue } from '../platform/fair-queue.ts';
+import type { Cells } from './cell.ts';
 import type { Config } from './config.ts';
 import type { HeldRefusals } from './held-refusals.ts';
 import type { NodeMetrics } from './metrics.ts';
@@ -16,8 +15,7 @@ import type { ServerSecrets } from './server-secrets.ts';
  */
 export interface Node {
   readonly config: Config;
-  readonly readers: SealedReaders;
-  readonly handler: CommandHandler;
+  readonly cells: Cells;
   readonly hasher: PasswordHasher;
   /** For what a login reads before its hash: a flood waits here, and not for the database. */
   readonly loginLookups: FairQueue;

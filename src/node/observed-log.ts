@@ -1,12 +1,13 @@
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
-import type { RecordSeal } from '../eventlog/record-seal.ts';
+import { type RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import type { WriterObserver } from '../eventlog/writer-options.ts';
 import type { Logger } from '../platform/logging/logging.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
 import { AppendProbe } from './append-probe.ts';
 import { applyRevocations } from './applied-revocations.ts';
+import type { Cell } from './cell.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { reportNotableEvents } from './notable-events.ts';
@@ -19,8 +20,14 @@ interface LogParts {
   readonly log: Logger;
 }
 
-/** The log of an API process: counted, watched, and told to this node's memory at once. */
-export function openObservedLog(pools: Pools, { memory, guard, seal, metrics, log }: LogParts) {
+/**
+ * The cell of an API process: its log is counted, watched, and told to this node's memory at once.
+ * The guard has accepted the log.
+ */
+export function openObservedLog(
+  pools: Pools,
+  { memory, guard, seal, metrics, log }: LogParts,
+): { readonly cell: Cell; readonly appendProbe: AppendProbe } {
   const appendProbe = new AppendProbe(log);
   const { handler, appender } = openLog(pools, guard, {
     seal,
@@ -28,7 +35,8 @@ export function openObservedLog(pools: Pools, { memory, guard, seal, metrics, lo
     observer: observerOf(metrics, appendProbe, log),
   });
   appendProbe.use(appender);
-  return { handler, appendProbe };
+  const cell = { logId: guard.logId, readers: sealedReaders(pools.readers, seal), handler };
+  return { cell, appendProbe };
 }
 
 function observerOf(metrics: NodeMetrics, probe: AppendProbe, log: Logger): WriterObserver {

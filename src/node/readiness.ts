@@ -40,7 +40,7 @@ export class ReadinessProbe {
     const failing: string[] = [];
     if (guard.refused !== null) failing.push('log_identity');
     if (isDraining()) failing.push('draining');
-    if (!memory.lease.allows({ now: Date.now(), monotonicNow: performance.now() })) {
+    if (!memory.leases.allowsSome({ now: Date.now(), monotonicNow: performance.now() })) {
       failing.push('revocation_lease');
     }
     return verdict(failing);
@@ -49,7 +49,7 @@ export class ReadinessProbe {
   async write(): Promise<Readiness> {
     const { memory } = this.#options;
     const failing = [...this.verify().failing];
-    if (!memory.lease.isFresh({ now: Date.now(), monotonicNow: performance.now() })) {
+    if (!memory.leases.areFresh({ now: Date.now(), monotonicNow: performance.now() })) {
       failing.push('revocation_lease');
     }
     failing.push(...unusableKeys(memory));

@@ -35,7 +35,7 @@ export interface RevocationPollOptions {
   readonly seal: RecordSeal;
   readonly intervalMs: number;
   /** Knows the log; checked on every new connection. */
-  readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'sightings'>;
+  readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'sightings' | 'logId'>;
   readonly log: Pick<Logger, 'warn' | 'info' | 'error'>;
 }
 
@@ -132,14 +132,14 @@ export class RevocationPoll {
 
   /** Answers whether everything visible was read; only then the lease is renewed. */
   async #poll(): Promise<boolean> {
-    const { connection, memory } = this.#options;
+    const { connection, memory, guard } = this.#options;
     const start = { now: Date.now(), monotonicNow: performance.now() };
     const readFrom = await connection.use(
       (client) => this.#pollOn(client, connection.generation, start),
       { timeoutMs: pollMs },
     );
     if (readFrom === null) return false;
-    memory.lease.renew(readFrom);
+    memory.leases.ofLog(guard.logId).renew(readFrom);
     return true;
   }
 
@@ -168,7 +168,9 @@ export class RevocationPoll {
    * with what this node has seen, and another server is read from the beginning.
    */
   async #begin(client: Queryable, generation: number): Promise<void> {
-    await this.#options.guard.check(client);
+    const { guard, memory } = this.#options;
+    await guard.check(client);
+    memory.leases.put(guard.logId);
     const { rows } = await client.query({
       text: 'select pg_postmaster_start_time()::text as server',
     });

@@ -1,3 +1,4 @@
+import { administratorsGuardId } from '../domain/kernel/ids.ts';
 import type { UserState } from '../domain/user/state.ts';
 import type { CommandRows } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
@@ -191,10 +192,7 @@ export async function countOtherAdmins(
         where 'latchkey:admin' = any (u.roles) and u.status = 'active' and u.has_password
           and u.user_id <> $1) as count,
       (select guard_v from latchkey.streams where stream_id = $2) as guard_v`,
-    values: [userId, adminGuardStreamId],
+    values: [userId, administratorsGuardId],
   });
   return { count: safeInteger(rows[0]!.count), guard: safeInteger(rows[0]!.guard_v) };
 }
-
-/** The stream without events that changes of administrators guard (migration 000001). */
-export const adminGuardStreamId = '00000000-0000-8000-8000-000000000001';

@@ -1,7 +1,7 @@
 import type { By } from '../app/by.ts';
 import type { ExpiringNode } from '../app/session/expire-session.ts';
-import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
+import type { Cells } from '../node/cell.ts';
 import type { Config } from '../node/config.ts';
 import type { PostgresPool } from '../platform/postgres/pool.ts';
 import type { WorkerMetrics } from './metrics.ts';
@@ -20,7 +20,8 @@ export interface JobContext {
   readonly pool: PostgresPool;
   /** The same, under the seal of rows that give authority. */
   readonly readers: SealedReaders;
-  readonly handler: CommandHandler;
+  /** For the use cases that it runs. */
+  readonly cells: Cells;
   readonly metrics: WorkerMetrics;
   readonly log: JobLogger;
   /** Epoch milliseconds. */

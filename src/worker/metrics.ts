@@ -9,6 +9,7 @@ export interface WorkerMetrics {
   readonly sessionsExpired: Counter;
   readonly logCheckFindings: Gauge<'scope'>;
   readonly wholeLogChecked: Gauge;
+  readonly logPartitions: Gauge;
 }
 
 /** The metrics of the jobs, in `registry` when the process has one already. */
@@ -37,6 +38,10 @@ export function workerMetrics(registry: Registry = new Registry()): WorkerMetric
     wholeLogChecked: gauge(registry, {
       name: 'latchkey_log_check_whole_timestamp_seconds',
       help: 'When this worker last came to the end of a check of the whole log',
+    }),
+    logPartitions: gauge(registry, {
+      name: 'latchkey_log_partitions',
+      help: 'Partitions of the session events, empty ones included',
     }),
   };
 }

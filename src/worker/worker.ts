@@ -8,6 +8,7 @@ import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
+import { oneCell } from '../node/cell.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
@@ -146,12 +147,13 @@ async function openRecords(
   { readers, writers }: Pools,
   { guard, metrics }: { readonly guard: LogGuard; readonly metrics: WorkerMetrics },
   { keyWrap, log }: WorkerOptions,
-): Promise<Pick<JobContext, 'readers' | 'handler'>> {
+): Promise<Pick<JobContext, 'readers' | 'cells'>> {
   const { recordSealKey } = await loadServerSecrets(readers, keyWrap);
   const seal = new RecordSeal(recordSealKey, refusedRowReport(metrics.registry, log));
   const observer = appendCounts(metrics.registry);
   const { handler } = openLog({ readers, writers }, guard, { seal, observer });
-  return { readers: sealedReaders(readers, seal), handler };
+  const sealed = sealedReaders(readers, seal);
+  return { readers: sealed, cells: oneCell({ logId: guard.logId, readers: sealed, handler }) };
 }
 
 function allJobs(): Job[] {

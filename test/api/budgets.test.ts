@@ -60,7 +60,7 @@ describe('C3: every route that appends', () => {
   // Fails when a route does not take from a budget that it names, or does after its command.
   it('is refused, and runs no command, when a budget that it names is spent', async () => {
     const { access_token: token } = await api.admin();
-    const run = vi.spyOn(api.node.handler, 'run');
+    const run = vi.spyOn(api.node.cells.home.handler, 'run');
     const named = writing().flatMap((route) =>
       budgetsOf(route).map((budget) => ({ route, budget })),
     );

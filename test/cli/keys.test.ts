@@ -26,7 +26,7 @@ async function latchkey(args: string[], env: Record<string, string>) {
 
 const stored = async () =>
   (
-    await api.node.readers.query({
+    await api.node.cells.home.readers.query({
       text: `select (select jsonb_agg(k.kid order by k.kid) from latchkey.key_secrets k) as secrets,
         (select last_value from latchkey.event_pos) as head`,
     })

@@ -39,7 +39,7 @@ describe('latchkey users unlock', { timeout: 60_000 }, () => {
 
   it('B8: takes a user id as well, and records itself as the actor', async () => {
     await lockTheOnlyAdministrator();
-    const { rows } = await api.node.readers.query({
+    const { rows } = await api.node.cells.home.readers.query({
       text: `select user_id from latchkey.users where 'latchkey:admin' = any (roles)`,
     });
     const id = rows[0]!.user_id as string;

@@ -88,6 +88,14 @@ describe('a log that has lost events', () => {
     await check(new LogGuard());
   });
 
+  // Fails when only the epoch is compared: a position of one log says nothing in another.
+  it.each(['log_id', 'log_epoch'])('is refused when it has another %s', async (column) => {
+    const guard = new LogGuard();
+    await check(guard);
+    await log.owner.query(`update latchkey.log_meta set ${column} = gen_random_uuid()`);
+    await expect(check(guard)).rejects.toThrow(LogIdentityError);
+  });
+
   it('F8: the application can note the loss and not take it back', async () => {
     await withClient(log.database.appUrl, async (client) => {
       const noted = `insert into latchkey.log_doubts (log_epoch, pos, detail)

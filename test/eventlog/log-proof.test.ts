@@ -32,6 +32,7 @@ describe('a log that was moved', () => {
     ['an event was lost', 'delete from latchkey.events', 'events'],
     ['a row was changed', 'update latchkey.streams set version = 9 where kind <> 0', 'streams'],
     ['the sequence was left behind', "select setval('latchkey.event_pos', 1, false)", 'head'],
+    ['it is another log', 'update latchkey.log_meta set log_id = gen_random_uuid()', 'log_id'],
     [
       'another epoch began',
       'update latchkey.log_meta set log_epoch = gen_random_uuid()',

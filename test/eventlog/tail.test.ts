@@ -119,7 +119,9 @@ describe('the tail', () => {
   test('is not held up by a write transaction that does not append', async () => {
     const { delivered } = await startTail();
     await slow.query('begin');
-    await slow.query(`insert into latchkey.checkpoints select 'x', 0, gen_random_uuid(), now()`);
+    await slow.query(
+      `insert into latchkey.checkpoints select 'x', gen_random_uuid(), gen_random_uuid(), 0, now()`,
+    );
     const { streams } = await append();
     await expect.poll(() => delivered).toEqual([streams[0]!.lastPos]);
   });

@@ -136,7 +136,7 @@ describe('start-up refuses', () => {
 
   it('a sequence behind a checkpoint', async () => {
     await owner(`insert into latchkey.checkpoints
-      select 'sealer', 1000000, log_epoch, clock_timestamp() from latchkey.log_meta`);
+      select 'sealer', log_id, log_epoch, 1000000, clock_timestamp() from latchkey.log_meta`);
     expect((await refusal(database.appUrl)).message).toContain('a checkpoint (1000000)');
   });
 

@@ -12,7 +12,7 @@ afterAll(() => api.stop());
 // Fails when the lease counts from the end of a poll: what was revoked while the poll was under way
 // may be missing from what it read.
 it('the lease counts from the start of the poll that renews it', async () => {
-  const { lease } = api.node.memory;
+  const lease = api.node.memory.leases.ofSlot(0);
   const renew = lease.renew.bind(lease);
   const agesMs: number[] = [];
   lease.renew = (start) => {

@@ -11,6 +11,6 @@ describe('a node that is ready', () => {
 
   // Fails when a node makes tokens before it has said how long they live.
   it('F6: has noted how long its tokens live', async () => {
-    expect(await longestNotedTtlSeconds(api.node.readers)).toBe(600);
+    expect(await longestNotedTtlSeconds(api.node.cells.home.readers)).toBe(600);
   });
 });

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 beforeEach(async () => {
-  const { config, keyWrap, readers } = api.node;
+  const { config, keyWrap, cells } = api.node;
   pools = createPools({
     databaseUrl: api.database.appUrl,
     readers: 1,
@@ -32,7 +32,7 @@ beforeEach(async () => {
     connection: recorded(pools.dedicated('test poll')),
     memory,
     keyWrap,
-    seal: readers.seal,
+    seal: cells.home.readers.seal,
     // Polls when the test says so.
     intervalMs: 3_600_000,
     guard: new LogGuard(),

@@ -54,8 +54,9 @@ async function appendOnce(
   await client.query('begin');
   if (way < 0.15) {
     await client.query(
-      `insert into latchkey.checkpoints values ($1, 0, gen_random_uuid(), now())
-       on conflict (consumer) do update set updated_at = now()`,
+      `insert into latchkey.checkpoints
+       values ($1, '00000000-0000-0000-0000-000000000000', gen_random_uuid(), 0, now())
+       on conflict (consumer, log_id) do update set updated_at = now()`,
       [`stress ${number}`],
     );
     await client.query('select pg_sleep(0.005)');

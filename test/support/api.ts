@@ -117,7 +117,7 @@ async function startNode(database: TestDatabase, env: Record<string, string>): P
     database,
     call,
     ...shorthands(call, api.node),
-    eventsOf: (streamId) => readStream(api.node.readers, streamId),
+    eventsOf: (streamId) => readStream(api.node.cells.home.readers, streamId),
     anotherNode: (change = {}) => startNode(database, { ...env, ...change }),
     logged: () => lines.map((line) => JSON.parse(line)),
     stop: () => api.stop(),

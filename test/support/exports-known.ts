@@ -4,6 +4,7 @@
  */
 export const exportsKnown: readonly string[] = [
   'packages/verifier/src/core/id-table.ts hashOf',
+  'packages/verifier/src/core/lease.ts Lease',
   'src/api/http/openapi.ts errorsOf',
   'src/api/http/origin-rule.ts originRule',
   'src/api/http/problem.ts problemKinds',
@@ -15,6 +16,8 @@ export const exportsKnown: readonly string[] = [
   'src/domain/user/decide.ts decideUser',
   'src/domain/user/lockout.ts failuresBeforeLock',
   'src/eventlog/database-clock.ts ClockSkewError',
+  'src/eventlog/one-slot.ts CrossSlotError',
+  'src/eventlog/one-slot.ts mayCrossSlots',
   'src/eventlog/read.ts tailSql',
   'src/eventlog/snapshot.ts parseSnapshot',
   'src/eventlog/tail.ts Tail',

@@ -1,4 +1,5 @@
-import { Lease } from '@latchkey/verifier/lease';
+import { slotCount } from '@latchkey/contract/slot';
+import { Lease, LogLeases } from '@latchkey/verifier/lease';
 import { describe, expect, test } from 'vitest';
 import { start } from './token-world.ts';
 
@@ -50,5 +51,41 @@ describe('a lease', () => {
     lease.renew(at(0));
     expect(lease.isFresh(at(31_000))).toBe(false);
     expect(lease.allows(at(31_000))).toBe(true);
+  });
+});
+
+describe('the leases on several logs', () => {
+  const terms = { leaseSeconds: 30, policy: 'refuse' } as const;
+
+  test('allow nothing of a slot that is in no log', () => {
+    const leases = new LogLeases(terms);
+    leases.put('a', [1]);
+    leases.ofLog('a').renew(at(0));
+    expect(leases.ofSlot(1).allows(at(0))).toBe(true);
+    for (const slot of [0, 2, slotCount - 1]) {
+      expect(leases.ofSlot(slot).allows(at(0))).toBe(false);
+    }
+  });
+
+  test('hold for every slot when one log has them all', () => {
+    const leases = new LogLeases(terms);
+    leases.put('a');
+    leases.ofLog('a').renew(at(0));
+    for (const slot of [0, slotCount - 1]) expect(leases.ofSlot(slot)).toBe(leases.ofLog('a'));
+  });
+
+  // Fails when the outage of one log makes a node say that it verifies nothing, or all.
+  test('say of all logs what is left, and what is behind', () => {
+    const leases = new LogLeases(terms);
+    expect(leases.allowsSome(at(0))).toBe(false);
+    expect(leases.areFresh(at(0))).toBe(false);
+    expect(leases.ageSeconds(at(0))).toBe(Number.POSITIVE_INFINITY);
+    leases.ofLog('a').renew(at(0));
+    leases.ofLog('b').renew(at(20_000));
+    expect(leases.areFresh(at(20_000))).toBe(true);
+    expect(leases.areFresh(at(40_000))).toBe(false);
+    expect(leases.allowsSome(at(40_000))).toBe(true);
+    expect(leases.allowsSome(at(50_000))).toBe(false);
+    expect(leases.ageSeconds(at(40_000))).toBe(40);
   });
 });

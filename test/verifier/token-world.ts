@@ -3,7 +3,7 @@ import type { KeyStatus } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { KeyRing } from '@latchkey/verifier/key-ring';
 import type { StalePolicy } from '@latchkey/verifier/lease';
-import { Lease } from '@latchkey/verifier/lease';
+import { type Lease, LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
 import type { VerifierOptions } from '@latchkey/verifier/verify';
@@ -17,6 +17,7 @@ export const issuer = 'https://id.example.test';
 export const userId = '0198c0de-0000-7000-8000-00000000000a';
 export const sessionId = '0198c0de-0000-7000-8000-00000000000b';
 export const clientId = '0198c0de-0000-7000-8000-00000000000c';
+export const logId = '0198c0de-0000-7000-8000-00000000000d';
 export const start = Date.UTC(2030, 0, 1);
 export const ttlSeconds = 900;
 export const clockSkewSeconds = 5;
@@ -82,6 +83,7 @@ export interface World {
   readonly ring: KeyRing;
   readonly revocations: RevocationSet;
   readonly lease: Lease;
+  readonly leases: LogLeases;
   readonly token: string;
   /** Verifies `secondsLater` after the token was issued; the lease started there too. */
   check(
@@ -103,16 +105,18 @@ export async function createWorld(
   const ring = new KeyRing();
   ring.replace([ringEntry(key)]);
   const revocations = new RevocationSet({ clockSkewSeconds });
-  const lease = new Lease({
+  const leases = new LogLeases({
     leaseSeconds: options.leaseSeconds ?? 86_400,
     policy: options.policy ?? 'refuse',
   });
+  leases.put(logId);
+  const lease = leases.ofLog(logId);
   lease.renew({ now: start, monotonicNow: 0 });
   const verifier = createVerifier({
     issuer,
     keyRing: ring,
     revocations,
-    lease,
+    leases,
     clockSkewSeconds,
     cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
   });
@@ -121,6 +125,7 @@ export async function createWorld(
     ring,
     revocations,
     lease,
+    leases,
     verifier,
     token: await mint(key),
     check(token, { secondsLater = 0, monotonicLater = secondsLater, audience } = {}) {

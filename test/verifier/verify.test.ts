@@ -8,6 +8,7 @@ import {
   createWorld,
   decodePart,
   issuer,
+  logId,
   mint,
   refusal,
   ringEntry,
@@ -149,6 +150,20 @@ describe.each([
     expect(check(token, { secondsLater: 30 }).ok).toBe(true);
   });
 
+  // Fails when: one lease stands for all logs, or the slot is not that of the session id.
+  test('a log that is out refuses the tokens of its own slots and no other', async () => {
+    const { check, key, token, leases } = await givenAcceptedToken();
+    const elsewhere = await mint(key, { sessionId: '0198c0de-0000-77ff-8000-00000000000e' });
+    leases.put('another log', [0x7ff]);
+    expect(check(token).ok).toBe(true);
+    expect(check(elsewhere)).toEqual(refusal('lease', 'unavailable'));
+    leases.ofLog('another log').renew({ now: start, monotonicNow: 0 });
+    expect(check(elsewhere).ok).toBe(true);
+    leases.ofLog(logId).forfeit();
+    expect(check(token)).toEqual(refusal('lease', 'unavailable'));
+    expect(check(elsewhere).ok).toBe(true);
+  });
+
   // Fails when: the lease is asked before what is known to be revoked.
   test('after the lease a token that is known to be revoked is still called invalid', async () => {
     const { check, token, revocations } = await givenAcceptedToken({ leaseSeconds: 30 });
@@ -205,9 +220,9 @@ describe('the cache', () => {
 
 // Fails when: the comparison in createVerifier is removed.
 test('a verifier does not start with a greater skew than its revocation set keeps', async () => {
-  const { ring, lease } = await createWorld();
+  const { ring, leases } = await createWorld();
   const revocations = new RevocationSet({ clockSkewSeconds: 4 });
-  const options = { issuer, keyRing: ring, revocations, lease, cacheBytesMax: 0 };
+  const options = { issuer, keyRing: ring, revocations, leases, cacheBytesMax: 0 };
   expect(() => createVerifier({ ...options, clockSkewSeconds: 5 })).toThrow(/forget/);
   expect(() => createVerifier({ ...options, clockSkewSeconds: 4 })).not.toThrow();
 });

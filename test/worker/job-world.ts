@@ -9,6 +9,7 @@ import type { Queryable } from '../../src/eventlog/queryable.ts';
 import { readStream } from '../../src/eventlog/read.ts';
 import { RecordSeal, type SealedReaders, sealedReaders } from '../../src/eventlog/record-seal.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
+import { oneCell } from '../../src/node/cell.ts';
 import { loadServerSecrets } from '../../src/node/server-secrets.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
@@ -77,7 +78,11 @@ export class JobWorld {
       config: { sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 }, lifetimes: {} },
       pool: this.pools.readers,
       readers: this.records,
-      handler: new CommandHandler(this.writer, { confirm: async () => {} }),
+      cells: oneCell({
+        logId: 'the log of this world',
+        readers: this.records,
+        handler: new CommandHandler(this.writer, { confirm: async () => {} }),
+      }),
       metrics: workerMetrics(),
       log: silentLogger,
       now: () => now,

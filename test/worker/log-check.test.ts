@@ -61,6 +61,14 @@ describe('the check of the log', () => {
     expect(await checkNew({ batchSize: 2, batchesMax: 2 })).toMatchObject({ checked: 3 });
   });
 
+  // Fails when a checkpoint of one log, or of an earlier epoch, counts in another.
+  it.each(['log_id', 'log_epoch'])('begins anew under another %s', async (column) => {
+    await checkNew();
+    await world.owner.query(`update latchkey.log_meta set ${column} = gen_random_uuid()`);
+    expect(await checkNew()).toMatchObject({ checked: 5 });
+    expect(await checkNew()).toMatchObject({ checked: 0 });
+  });
+
   // Fails when the check reads up to the newest event instead of the newest settled one: what commits late, at a lower
   // position, would never be looked at.
   it('moves past nothing that may still commit', async () => {

@@ -106,4 +106,25 @@ describe('partitions.ensure', () => {
     expect(await count()).toBe(before + 1);
     await world.close();
   });
+
+  // Fails when nobody hears of it before Postgres is out of shared memory, or every minute anew.
+  it('warns of each partition beyond 500, once', async () => {
+    const world = await createJobWorld();
+    const warnings: object[] = [];
+    const context = world.context(startedAt);
+    const log = { ...context.log, warn: (fields: object) => warnings.push(fields) };
+    const ensureAt = async (pos: number) => {
+      await world.owner.query(`select setval('latchkey.event_pos', $1)`, [pos]);
+      await ensurePartitions.run({ ...context, log });
+    };
+    await world.owner.query(`insert into latchkey.session_partitions
+      select -2 * n, 1 - 2 * n, 'old_' || n from generate_series(1, 495) n`);
+    await ensureAt(20_000_001);
+    expect(warnings).toStrictEqual([]);
+    await ensureAt(40_000_001);
+    await ensureAt(40_000_002);
+    expect(warnings).toStrictEqual([{ partitions: 501, partitionsMax: 500 }]);
+    expect((await context.metrics.logPartitions.get()).values[0]!.value).toBe(501);
+    await world.close();
+  });
 });

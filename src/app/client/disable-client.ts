@@ -10,8 +10,9 @@ import type { By } from '../by.ts';
  * refresh. Idempotent. Raises `not_found`, `unavailable`.
  */
 export async function disableClient(node: Node, clientId: string, by: By): Promise<void> {
-  await node.handler.run(clientId, async () => {
-    const client = await findClient(node.readers, clientId);
+  const { readers, handler } = node.cells.home;
+  await handler.run(clientId, async () => {
+    const client = await findClient(readers, clientId);
     if (client === null) throw new LatchkeyError('not_found');
     const change = changeClient(clientId, client, { type: 'DisableClient', now: node.now() });
     return append(by, [change], () => undefined);

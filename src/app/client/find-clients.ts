@@ -4,13 +4,13 @@ import { type ClientRecord, findClient, listClients } from '../../tables/client.
 import { toTime } from '../representations.ts';
 
 /** Every client, disabled ones too, oldest first. */
-export async function allClients({ readers }: Pick<Node, 'readers'>) {
-  return (await listClients(readers)).map(representClient);
+export async function allClients({ cells }: Pick<Node, 'cells'>) {
+  return (await listClients(cells.home.readers)).map(representClient);
 }
 
 /** Raises `not_found`. */
-export async function clientById({ readers }: Pick<Node, 'readers'>, clientId: string) {
-  const client = await findClient(readers, clientId);
+export async function clientById({ cells }: Pick<Node, 'cells'>, clientId: string) {
+  const client = await findClient(cells.home.readers, clientId);
   if (client === null) throw new LatchkeyError('not_found');
   return representClient(client);
 }

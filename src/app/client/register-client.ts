@@ -36,8 +36,9 @@ export async function registerClient(
 ): Promise<ClientCredentialsIssued> {
   const clientId = createdId(by, 'register-client', input.idempotencyKey);
   const made = input.kind === 'confidential' ? newClientSecret() : null;
-  return node.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
-    const existing = await findClient(node.readers, clientId);
+  const { readers, handler } = node.cells.home;
+  return handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
+    const existing = await findClient(readers, clientId);
     if (existing !== null) {
       if (!isSameClient(existing.state, input)) {
         throw new LatchkeyError('conflict', {

@@ -21,10 +21,11 @@ export async function rotateClientSecret(
 ): Promise<ClientCredentialsIssued> {
   const repeatable = idempotentCommand(by, 'rotate-client-secret', clientId, idempotencyKey);
   const made = newClientSecret();
-  return node.handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
-    const client = await findClient(node.readers, clientId);
+  const { readers, handler } = node.cells.home;
+  return handler.run(clientId, async (): Promise<Attempt<ClientCredentialsIssued>> => {
+    const client = await findClient(readers, clientId);
     if (client === null) throw new LatchkeyError('not_found');
-    if (await isRepeated(node.readers, clientId, repeatable)) {
+    if (await isRepeated(readers, clientId, repeatable)) {
       return unchanged(() => ({ clientId, clientSecret: null }));
     }
     const change = changeClient(clientId, client, {

@@ -34,8 +34,9 @@ export async function createInvite(
 ): Promise<CreatedInvite> {
   const inviteId = createdId(by, 'create-invite', idempotencyKey);
   const secret = randomBytes(32);
-  return node.handler.run(inviteId, async (): Promise<Attempt<CreatedInvite>> => {
-    const existing = await findInvite(node.readers, inviteId);
+  const { readers, handler } = node.cells.home;
+  return handler.run(inviteId, async (): Promise<Attempt<CreatedInvite>> => {
+    const existing = await findInvite(readers, inviteId);
     if (existing !== null) {
       const { createdAt, expiresAt } = existing.state;
       if (expiresAt - createdAt !== expiresInSeconds * 1000) {

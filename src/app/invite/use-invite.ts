@@ -32,13 +32,14 @@ export async function judgeInvite(
   const decoded = code === undefined ? null : decodeInviteCode(code);
   if (decoded === null) throw new LatchkeyError('forbidden', { detail: 'no invite' });
   const { inviteId, secretHash } = decoded;
-  const known = await findInvite(node.readers, inviteId);
+  const { readers, handler } = node.cells.home;
+  const known = await findInvite(readers, inviteId);
   if (known === null) throw new LatchkeyError('forbidden', { detail: 'invite: unknown' });
   const paidForIt = known.state.secretHash === secretHash && known.state.usedBy === registrationId;
   if (!paidForIt) requireGoodInvite(known.state, node.now(), secretHash);
   return {
     async use(userId) {
-      return changeInvite(inviteId, await findInvite(node.readers, inviteId), {
+      return changeInvite(inviteId, await findInvite(readers, inviteId), {
         type: 'UseInvite',
         now: node.now(),
         secretHash,
@@ -46,8 +47,8 @@ export async function judgeInvite(
       });
     },
     refuseTaken: () =>
-      node.handler.run<never>(inviteId, async () => {
-        const change = changeInvite(inviteId, await findInvite(node.readers, inviteId), {
+      handler.run<never>(inviteId, async () => {
+        const change = changeInvite(inviteId, await findInvite(readers, inviteId), {
           type: 'TryInvite',
           now: node.now(),
           secretHash,

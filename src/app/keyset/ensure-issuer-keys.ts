@@ -9,7 +9,7 @@ import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 
-export type KeysetNode = Pick<Node, 'config' | 'readers' | 'handler' | 'keyWrap' | 'now'>;
+export type KeysetNode = Pick<Node, 'config' | 'cells' | 'keyWrap' | 'now'>;
 
 /**
  * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:
@@ -18,10 +18,11 @@ export type KeysetNode = Pick<Node, 'config' | 'readers' | 'handler' | 'keyWrap'
  */
 export async function ensureIssuerKeys(node: KeysetNode, by: By): Promise<void> {
   let generated: GeneratedSigningKey[] = [];
-  await node.handler.run(issuerKeysetId, async () => {
-    const keyset = await findIssuerKeyset(node.readers);
+  const { readers, handler } = node.cells.home;
+  await handler.run(issuerKeysetId, async () => {
+    const keyset = await findIssuerKeyset(readers);
     const alg = node.config.keyset.algorithm;
-    const { keyWrap, readers } = node;
+    const { keyWrap } = node;
     const { unusable } = await openPrivateKeys(readers, keyWrap, keyset.state);
     const demand = { alg, unusableKids: unusable.map(({ key }) => key.kid) };
     const missing = keysMissing(keyset.state, demand);

@@ -13,9 +13,10 @@ const keepRevokedForSeconds = limits.accessTokenTtlSecondsMax + limits.revocatio
  * kids that this call removed. Raises `unavailable`.
  */
 export async function removeIssuerKeys(
-  { readers, handler, now }: Pick<Node, 'readers' | 'handler' | 'now'>,
+  { cells, now }: Pick<Node, 'cells' | 'now'>,
   by: By,
 ): Promise<string[]> {
+  const { readers, handler } = cells.home;
   const removed = await handler.run(issuerKeysetId, async () => {
     const change = changeKeyset(issuerKeysetId, await findIssuerKeyset(readers), {
       type: 'RemoveRetired',

@@ -23,10 +23,11 @@ export async function revokeIssuerKey(
   { kid, idempotencyKey }: { readonly kid: string; readonly idempotencyKey: string | null },
   by: By,
 ): Promise<KeysetState> {
-  const { config, readers, keyWrap } = node;
+  const { config, keyWrap } = node;
+  const { readers, handler } = node.cells.home;
   const repeatable = idempotentCommand(by, 'revoke-key', kid, idempotencyKey);
   let newKey: GeneratedSigningKey | undefined;
-  return node.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
+  return handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
     const keyset = await findIssuerKeyset(readers);
     if (await isRepeated(readers, issuerKeysetId, repeatable)) {
       const { commandId } = repeatable;

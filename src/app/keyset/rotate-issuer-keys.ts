@@ -29,10 +29,11 @@ export async function rotateIssuerKeys(
   { idempotencyKey }: { readonly idempotencyKey: string | null },
   by: By,
 ): Promise<KeysetState> {
-  const { config, readers, keyWrap } = node;
+  const { config, keyWrap } = node;
+  const { readers, handler } = node.cells.home;
   const repeatable = idempotentCommand(by, 'rotate-keys', issuerKeysetId, idempotencyKey);
   const newKey = await generateSigningKey(config.keyset.algorithm);
-  return node.handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
+  return handler.run(issuerKeysetId, async (): Promise<Attempt<KeysetState>> => {
     const keyset = await findIssuerKeyset(readers);
     if (await isRepeated(readers, issuerKeysetId, repeatable)) {
       const first = await stateAfterCommand(

@@ -4,8 +4,8 @@ import type { Node } from '../../node/node.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { toTime } from '../representations.ts';
 
-export async function issuerKeys({ readers }: Pick<Node, 'readers'>) {
-  return representKeyset((await findIssuerKeyset(readers)).state);
+export async function issuerKeys({ cells }: Pick<Node, 'cells'>) {
+  return representKeyset((await findIssuerKeyset(cells.home.readers)).state);
 }
 
 /** The keys with their states and times, oldest first. */

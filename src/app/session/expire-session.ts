@@ -9,7 +9,7 @@ import { findSession, type SessionRecord } from '../../tables/session.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 
-export interface ExpiringNode extends Pick<Node, 'readers' | 'handler'> {
+export interface ExpiringNode extends Pick<Node, 'cells'> {
   readonly config: {
     readonly sessions: { readonly idleSeconds: number };
     readonly lifetimes: LifetimeSettings;
@@ -22,11 +22,12 @@ export interface ExpiringNode extends Pick<Node, 'readers' | 'handler'> {
  * it. Raises `unavailable`.
  */
 export async function expireSession(
-  { config, readers, handler }: ExpiringNode,
+  { config, cells }: ExpiringNode,
   { session, now }: { readonly session: SessionRecord | string; readonly now: number },
   by: By,
 ): Promise<boolean> {
   const sessionId = typeof session === 'string' ? session : session.sessionId;
+  const { readers, handler } = cells.of(sessionId);
   let known = typeof session === 'string' ? null : session;
   return handler.run(sessionId, async () => {
     const current = known ?? (await findSession(readers, sessionId));

@@ -12,9 +12,10 @@ import { representSession } from '../representations.ts';
  * The sessions of a user that are live now, newest first. Raises `not_found` for an unknown user.
  */
 export async function listSessions(node: Node, userId: string, currentSessionId: string | null) {
+  const { readers } = node.cells.of(userId);
   const [user, live] = await Promise.all([
-    findUser(node.readers, userId),
-    findLiveSessions(node.readers, userId),
+    findUser(readers, userId),
+    findLiveSessions(readers, userId),
   ]);
   if (user === null) throw new LatchkeyError('not_found');
   const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DeviceType } from '@latchkey/contract/device-type';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { slotOf } from '../../domain/kernel/ids.ts';
 import { sha256 } from '../../domain/kernel/sha256.ts';
 import { requireRoomForAudiences } from '../../domain/kernel/token-room.ts';
 import { sessionsToSupersede } from '../../domain/session/device-policy.ts';
@@ -48,7 +49,8 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
   const password = input.password.normalize('NFC');
   const { known, device } = await node.loginLookups.run(turnOf(by), async () => {
     const user = await findUserByEmail(node, input.email);
-    const token = user && (await presentedDevice(node.readers, user, input.deviceToken));
+    const token =
+      user && (await presentedDevice(node.cells.of(user.userId).readers, user, input.deviceToken));
     return { known: user, device: token };
   });
   const preferred = known !== null && goesFirst(known.state, device, node.now());
@@ -70,9 +72,16 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
     paid = true;
   };
   try {
-    return await node.handler.run(known.userId, () =>
-      attempt(node, input, { known, audience, device, matches: check.matches, rehashed, pay }, by),
-    );
+    return await node.cells
+      .of(known.userId)
+      .handler.run(known.userId, () =>
+        attempt(
+          node,
+          input,
+          { known, audience, device, matches: check.matches, rehashed, pay },
+          by,
+        ),
+      );
   } catch (error) {
     // The password changed during the check: the answer is that of any wrong password.
     if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
@@ -96,9 +105,9 @@ async function attempt(
   { known, audience, device, matches, rehashed, pay }: Checked,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
-  const { readers, metrics } = node;
+  const { cells, metrics } = node;
   const now = node.now();
-  const [user, live] = await findUserWithSessions(readers, known.userId);
+  const [user, live] = await findUserWithSessions(cells.of(known.userId).readers, known.userId);
   if (user === null) throw new LatchkeyError('invalid_credentials', { detail: 'user is gone' });
   const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
   const checked = changeUser(user.userId, user, {
@@ -114,7 +123,7 @@ async function attempt(
   }
   // Not before it is certain that the login succeeds: a refusal here must not tell of a password.
   pay();
-  const sessionId = newId();
+  const sessionId = newId(slotOf(user.userId));
   const { secret, started } = start(node, input, { now, sessionId, audience, user, personal }, by);
   const ended = supersede(node, live, input, { now, sessionId, personal });
   const remembered = rememberDevice(user.userId, checked.state, device, now);

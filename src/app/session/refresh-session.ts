@@ -44,9 +44,11 @@ export async function refreshSession(
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
   const idempotencyKeyHash = input.idempotencyKey === null ? null : sha256(input.idempotencyKey);
   try {
-    return await node.handler.run(token.sessionId, () =>
-      attempt(node, { token, idempotencyKeyHash, client: input.client }, by),
-    );
+    return await node.cells
+      .of(token.sessionId)
+      .handler.run(token.sessionId, () =>
+        attempt(node, { token, idempotencyKeyHash, client: input.client }, by),
+      );
   } catch (error) {
     if (error instanceof LatchkeyError) node.metrics.refreshes.inc({ outcome: error.code });
     throw error;
@@ -64,7 +66,8 @@ async function attempt(
   { token, idempotencyKeyHash, client }: Presented,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
-  const { readers, config, metrics } = node;
+  const { config, metrics } = node;
+  const { readers } = node.cells.of(token.sessionId);
   const now = node.now();
   const [record, user] = await Promise.all([
     findSession(readers, token.sessionId),
@@ -162,14 +165,14 @@ function refusalOf(
  * which has it. Empty as long as no policy has become stricter since the login.
  */
 async function surplusOf(
-  { readers, config }: Node,
+  { cells, config }: Node,
   { state }: SessionRecord,
   { userId, newerSessions }: UserOfSession,
   personal: PersonalData,
 ): Promise<Pick<RefreshCommand, 'surplus' | 'supersededBy' | 'newcomerPii'>> {
   const policy = config.devicePolicies[state.deviceType];
   if (!isSurplus(policy, config.sessions.perUserMax, newerSessions)) return {};
-  const live = await findLiveSessions(readers, userId);
+  const live = await findLiveSessions(cells.of(userId).readers, userId);
   const ofType = live.filter((other) => other.state.deviceType === state.deviceType);
   const newest = (newerSessions.newerOfType > 0 ? ofType : live).toSorted(
     (a, b) => b.state.startedAt - a.state.startedAt,

@@ -24,8 +24,9 @@ export async function revokeSession(
   by: By,
 ): Promise<void> {
   const { sessionId, reason, ownerId, mustExist = false } = input;
-  await node.handler.run(sessionId, async () => {
-    const record = await findSession(node.readers, sessionId);
+  const { readers, handler } = node.cells.of(sessionId);
+  await handler.run(sessionId, async () => {
+    const record = await findSession(readers, sessionId);
     const isOwners = record !== null && (ownerId === undefined || record.state.userId === ownerId);
     if (mustExist && !isOwners) throw new LatchkeyError('not_found');
     if (!isOwners) return unchanged(() => undefined);
@@ -53,9 +54,10 @@ export async function revokeAllSessions(
   },
   by: By,
 ): Promise<number> {
-  return node.handler.run(input.userId, async () => {
+  const { readers, handler } = node.cells.of(input.userId);
+  return handler.run(input.userId, async () => {
     const now = node.now();
-    const [user, live] = await findUserWithSessions(node.readers, input.userId);
+    const [user, live] = await findUserWithSessions(readers, input.userId);
     if (user === null) throw new LatchkeyError('not_found');
     const isEverything = input.exceptSessionId === null && input.deviceType === null;
     const raised = isEverything ? changeUser(user.userId, user, { type: 'RaiseEpoch', now }) : null;

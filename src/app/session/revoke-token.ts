@@ -15,7 +15,7 @@ export async function revokeToken(
 ): Promise<void> {
   const sessionId = sessionOf(node, token);
   if (sessionId === null) return;
-  const session = await findSession(node.readers, sessionId);
+  const session = await findSession(node.cells.of(sessionId).readers, sessionId);
   if (session?.state.clientId !== clientId) return;
   await revokeSession(node, { sessionId, reason: 'logout' }, by);
 }

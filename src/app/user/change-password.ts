@@ -44,14 +44,16 @@ export async function changePassword(
     { ...turn, onBegin: input.payTry },
   );
   const hash = matches ? await node.hasher.hash(accepted, turn) : null;
-  await node.handler.run(known.userId, () =>
-    attempt(
-      node,
-      input,
-      { hash, comparedWith: known.state.passwordChangedAt, pii: personal.sealPlace(by) },
-      by,
-    ),
-  );
+  await node.cells
+    .of(known.userId)
+    .handler.run(known.userId, () =>
+      attempt(
+        node,
+        input,
+        { hash, comparedWith: known.state.passwordChangedAt, pii: personal.sealPlace(by) },
+        by,
+      ),
+    );
 }
 
 /** `hash`: of the new password; null when the present one did not match. */
@@ -68,7 +70,7 @@ async function attempt(
   by: By,
 ): Promise<Attempt<undefined>> {
   const now = node.now();
-  const [user, live] = await findUserWithSessions(node.readers, userId);
+  const [user, live] = await findUserWithSessions(node.cells.of(userId).readers, userId);
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   const matches = hash !== null;
   const checked = changeUser(userId, user, {
@@ -94,7 +96,7 @@ async function attempt(
 }
 
 async function existing(node: Node, userId: string): Promise<UserForCommand> {
-  const user = await findUser(node.readers, userId);
+  const user = await findUser(node.cells.of(userId).readers, userId);
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   return user;
 }

@@ -24,8 +24,9 @@ export async function changeProfile(
   { userId, patch }: { readonly userId: string; readonly patch: ProfilePatch },
   by: By,
 ): Promise<void> {
-  await node.handler.run(userId, async () => {
-    const user = await findUser(node.readers, userId);
+  const { readers, handler } = node.cells.of(userId);
+  await handler.run(userId, async () => {
+    const user = await findUser(readers, userId);
     if (user === null) throw new LatchkeyError('not_found');
     const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
     const before = personal.profile(user.state.pii);

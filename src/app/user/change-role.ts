@@ -35,12 +35,12 @@ async function changeRole(
   { userId, role }: RoleChange,
   by: By,
 ): Promise<void> {
-  const { readers, handler } = node;
+  const { readers, handler } = node.cells.of(userId);
   await handler.run(userId, async (): Promise<Attempt<undefined>> => {
     const now = node.now();
     const [user, others] = await Promise.all([
       findUser(readers, userId),
-      countOtherAdmins(readers, userId),
+      countOtherAdmins(node.cells.home.readers, userId),
     ]);
     if (user === null) throw new LatchkeyError('not_found');
     const change = changeUser(

@@ -20,13 +20,13 @@ export async function disableUser(
   { userId, idempotencyKey }: UserSwitch,
   by: By,
 ): Promise<void> {
-  const { readers } = node;
+  const { readers, handler } = node.cells.of(userId);
   const repeatable = idempotentCommand(by, 'disable-user', userId, idempotencyKey);
-  await node.handler.run(userId, async () => {
+  await handler.run(userId, async () => {
     const now = node.now();
     const [[user, live], others, repeated] = await Promise.all([
       findUserWithSessions(readers, userId),
-      countOtherAdmins(readers, userId),
+      countOtherAdmins(node.cells.home.readers, userId),
       isRepeated(readers, userId, repeatable),
     ]);
     if (user === null) throw new LatchkeyError('not_found');

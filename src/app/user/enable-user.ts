@@ -17,10 +17,11 @@ export async function enableUser(
   by: By,
 ): Promise<void> {
   const repeatable = idempotentCommand(by, 'enable-user', userId, idempotencyKey);
-  await node.handler.run(userId, async () => {
-    const user = await findUser(node.readers, userId);
+  const { readers, handler } = node.cells.of(userId);
+  await handler.run(userId, async () => {
+    const user = await findUser(readers, userId);
     if (user === null) throw new LatchkeyError('not_found');
-    const repeated = await isRepeated(node.readers, userId, repeatable);
+    const repeated = await isRepeated(readers, userId, repeatable);
     const change = changeUser(userId, user, { type: 'EnableUser', now: node.now() });
     if (repeated || change.events.length === 0) return unchanged(() => undefined);
     return append(by, [change], () => undefined, repeatable.commandId);

@@ -2,11 +2,10 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole, auditorRole } from '../../domain/user/roles.ts';
 import type { Node } from '../../node/node.ts';
 import { ConfigError } from '../../platform/config/config-error.ts';
-import { newId } from '../../platform/crypto/new-id.ts';
 import type { UserForCommand } from '../../tables/user.ts';
 import { type By, byProgram } from '../by.ts';
 import { findUserByEmail } from './find-user-by-email.ts';
-import { registerUser } from './register-user.ts';
+import { registerUser, registrationId } from './register-user.ts';
 
 export interface EnsuredAdministrator {
   readonly created: boolean;
@@ -64,7 +63,7 @@ export async function ensureAdministrator(
         password,
         roles: [adminRole, auditorRole],
         emailVerified: true,
-        userId: newId(),
+        userId: registrationId(by, null),
       },
       by,
     );

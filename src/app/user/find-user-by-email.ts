@@ -8,7 +8,7 @@ import { findUserByIdentifier, type UserForCommand } from '../../tables/user.ts'
  * is none.
  */
 export async function findUserByEmail(
-  node: Pick<Node, 'readers'> & {
+  node: Pick<Node, 'cells'> & {
     readonly secrets: Pick<Node['secrets'], 'identifierKey'>;
   },
   text: string,
@@ -16,5 +16,5 @@ export async function findUserByEmail(
   const email = parseEmail(text);
   if (email === null) return null;
   const mac = identifierMac(node.secrets.identifierKey, email.key);
-  return findUserByIdentifier(node.readers, mac);
+  return findUserByIdentifier(node.cells.home.readers, mac);
 }

@@ -10,9 +10,10 @@ import { findUserByEmail } from './find-user-by-email.ts';
 
 /** A user and the session that asks. Raises `invalid_token` when either is gone. */
 export async function findMe(node: Node, userId: string, sessionId: string) {
+  const { readers } = node.cells.of(userId);
   const [user, session] = await Promise.all([
-    findUser(node.readers, userId),
-    findSession(node.readers, sessionId),
+    findUser(readers, userId),
+    findSession(readers, sessionId),
   ]);
   if (user === null || session === null) {
     throw new LatchkeyError('invalid_token', { detail: 'user or session is gone' });
@@ -36,7 +37,7 @@ export async function pageOfUsers(
 ) {
   const from = cursor === null ? null : decodeCursor(cursor);
   const after = from === null ? null : { registeredAt: from.at, userId: from.id };
-  const found = await listUsers(node.readers, { limit: limit + 1, after });
+  const found = await listUsers(node.cells.home.readers, { limit: limit + 1, after });
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { slotOf } from '../../domain/kernel/ids.ts';
 import { sha256 } from '../../domain/kernel/sha256.ts';
 import { decodeDeviceToken, encodeDeviceToken } from '../../domain/user/device-token.ts';
 import { countOf, type KnownDevice } from '../../domain/user/known-devices.ts';
@@ -50,7 +51,7 @@ export function rememberDevice(
   }
   const secret = randomBytes(32);
   const made: DeviceToken = {
-    deviceId: newId(),
+    deviceId: newId(slotOf(userId)),
     secretHash: sha256(secret),
     epoch: devices.epoch,
     createdAt: now,

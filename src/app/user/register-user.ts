@@ -1,9 +1,11 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { derivedId, derivedSlot } from '../../domain/kernel/ids.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
+import { drawSlot, newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import type { Turn } from '../../platform/fair-queue.ts';
 import { bytea } from '../../platform/postgres/bytea.ts';
@@ -13,7 +15,6 @@ import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.
 import { append, unchanged } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
-import { createdId } from '../idempotent-command.ts';
 import type { JudgedInvite } from '../invite/use-invite.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
@@ -33,9 +34,17 @@ export interface RegisterInput {
   readonly invite?: JudgedInvite;
 }
 
-/** The id of the user that a registration makes; a retry under its Idempotency-Key names it. */
-export function registrationId(by: Pick<By, 'actor'>, idempotencyKey: string | null): string {
-  return createdId(by, 'register', idempotencyKey);
+/**
+ * The id of the user that a registration makes, in a slot of its own; a retry under its
+ * Idempotency-Key names it.
+ */
+export function registrationId(
+  { actor }: Pick<By, 'actor'>,
+  idempotencyKey: string | null,
+): string {
+  if (idempotencyKey === null) return newId(drawSlot());
+  const parts = ['register', actor.id ?? '', idempotencyKey];
+  return derivedId(derivedSlot(...parts), ...parts);
 }
 
 /**
@@ -61,13 +70,13 @@ export async function registerUser(node: Node, { userId, ...input }: RegisterInp
   // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
   const hash = password === null ? null : await node.hasher.hash(password, turn);
   input.payTry?.();
-  if ((await findUserByIdentifier(node.readers, mac)) !== null) {
+  if ((await findUserByIdentifier(node.cells.home.readers, mac)) !== null) {
     await input.invite?.refuseTaken();
     throw new LatchkeyError('conflict', { detail: 'address is taken' });
   }
   const subject = await node.subjectKeys.newSubjectKey(userId);
   try {
-    return await node.handler.run(userId, async () => {
+    return await node.cells.of(userId).handler.run(userId, async () => {
       const again = await replay(node, userId, repeated, turn);
       if (again !== null) return unchanged(() => again);
       const registered = changeUser(userId, null, {
@@ -111,11 +120,12 @@ interface Repeated {
  * registration.
  */
 async function replay(
-  { readers, subjectKeys, hasher }: Node,
+  { cells, subjectKeys, hasher }: Node,
   userId: string,
   wanted: Repeated,
   turn: Turn,
 ) {
+  const { readers } = cells.of(userId);
   const existing = await findUser(readers, userId);
   if (existing === null) return null;
   const first = await stateAfterCommand(readers, userId, null, streams.user);

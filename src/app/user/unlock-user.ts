@@ -19,15 +19,16 @@ export interface Unlocked {
  * Raises `not_found`, `unavailable`.
  */
 export async function unlockUser(
-  node: Pick<Node, 'readers' | 'handler' | 'now'>,
+  node: Pick<Node, 'cells' | 'now'>,
   { userId, idempotencyKey }: UserSwitch,
   by: By,
 ): Promise<Unlocked> {
   const repeatable = idempotentCommand(by, 'unlock-user', userId, idempotencyKey);
-  return node.handler.run(userId, async () => {
-    const user = await findUser(node.readers, userId);
+  const { readers, handler } = node.cells.of(userId);
+  return handler.run(userId, async () => {
+    const user = await findUser(readers, userId);
     if (user === null) throw new LatchkeyError('not_found', { detail: 'no such user' });
-    const repeated = await isRepeated(node.readers, userId, repeatable);
+    const repeated = await isRepeated(readers, userId, repeatable);
     const change = changeUser(userId, user, { type: 'UnlockUser', now: node.now() });
     const changed = !repeated && change.events.length > 0;
     const answer = () => ({ changed, before: user.state });

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { bytesOfId, idOfBytes } from '../kernel/ids.ts';
+import { bytesOfId, idOfBytes, slotOf, slotText } from '../kernel/ids.ts';
 
 const prefix = 'lkr_';
 const version = 1;
@@ -13,7 +13,7 @@ const offsets = {
   mac: 55,
   end: 87,
 } as const;
-const textLength = prefix.length + (offsets.end / 3) * 4;
+const bodyLength = (offsets.end / 3) * 4;
 const successorLabel = Buffer.from('latchkey refresh token successor v1');
 
 /** What a refresh token says. `generation` starts at 1; `secret` is 32 bytes. */
@@ -24,8 +24,10 @@ export interface RefreshTokenParts {
 }
 
 /**
- * `lkr_` and base64url of: version | MAC key id (2 bytes) | session id (16) | generation (4) |
- * secret (32) | HMAC-SHA256 of all before (32). Integers are big-endian.
+ * `lkr_<slot>_<body>`. Slot: that of the session id, by which a router may send the token where its
+ * session lives without reading the body. Body: base64url of version | MAC key id (2 bytes) |
+ * session id (16) | generation (4) | secret (32) | HMAC-SHA256 of all before (32). Integers are
+ * big-endian.
  */
 export function encodeRefreshToken(
   token: RefreshTokenParts & { readonly macKeyId: number; readonly macKey: Buffer },
@@ -39,28 +41,29 @@ export function encodeRefreshToken(
   bytes.writeUInt32BE(token.generation, offsets.generation);
   token.secret.copy(bytes, offsets.secret);
   macOf(bytes, token.macKey).copy(bytes, offsets.mac);
-  return prefix + bytes.toString('base64url');
+  return prefixOf(token.sessionId) + bytes.toString('base64url');
 }
 
 /**
  * The parts of a token that one of our MAC keys made, or null. A token has one spelling: any other
- * text that would decode to the same bytes is refused, so that nobody can hand out a second name of
- * a token.
+ * text that would decode to the same bytes is refused, and so is any other slot than the session's,
+ * so that nobody can hand out a second name of a token, or send it where its session is not.
  */
 export function decodeRefreshToken(
   text: string,
   macKeyRing: ReadonlyMap<number, Buffer>,
 ): RefreshTokenParts | null {
-  if (text.length !== textLength || !text.startsWith(prefix)) return null;
-  const body = text.slice(prefix.length);
+  const body = text.slice(-bodyLength);
   const bytes = Buffer.from(body, 'base64url');
   if (bytes.length !== offsets.end || bytes.toString('base64url') !== body) return null;
   if (bytes.readUInt8(0) !== version) return null;
   const macKey = macKeyRing.get(bytes.readUInt16BE(offsets.macKeyId));
   if (macKey === undefined) return null;
   if (!timingSafeEqual(macOf(bytes, macKey), bytes.subarray(offsets.mac))) return null;
+  const sessionId = idOfBytes(bytes.subarray(offsets.sessionId, offsets.generation));
+  if (text !== prefixOf(sessionId) + body) return null;
   return {
-    sessionId: idOfBytes(bytes.subarray(offsets.sessionId, offsets.generation)),
+    sessionId,
     generation: bytes.readUInt32BE(offsets.generation),
     secret: Buffer.from(bytes.subarray(offsets.secret, offsets.mac)),
   };
@@ -83,6 +86,10 @@ export function deriveSuccessorSecret(
   return Buffer.from(
     hkdfSync('sha256', presentedSecret, Buffer.from(salt, 'base64url'), info, secretBytes),
   );
+}
+
+function prefixOf(sessionId: string): string {
+  return `${prefix}${slotText(slotOf(sessionId))}_`;
 }
 
 function macOf(bytes: Buffer, macKey: Buffer): Buffer {

@@ -12,10 +12,10 @@ type Slow = readonly [statement: string, moment: 'on the way there' | 'on the wa
 
 /** Runs `meanwhile` once, while the question or the answer of the named statement is under way. */
 function delayOnce(node: TestApi, [statement, moment]: Slow, meanwhile: () => Promise<unknown>) {
-  const services = node.node as { readers: SealedReaders };
-  const { readers } = services;
+  const cell = node.node.cells.home as { readers: SealedReaders };
+  const { readers } = cell;
   let pending: (() => Promise<unknown>) | null = meanwhile;
-  services.readers = {
+  cell.readers = {
     seal: readers.seal,
     query: async (query) => {
       const work = query.name === statement ? pending : null;

@@ -131,7 +131,7 @@ async function reseal(owner: pg.Client, userId: string, hash: string): Promise<v
     'select password_changed_at from latchkey.users where user_id = $1',
     [userId],
   );
-  const mac = api.node.readers.seal.row('password_hashes', {
+  const mac = api.node.cells.home.readers.seal.row('password_hashes', {
     user_id: userId,
     hash,
     ...rows[0],

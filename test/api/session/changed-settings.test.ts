@@ -80,7 +80,7 @@ describe('a setting that was changed holds, after a restart, for the tokens of a
   ) {
     const { access_token, session } = body;
     await node.call('POST', '/auth/logout', { token: access_token });
-    return api.node.readers.query({
+    return api.node.cells.home.readers.query({
       text: 'select until::text from latchkey.revocations where target = $1',
       values: [session.id],
     });

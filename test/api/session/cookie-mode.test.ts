@@ -46,7 +46,7 @@ describe('a login that asks for the cookie', () => {
     expect(answer.headers.getSetCookie().slice(0, 1)).toEqual([
       expect.stringMatching(
         new RegExp(
-          `^${name}=lkr_[\\w-]{116}; Max-Age=${seconds}; Path=/; HttpOnly; Secure; SameSite=Strict$`,
+          `^${name}=lkr_[0-9a-f]{3}_[\\w-]{116}; Max-Age=${seconds}; Path=/; HttpOnly; Secure; SameSite=Strict$`,
         ),
       ),
     ]);

@@ -15,7 +15,7 @@ const from = (ip: string, userAgent: string) => ({
 });
 /** The events of a stream with what they seal under the user's key. */
 async function opened(streamId: string, userId: string) {
-  const user = await findUser(api.node.readers, userId);
+  const user = await findUser(api.node.cells.home.readers, userId);
   const key = await api.node.subjectKeys.unwrap(userId, user!.subjectKey!);
   return (await api.eventsOf(streamId)).map(({ type, data, pii, meta }) => ({
     type,

@@ -2,7 +2,7 @@ import { accessTokenCharactersMax } from '@latchkey/contract/access-token-claims
 import { deviceTypes } from '@latchkey/contract/device-type';
 import { signingAlgorithms } from '@latchkey/contract/signing-algorithm';
 import { KeyRing } from '@latchkey/verifier/key-ring';
-import { Lease } from '@latchkey/verifier/lease';
+import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import { createVerifier } from '@latchkey/verifier/verify';
 import { describe, expect, it } from 'vitest';
@@ -57,13 +57,14 @@ describe('the largest token that can be granted', () => {
     const key = await createIssuerKey(alg);
     const keyRing = new KeyRing();
     keyRing.replace([ringEntry(key)]);
-    const lease = new Lease({ leaseSeconds: 30, policy: 'refuse' });
-    lease.renew({ now, monotonicNow: 0 });
+    const leases = new LogLeases({ leaseSeconds: 30, policy: 'refuse' });
+    leases.put('log');
+    leases.ofLog('log').renew({ now, monotonicNow: 0 });
     const verifier = createVerifier({
       issuer,
       keyRing,
       revocations: new RevocationSet({ clockSkewSeconds: 5 }),
-      lease,
+      leases,
       clockSkewSeconds: 5,
       cacheBytesMax: 0,
     });

@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto';
+import { slotCount } from '@latchkey/contract/slot';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { slotOf, slotText } from '../../../src/domain/kernel/ids.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { sha256 } from '../../../src/domain/kernel/sha256.ts';
 import {
@@ -13,6 +15,7 @@ const sessionId = '0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b';
 const macKey = Buffer.alloc(32, 9);
 const ring = new Map([[7, macKey]]);
 const secret = Buffer.alloc(32, 0xff);
+const prefix = 'lkr_e5f_';
 const token = encodeRefreshToken({ macKeyId: 7, macKey, sessionId, generation: 3, secret });
 
 describe('a refresh token', () => {
@@ -36,7 +39,7 @@ describe('a refresh token', () => {
   });
 
   it('has the prefix that secret scanners look for, and one length', () => {
-    expect(token).toMatch(/^lkr_[A-Za-z0-9_-]{116}$/);
+    expect(token).toMatch(/^lkr_e5f_[A-Za-z0-9_-]{116}$/);
     expect(token.length).toBeLessThanOrEqual(limits.refreshTokenCharactersMax);
   });
 
@@ -54,11 +57,11 @@ describe('a refresh token', () => {
 describe('the MAC of a refresh token', () => {
   // Fails when the MAC is not compared, or covers less than all before it.
   it('covers every bit', () => {
-    const bytes = Buffer.from(token.slice(4), 'base64url');
+    const bytes = Buffer.from(token.slice(prefix.length), 'base64url');
     for (let bit = 0; bit < bytes.length * 8; bit += 1) {
       const forged = Buffer.from(bytes);
       forged[bit >> 3]! ^= 1 << (bit & 7);
-      expect(decodeRefreshToken(`lkr_${forged.toString('base64url')}`, ring)).toBeNull();
+      expect(decodeRefreshToken(`${prefix}${forged.toString('base64url')}`, ring)).toBeNull();
     }
   });
 
@@ -75,18 +78,18 @@ describe('the MAC of a refresh token', () => {
 
   // Fails when the MAC starts after the header.
   it('covers the key id, also where two ids have one key', () => {
-    const bytes = Buffer.from(token.slice(4), 'base64url');
+    const bytes = Buffer.from(token.slice(prefix.length), 'base64url');
     bytes.writeUInt16BE(8, 1);
     const twoIds = new Map([...ring, [8, macKey] as const]);
-    expect(decodeRefreshToken(`lkr_${bytes.toString('base64url')}`, twoIds)).toBeNull();
+    expect(decodeRefreshToken(`${prefix}${bytes.toString('base64url')}`, twoIds)).toBeNull();
   });
 
   // Fails when the version byte is not compared.
   it('does not make a token of another version readable', () => {
-    const bytes = Buffer.from(token.slice(4), 'base64url');
+    const bytes = Buffer.from(token.slice(prefix.length), 'base64url');
     bytes.writeUInt8(2, 0);
     createHmac('sha256', macKey).update(bytes.subarray(0, 55)).digest().copy(bytes, 55);
-    expect(decodeRefreshToken(`lkr_${bytes.toString('base64url')}`, ring)).toBeNull();
+    expect(decodeRefreshToken(`${prefix}${bytes.toString('base64url')}`, ring)).toBeNull();
   });
 });
 
@@ -94,12 +97,12 @@ describe('the spelling of a refresh token', () => {
   // Fails when `bytes.toString('base64url') !== body` is dropped: Node decodes all of these to the
   // same bytes.
   it('has no second one in the other base64 alphabet', () => {
-    const body = token.slice(4);
+    const body = token.slice(prefix.length);
     const other = body.replaceAll('_', '/').replaceAll('-', '+');
     expect(other).not.toBe(body);
     expect(Buffer.from(other, 'base64url')).toStrictEqual(Buffer.from(body, 'base64url'));
-    expect(decodeRefreshToken(`lkr_${other}`, ring)).toBeNull();
-    expect(decodeRefreshToken(`lkr_${body.replace('_', '/')}`, ring)).toBeNull();
+    expect(decodeRefreshToken(`${prefix}${other}`, ring)).toBeNull();
+    expect(decodeRefreshToken(`${prefix}${body.replace('_', '/')}`, ring)).toBeNull();
   });
 
   // Fails when the length is not compared and the text is trimmed or its padding cut.
@@ -112,6 +115,7 @@ describe('the spelling of a refresh token', () => {
       `${token}\n`,
       `${token.slice(0, 60)} ${token.slice(60)}`,
       `lkr_ ${token.slice(5)}`,
+      `${prefix} ${token.slice(prefix.length)}`,
       `${token.slice(0, -1)}=`,
     ]) {
       expect(decodeRefreshToken(text, ring)).toBeNull();
@@ -122,8 +126,9 @@ describe('the spelling of a refresh token', () => {
     for (const text of [
       '',
       'lkr_',
-      token.slice(4),
-      `LKR_${token.slice(4)}`,
+      prefix,
+      token.slice(prefix.length),
+      `LKR_${token.slice(prefix.length)}`,
       token.toUpperCase(),
       token.slice(0, -4),
       `${token}AAAA`,
@@ -133,11 +138,24 @@ describe('the spelling of a refresh token', () => {
     }
   });
 
+  // Fails when the slot before the body is not compared with that of the session id.
+  it('has no other slot than its session', () => {
+    const body = token.slice(prefix.length);
+    const own = slotOf(sessionId);
+    const others = [0, slotCount - 1, ...Array.from({ length: 12 }, (_, bit) => own ^ (1 << bit))];
+    for (const slot of others) {
+      expect(decodeRefreshToken(`lkr_${slotText(slot)}_${body}`, ring)).toBeNull();
+    }
+    for (const other of ['lkr_E5F_', 'lkr_e5f-', 'lkr_0e5f_', 'lkr_', 'lkr__', 'e5f_']) {
+      expect(decodeRefreshToken(other + body, ring)).toBeNull();
+    }
+  });
+
   it('refuses whatever else is sent, and never throws', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
         expect(decodeRefreshToken(text, ring)).toBeNull();
-        expect(decodeRefreshToken(`lkr_${text}`.padEnd(120, 'A'), ring)).toBeNull();
+        expect(decodeRefreshToken(`${prefix}${text}`.padEnd(124, 'A'), ring)).toBeNull();
       }),
     );
   });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { slotCount } from '@latchkey/contract/slot';
 
 /** The 128 bits of a UUID as four signed 32-bit words. */
 export interface Id {
@@ -24,6 +25,11 @@ export function parseId(text: string): Id | null {
   const d = parseHex(text, 28, 36);
   if (Number.isNaN(a + b + c + d)) return null;
   return { a: a | 0, b: b | 0, c: c | 0, d: d | 0 };
+}
+
+/** The slot that an id carries: the 12 bits behind the version of a UUID. */
+export function slotOfId(id: Id): number {
+  return id.b & (slotCount - 1);
 }
 
 function parseHex(text: string, from: number, to: number): number {

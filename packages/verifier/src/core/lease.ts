@@ -1,3 +1,5 @@
+import { slotCount } from '@latchkey/contract/slot';
+
 export interface Instant {
   /** Wall clock, epoch milliseconds. */
   readonly now: number;
@@ -6,6 +8,11 @@ export interface Instant {
 }
 
 export type StalePolicy = 'refuse' | 'serve';
+
+export interface LeaseTerms {
+  readonly leaseSeconds: number;
+  readonly policy: StalePolicy;
+}
 
 /**
  * For how long this node may trust its revocation set. It counts from the *start* of the last poll
@@ -18,7 +25,7 @@ export class Lease {
   #start: Instant | undefined;
   #forfeited = false;
 
-  constructor({ leaseSeconds, policy }: { leaseSeconds: number; policy: StalePolicy }) {
+  constructor({ leaseSeconds, policy }: LeaseTerms) {
     this.#leaseMs = leaseSeconds * 1000;
     this.#policy = policy;
   }
@@ -57,5 +64,59 @@ export class Lease {
     if (this.#start === undefined) return Number.POSITIVE_INFINITY;
     const elapsed = Math.max(monotonicNow - this.#start.monotonicNow, now - this.#start.now);
     return elapsed / 1000;
+  }
+}
+
+/**
+ * A lease for each log that revocations are read from. A token counts on the log that the slot of
+ * its session lives in, so the outage of one log refuses no token of another.
+ */
+export class LogLeases {
+  readonly #terms: LeaseTerms;
+  readonly #byLog = new Map<string, Lease>();
+  readonly #bySlot: Lease[];
+
+  constructor(terms: LeaseTerms) {
+    this.#terms = terms;
+    // Slots of no log yet: nothing of them may be accepted.
+    this.#bySlot = new Array<Lease>(slotCount).fill(new Lease(terms));
+  }
+
+  /** The lease on a log, and so on the tokens of all slots that were put into it. */
+  ofLog(logId: string): Lease {
+    let lease = this.#byLog.get(logId);
+    if (lease === undefined) {
+      lease = new Lease(this.#terms);
+      this.#byLog.set(logId, lease);
+    }
+    return lease;
+  }
+
+  /** Says in which log the sessions of these slots are; all slots when none are named. */
+  put(logId: string, slots?: readonly number[]): void {
+    const lease = this.ofLog(logId);
+    if (slots === undefined) this.#bySlot.fill(lease);
+    else for (const slot of slots) this.#bySlot[slot] = lease;
+  }
+
+  /** `slot`: 0 to 4,095. */
+  ofSlot(slot: number): Lease {
+    return this.#bySlot[slot]!;
+  }
+
+  /** Whether tokens of any log may be accepted. */
+  allowsSome(instant: Instant): boolean {
+    return [...this.#byLog.values()].some((lease) => lease.allows(instant));
+  }
+
+  /** Whether every log is known to the moment. */
+  areFresh(instant: Instant): boolean {
+    return this.#byLog.size > 0 && [...this.#byLog.values()].every((each) => each.isFresh(instant));
+  }
+
+  /** Of the log that was read longest ago; Infinity before the first poll of any. */
+  ageSeconds(instant: Instant): number {
+    if (this.#byLog.size === 0) return Number.POSITIVE_INFINITY;
+    return Math.max(...[...this.#byLog.values()].map((lease) => lease.ageSeconds(instant)));
   }
 }

@@ -5,16 +5,17 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { ParsedClaims } from './access-token-claims.ts';
 import { parseClaims, parseJsonObject } from './access-token-claims.ts';
+import { slotOfId } from './id-table.ts';
 import type { KeyRing, VerificationKey } from './key-ring.ts';
 import { isSignedBy } from './key-ring.ts';
-import type { Instant, Lease } from './lease.ts';
+import type { Instant, LogLeases } from './lease.ts';
 import type { RevocationSet } from './revocation-set.ts';
 
 export interface VerifierOptions {
   readonly issuer: string;
   readonly keyRing: KeyRing;
   readonly revocations: RevocationSet;
-  readonly lease: Lease;
+  readonly leases: LogLeases;
   /** How far other nodes' clocks may differ; at most the revocation set's. */
   readonly clockSkewSeconds: number;
   /** 0: no cache. */
@@ -103,7 +104,7 @@ const createCache = (maxSize: number) =>
   });
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { issuer, keyRing, revocations, lease, clockSkewSeconds, cacheBytesMax } = options;
+  const { issuer, keyRing, revocations, leases, clockSkewSeconds, cacheBytesMax } = options;
   if (clockSkewSeconds > revocations.clockSkewSeconds) {
     throw new Error('the revocation set would forget tokens that this verifier still accepts');
   }
@@ -141,7 +142,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (revocations.prunedThroughMs >= expiresMs) {
       return refuse('clock_behind_pruning', 'unavailable');
     }
-    if (!lease.allows(at)) return refuse('lease', 'unavailable');
+    if (!leases.ofSlot(slotOfId(sessionId)).allows(at)) return refuse('lease', 'unavailable');
     return null;
   }
 

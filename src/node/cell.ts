@@ -1,0 +1,23 @@
+import type { CommandHandler } from '../eventlog/handle.ts';
+import type { SealedReaders } from '../eventlog/record-seal.ts';
+
+/** One database with one log, as this process works with it. */
+export interface Cell {
+  /** The log that its positions belong to. */
+  readonly logId: string;
+  readonly readers: SealedReaders;
+  readonly handler: CommandHandler;
+}
+
+/** The way from an id to the data of its slot. Use cases reach no database in another way. */
+export interface Cells {
+  /** What belongs to no user, what is found by an address, and lists of all users. */
+  readonly home: Cell;
+  /** The cell that owns the slot of this id, of a user or of what belongs to one. */
+  of(id: string): Cell;
+}
+
+/** All slots in one cell. */
+export function oneCell(cell: Cell): Cells {
+  return { home: cell, of: () => cell };
+}
