@@ -93,8 +93,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await using opened = new AsyncDisposableStack();
   const metrics = nodeMetrics(options.registry ?? processRegistry());
   const memory = new NodeMemory(config);
-  const guard = new LogGuard((error) => {
-    memory.leases.ofLog(guard.logId).forfeit();
+  const guard = new LogGuard((error, logId) => {
+    if (logId !== null) memory.leases.ofLog(logId).forfeit();
     log.fatal({ err: error }, 'the log is refused: nothing is verified or written any more');
   });
   const pools = createPools({

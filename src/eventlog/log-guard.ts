@@ -3,6 +3,9 @@ import { LogIdentityError, type LogName, readLogIdentity, restoredRemedy } from 
 import type { Queryable } from './queryable.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 
+/** `logId`: of the log that this process had accepted; null when it refuses the first it sees. */
+export type OnRefused = (error: LogIdentityError, logId: string | null) => void;
+
 /**
  * Knows the log that this process works with, and refuses any other: a restored copy, or the same
  * log without events that this process has seen (a failover that lost commits). A refusal stays for
@@ -10,12 +13,12 @@ import { type Sighting, Sightings } from './sightings.ts';
  */
 export class LogGuard {
   readonly sightings = new Sightings();
-  readonly #onRefused: (error: LogIdentityError) => void;
+  readonly #onRefused: OnRefused;
   #known: LogName | null = null;
   #refused: LogIdentityError | null = null;
   #owed: Sighting | null = null;
 
-  constructor(onRefused: (error: LogIdentityError) => void = () => {}) {
+  constructor(onRefused: OnRefused = () => {}) {
     this.#onRefused = onRefused;
   }
 
@@ -77,7 +80,7 @@ export class LogGuard {
   refuse(error: LogIdentityError): void {
     if (this.#refused !== null) return;
     this.#refused = error;
-    this.#onRefused(error);
+    this.#onRefused(error, this.#known?.logId ?? null);
   }
 
   /** Tried again at every check: the server may not take writes yet. */

@@ -88,6 +88,17 @@ describe('a log that has lost events', () => {
     await check(new LogGuard());
   });
 
+  // Fails when a process that refuses the first log it sees asks for the one that it knows.
+  it('is named to who hears of the refusal, once it was accepted', async () => {
+    const heard: (string | null)[] = [];
+    const [first, later] = [1, 2].map(() => new LogGuard((_, logId) => heard.push(logId)));
+    await check(later!);
+    await log.owner.query('update latchkey.log_meta set events_oid = 1');
+    await expect(check(first!)).rejects.toThrow(LogIdentityError);
+    await expect(check(later!)).rejects.toThrow(LogIdentityError);
+    expect(heard).toStrictEqual([null, later!.logId]);
+  });
+
   // Fails when only the epoch is compared: a position of one log says nothing in another.
   it.each(['log_id', 'log_epoch'])('is refused when it has another %s', async (column) => {
     const guard = new LogGuard();
