@@ -27,6 +27,8 @@ export interface MeasuredService {
   readonly url: string;
   readonly metricsUrl: string;
   cpu(): CpuSeconds;
+  /** Where the API process can be inspected, started with `--inspect`. */
+  debuggerUrl(): string;
   /** How many lines the API process has logged. */
   logLines(): number;
   /** Statements that the API sent while `work` ran, by the purpose of the connection. */
@@ -34,36 +36,51 @@ export interface MeasuredService {
   stop(): Promise<void>;
 }
 
+export interface Placement {
+  /** Whose `src` and `migrations` run; default: these. */
+  readonly checkout?: string;
+  /** Default: where it can be. Otherwise all share all cores. */
+  readonly pinned?: boolean;
+}
+
 /**
  * A private embedded Postgres, migrated, with its durability untouched, and one `latchkey serve` of
  * its own. `env` adds to the API's environment.
  */
-export async function startService(env: Record<string, string> = {}): Promise<MeasuredService> {
+export async function startService(
+  env: Record<string, string> = {},
+  { checkout = root, pinned = canPin }: Placement = {},
+): Promise<MeasuredService> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'latchkey-bench-'));
   const postgres = await startEmbeddedPostgres({ dataDir, logger });
-  pin(postgres.pid, cores.others);
+  if (pinned) pin(postgres.pid, cores.others);
   const { appPassword } = postgres;
   await migrate({
     ownerUrl: postgres.url,
     appRole,
     appPassword,
-    directory: path.join(root, 'migrations'),
+    directory: path.join(checkout, 'migrations'),
     logger,
   });
   const logFile = path.join(dataDir, 'api.log');
-  const api = await startApiProcess(logFile, {
-    APP_ENV: 'dev',
-    PORT: '0',
-    METRICS_PORT: '0',
-    RATE_LIMITS: 'off',
-    DATA_DIR: dataDir,
-    DATABASE_URL: postgres.urlFor(appRole, appPassword),
-    ...env,
-  });
+  const api = await startApiProcess(
+    logFile,
+    {
+      APP_ENV: 'dev',
+      PORT: '0',
+      METRICS_PORT: '0',
+      RATE_LIMITS: 'off',
+      DATA_DIR: dataDir,
+      DATABASE_URL: postgres.urlFor(appRole, appPassword),
+      ...env,
+    },
+    { checkout, pinned },
+  );
   return {
     url: `http://127.0.0.1:${api.port}`,
     metricsUrl: `http://127.0.0.1:${api.metricsPort}/metrics`,
     cpu: () => ({ api: cpuOf(api.pid), postgres: cpuOfTree(postgres.pid) }),
+    debuggerUrl: () => /ws:\S+/.exec(readFileSync(logFile, 'utf8'))?.[0] ?? '',
     logLines: () => lines(logFile).length,
     countStatements: (work) =>
       countStatements(postgres.superuserUrl, path.join(dataDir, 'postgres-server.log'), work),
@@ -138,16 +155,23 @@ interface ApiProcess {
   stop(): Promise<void>;
 }
 
-async function startApiProcess(logFile: string, env: Record<string, string>): Promise<ApiProcess> {
+async function startApiProcess(
+  logFile: string,
+  env: Record<string, string>,
+  { checkout, pinned }: Required<Placement>,
+): Promise<ApiProcess> {
   const log = openSync(logFile, 'w', 0o600);
   // Profiling flags, for example `--cpu-prof`, go to the process that is measured.
   const flags = (process.env.API_NODE_OPTIONS ?? '').split(' ').filter(Boolean);
-  const args = [...flags, path.join(root, 'src/cli/latchkey.ts'), 'serve'];
-  const child = spawnPinned(cores.measured, process.execPath, args, {
+  const args = [...flags, path.join(checkout, 'src/cli/latchkey.ts'), 'serve'];
+  const options: Parameters<typeof spawn>[2] = {
     stdio: ['ignore', log, log],
     env: { PATH: process.env.PATH, ...env },
-    cwd: root,
-  });
+    cwd: checkout,
+  };
+  const child = pinned
+    ? spawnPinned(cores.measured, process.execPath, args, options)
+    : spawn(process.execPath, args, options);
   closeSync(log);
   const exited = exitOf(child);
   const deadline = Date.now() + startTimeoutMs;
@@ -167,7 +191,7 @@ async function startApiProcess(logFile: string, env: Record<string, string>): Pr
   throw new Error(`the API did not start:\n${lines(logFile).slice(-20).join('\n')}`);
 }
 
-function exitOf(child: ChildProcess): Promise<number | string> {
+export function exitOf(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
@@ -234,7 +258,7 @@ export function cpuOf(pid: number, { withReaped = false } = {}): number {
   }
 }
 
-function cpuOfTree(pid: number): number {
+export function cpuOfTree(pid: number): number {
   const own = cpuOf(pid, { withReaped: true });
   return childrenOf(pid).reduce((sum, child) => sum + cpuOfTree(child), own);
 }

@@ -36,6 +36,7 @@ import { createPools, type Pools, writerConnections } from '../platform/postgres
 import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { requireSameDatabase } from '../platform/postgres/same-database.ts';
+import { SessionsWithUsers } from '../tables/session-with-user.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
 import { behindFastLane } from './http/fast-lane.ts';
@@ -118,6 +119,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const node: Node = {
     config,
     cells: oneCell(cell),
+    sessionsWithUsers: new SessionsWithUsers(cell.readers),
     hasher: createPasswordHasher({
       memoryKib: config.passwords.hashMemoryKib,
       onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),

@@ -22,6 +22,8 @@ export interface SessionOrigin {
 export class PersonalData {
   readonly #subjectId: string;
   readonly #key: Uint8Array | null;
+  /** What one request seals, or reads, it often shows too. */
+  readonly #known = new WeakMap<Uint8Array, Readonly<Record<string, string>>>();
 
   private constructor(subjectId: string, key: Uint8Array | null) {
     this.#subjectId = subjectId;
@@ -39,7 +41,9 @@ export class PersonalData {
 
   seal(record: Readonly<Record<string, string>>): Uint8Array {
     if (this.#key === null) throw new Error('an erased subject has no key');
-    return sealPersonalData(this.#key, this.#subjectId, record);
+    const sealed = sealPersonalData(this.#key, this.#subjectId, record);
+    this.#known.set(sealed, record);
+    return sealed;
   }
 
   /** Where a request came from, for the event that it causes. */
@@ -58,8 +62,13 @@ export class PersonalData {
     return { ip: '', user_agent: '', device_name: '', ...this.#open(pii) };
   }
 
-  #open(pii: Uint8Array | null): Record<string, string> {
+  #open(pii: Uint8Array | null): Readonly<Record<string, string>> {
     if (pii === null || this.#key === null) return {};
-    return openPersonalData(this.#key, this.#subjectId, pii);
+    let record = this.#known.get(pii);
+    if (record === undefined) {
+      record = openPersonalData(this.#key, this.#subjectId, pii);
+      this.#known.set(pii, record);
+    }
+    return record;
   }
 }

@@ -46,7 +46,8 @@ export const sessions = new StateTable<SessionState>('sessions', 'session_id', {
   endPii: ciphertext('end_pii'),
 });
 
-function sessionRecord(row: Record<string, unknown>): SessionRecord {
+/** What a statement with `sessions.select` has read. */
+export function sessionRecord(row: Record<string, unknown>): SessionRecord {
   const { id, ...record } = sessions.record(row);
   return { sessionId: id, ...record };
 }

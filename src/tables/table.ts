@@ -44,40 +44,44 @@ export class StateTable<S> {
     return row;
   }
 
-  /** What `row` wrote, as the driver has read it. */
-  record(row: ReadRow): StreamRecord<S> {
+  /** What `row` wrote, as the driver has read it; `prefix` as in `select`. */
+  record(row: ReadRow, prefix = ''): StreamRecord<S> {
     const state: Partial<S> = {};
-    for (const [field, { name, read }] of this.#fields) state[field] = read(row[name]);
-    return { id: row[this.key] as string, version: row.version as number, state: state as S };
+    for (const [field, { name, read }] of this.#fields) state[field] = read(row[prefix + name]);
+    const id = row[prefix + this.key] as string;
+    return { id, version: row[`${prefix}version`] as number, state: state as S };
   }
 
   /**
    * The columns and the seal for a select list. `alias` is the table, `stream` the row of
    * latchkey.streams that it is joined with, if it is: then the version is compared too, and an
-   * earlier row that was put back is refused.
+   * earlier row that was put back is refused. `prefix` stands before the names of the columns, for
+   * a row beside that of another table.
    */
-  select(alias: string, stream?: string): string {
-    const columns = this.#names.map((column) => `${alias}.${column}`);
+  select(alias: string, stream?: string, prefix = ''): string {
+    const columns = this.#names.map((column) =>
+      prefix === '' ? `${alias}.${column}` : `${alias}.${column} as ${prefix}${column}`,
+    );
     const version =
       stream === undefined ? '' : `, ${stream}.version as ${this.name}_stream_version`;
     return `${columns.join(', ')}, ${alias}.mac as ${this.name}_mac${version}`;
   }
 
   /** Whether this service wrote the row. A refusal is logged and counted by the seal. */
-  accepts(seal: RecordSeal, row: ReadRow): boolean {
+  accepts(seal: RecordSeal, row: ReadRow, prefix = ''): boolean {
     const own: Record<string, unknown> = {};
-    for (const column of this.#names) own[column] = row[column];
-    const id = String(row[this.key]);
+    for (const column of this.#names) own[column] = row[prefix + column];
+    const id = String(own[this.key]);
     if (!seal.accepts(this.name, own, row[`${this.name}_mac`], id)) return false;
     const version = row[`${this.name}_stream_version`];
-    if (version === undefined || version === row.version) return true;
+    if (version === undefined || version === own.version) return true;
     seal.refuse(this.name, id);
     return false;
   }
 
   /** Raises `internal_error`: this row is believed by nobody, others are not affected. */
-  require(seal: RecordSeal, row: ReadRow): void {
-    if (!this.accepts(seal, row)) throw untrusted(this.name);
+  require(seal: RecordSeal, row: ReadRow, prefix = ''): void {
+    if (!this.accepts(seal, row, prefix)) throw untrusted(this.name);
   }
 }
 

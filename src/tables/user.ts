@@ -106,34 +106,6 @@ export async function findUser(
   return oneUser(client, rows);
 }
 
-/** The owner of a session, and how many of the owner's live sessions are newer than it. */
-export interface UserOfSession extends UserForCommand {
-  readonly newerSessions: { readonly newer: number; readonly newerOfType: number };
-}
-
-/** The owner of a session, read beside the session itself instead of after it. */
-export async function findUserOfSession(
-  client: SealedReaders,
-  sessionId: string,
-): Promise<UserOfSession | null> {
-  const { rows } = await client.query({
-    name: 'find-user-of-session',
-    text: `select ${commandColumns}, n.newer, n.newer_of_type from latchkey.sessions s
-      join latchkey.users u on u.user_id = s.user_id ${commandJoins}
-      cross join lateral (select count(*)::int as newer,
-          (count(*) filter (where o.device_type = s.device_type))::int as newer_of_type
-        from latchkey.sessions o where o.user_id = s.user_id and o.status = 'live'
-          and o.started_at >= s.started_at
-          and (o.started_at, o.session_id) > (s.started_at, s.session_id)) n
-      where s.session_id = $1`,
-    values: [sessionId],
-  });
-  const user = oneUser(client, rows);
-  if (user === null) return null;
-  const { newer, newer_of_type } = rows[0] as { newer: number; newer_of_type: number };
-  return { ...user, newerSessions: { newer, newerOfType: newer_of_type } };
-}
-
 /** By the keyed HMAC of an address's key. */
 export async function findUserByIdentifier(
   client: SealedReaders,

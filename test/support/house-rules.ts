@@ -28,7 +28,9 @@ function belowRoutes(): string[] {
   ];
 }
 
-const deterministicCrypto = ['createHash', 'createHmac', 'hkdfSync', 'timingSafeEqual'];
+const deterministicCrypto = [
+  ...['createHash', 'createHmac', 'createSecretKey', 'hash', 'hkdfSync', 'timingSafeEqual'],
+];
 const impureNames = [
   ...['Date', 'process', 'console', 'performance', 'setTimeout', 'setInterval', 'setImmediate'],
   ...['fetch', 'globalThis'],

@@ -14,8 +14,8 @@ import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
 import { changeSession } from '../../tables/change.ts';
-import { findLiveSessions, findSession, type SessionRecord } from '../../tables/session.ts';
-import { findUserOfSession, type UserOfSession } from '../../tables/user.ts';
+import { findLiveSessions, type SessionRecord } from '../../tables/session.ts';
+import type { UserOfSession } from '../../tables/session-with-user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { type PresentedClient, requireClientOfSession } from '../client/authenticate-client.ts';
@@ -67,16 +67,11 @@ async function attempt(
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
   const { config, metrics } = node;
-  const { readers } = node.cells.of(token.sessionId);
   const now = node.now();
-  const [record, user] = await Promise.all([
-    findSession(readers, token.sessionId),
-    findUserOfSession(readers, token.sessionId),
-  ]);
-  if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
-  if (user?.userId !== record.state.userId) {
-    throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
-  }
+  const found = await node.sessionsWithUsers.find(token.sessionId);
+  if (found === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
+  const { session: record, user } = found;
+  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   requireClientOfSession(node.memory, record.state.clientId, client);
   const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
   const lastSeen = personal.sessionOrigin(record.state.pii);
