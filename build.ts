@@ -61,7 +61,10 @@ function assemble({ folder, from, files, bundles }: Package): void {
     if (!file.endsWith('.ts')) cpSync(path.join(sources, file), path.join(target, 'lib', file));
   }
   for (const file of ['README.md', ...files]) {
-    cpSync(path.join(root, from, file), path.join(target, file), { recursive: true });
+    cpSync(path.join(root, from, file), path.join(target, file), {
+      recursive: true,
+      filter: (copied) => !copied.endsWith('.ts'),
+    });
   }
   cpSync(path.join(root, 'LICENSE'), path.join(target, 'LICENSE'));
   for (const bundled of bundles) {

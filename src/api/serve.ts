@@ -8,7 +8,6 @@ import { RecordSeal } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
-import { oneCell } from '../node/cell.ts';
 import type { Config } from '../node/config.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
 import { nodeMetrics, observeNode } from '../node/metrics.ts';
@@ -36,7 +35,6 @@ import { createPools, type Pools, writerConnections } from '../platform/postgres
 import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { requireSameDatabase } from '../platform/postgres/same-database.ts';
-import { SessionsWithUsers } from '../tables/session-with-user.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
 import { behindFastLane } from './http/fast-lane.ts';
@@ -113,13 +111,12 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await requireSoundDatabase({ pools, guard }, connection, options);
   const secrets = await loadServerSecrets(pools.readers, keyWrap);
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
-  const { cell, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
+  const { cells, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
   const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
   opened.defer(() => poll.stop());
   const node: Node = {
     config,
-    cells: oneCell(cell),
-    sessionsWithUsers: new SessionsWithUsers(cell.readers),
+    cells,
     hasher: createPasswordHasher({
       memoryKib: config.passwords.hashMemoryKib,
       onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),

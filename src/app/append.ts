@@ -6,7 +6,7 @@ import { newId } from '../platform/crypto/new-id.ts';
 import { mergeRows } from '../tables/change.ts';
 import { type By, metaOf } from './by.ts';
 
-/** What one command appends to one stream, with its rows; or rows alone. A `Change` is one. */
+/** Events of one stream with their rows, or rows without events. A `Change` is one. */
 export interface Part {
   readonly touch?: StreamTouch;
   readonly rows?: CommandRows;

@@ -1,5 +1,8 @@
 import { limits } from '../domain/kernel/limits.ts';
+import { unavailable } from './failure.ts';
 import type { Queryable } from './queryable.ts';
+
+const waitMs = 1_000;
 
 type ReadRow = Record<string, unknown>;
 
@@ -11,8 +14,8 @@ interface Waiting {
 
 /**
  * Reads of one row by id, together: those that come while as many statements as there are lanes are
- * under way form the next one, as the appends of the `Writer` do, without a timer. A row is read
- * after it was asked for, never before.
+ * under way form the next one, as the appends of the `Writer` do. A row is read after it was asked
+ * for, never before. A read is `unavailable` after a second, like one that waits for a connection.
  */
 export class GroupedReads {
   readonly #client: Queryable;
@@ -36,10 +39,15 @@ export class GroupedReads {
 
   /** The row of `id` as the driver has parsed it; null when there is none. */
   find(id: string): Promise<ReadRow | null> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ id, resolve, reject });
-      this.#wake();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<ReadRow | null>();
+    const waiting = { id, resolve, reject };
+    const timer = setTimeout(() => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
+      reject(unavailable('a grouped read waited too long'));
+    }, waitMs);
+    this.#waiting.push(waiting);
+    this.#wake();
+    return promise.finally(() => clearTimeout(timer));
   }
 
   #wake(): void {

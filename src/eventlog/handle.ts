@@ -56,6 +56,8 @@ export class CommandHandler {
       if (performance.now() >= deadline) throw unavailable('no turn before the deadline');
       this.#options.requireLog?.();
       const { command, answer } = await attempt();
+      // What its caller was told is unavailable must not happen behind its back.
+      if (performance.now() >= deadline) throw unavailable('read until its deadline');
       if (command === null) {
         await this.#options.confirm();
         return answer;

@@ -1,11 +1,13 @@
 import type { CommandHandler } from '../eventlog/handle.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
+import { SessionsWithUsers } from '../tables/session-with-user.ts';
 
 /** One database with one log, as this process works with it. */
 export interface Cell {
   /** The log that its positions belong to. */
   readonly logId: string;
   readonly readers: SealedReaders;
+  readonly sessionsWithUsers: SessionsWithUsers;
   readonly handler: CommandHandler;
 }
 
@@ -18,6 +20,7 @@ export interface Cells {
 }
 
 /** All slots in one cell. */
-export function oneCell(cell: Cell): Cells {
+export function oneCell(parts: Omit<Cell, 'sessionsWithUsers'>): Cells {
+  const cell = { ...parts, sessionsWithUsers: new SessionsWithUsers(parts.readers) };
   return { home: cell, of: () => cell };
 }

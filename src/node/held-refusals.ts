@@ -11,8 +11,8 @@ type Connection = Pick<Socket, 'destroyed' | 'once' | 'off'>;
 
 /**
  * Refusals for a spent budget that are kept back, so that a client who asks again with each answer
- * costs an answer every few seconds. At most `heldMax` are: one more is not kept, and what is kept
- * is no more than a request under way.
+ * costs an answer every few seconds. At most `heldMax` are held; one more
+ * is answered at once.
  */
 export class HeldRefusals {
   readonly #heldMax: number;

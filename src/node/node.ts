@@ -2,7 +2,6 @@ import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
 import type { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import type { FairQueue } from '../platform/fair-queue.ts';
-import type { SessionsWithUsers } from '../tables/session-with-user.ts';
 import type { Cells } from './cell.ts';
 import type { Config } from './config.ts';
 import type { HeldRefusals } from './held-refusals.ts';
@@ -17,7 +16,6 @@ import type { ServerSecrets } from './server-secrets.ts';
 export interface Node {
   readonly config: Config;
   readonly cells: Cells;
-  readonly sessionsWithUsers: SessionsWithUsers;
   readonly hasher: PasswordHasher;
   /** For what a login reads before its hash: a flood waits here, and not for the database. */
   readonly loginLookups: FairQueue;

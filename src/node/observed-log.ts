@@ -7,7 +7,7 @@ import type { Logger } from '../platform/logging/logging.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
 import { AppendProbe } from './append-probe.ts';
 import { applyRevocations } from './applied-revocations.ts';
-import type { Cell } from './cell.ts';
+import { type Cells, oneCell } from './cell.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { reportNotableEvents } from './notable-events.ts';
@@ -21,13 +21,13 @@ interface LogParts {
 }
 
 /**
- * The cell of an API process: its log is counted, watched, and told to this node's memory at once.
+ * The one cell of an API process: its log is counted, watched, and told to this node's memory at once.
  * The guard has accepted the log.
  */
 export function openObservedLog(
   pools: Pools,
   { memory, guard, seal, metrics, log }: LogParts,
-): { readonly cell: Cell; readonly appendProbe: AppendProbe } {
+): { readonly cells: Cells; readonly appendProbe: AppendProbe } {
   const appendProbe = new AppendProbe(log);
   const { handler, appender } = openLog(pools, guard, {
     seal,
@@ -35,8 +35,8 @@ export function openObservedLog(
     observer: observerOf(metrics, appendProbe, log),
   });
   appendProbe.use(appender);
-  const cell = { logId: guard.logId, readers: sealedReaders(pools.readers, seal), handler };
-  return { cell, appendProbe };
+  const readers = sealedReaders(pools.readers, seal);
+  return { cells: oneCell({ logId: guard.logId, readers, handler }), appendProbe };
 }
 
 function observerOf(metrics: NodeMetrics, probe: AppendProbe, log: Logger): WriterObserver {

@@ -48,7 +48,8 @@ export class SessionsWithUsers {
   }
 }
 
-// `offset 0`: each session by its keys, however few rows the tables had when this was planned.
+// `offset 0` keeps Postgres from flattening the subquery: it looks each session up by key, even
+// under a plan that was made for small tables.
 const statement = {
   name: 'find-sessions-with-users',
   key: sessions.key,

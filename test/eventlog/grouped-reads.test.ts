@@ -52,13 +52,31 @@ describe('reads of one row by id', () => {
 
   it('take a hundred at most, and the rest one statement later', async () => {
     const { reads, sent } = heldDatabase();
-    void reads.find('first');
-    for (let index = 0; index < 130; index += 1) void reads.find(`id-${index}`);
+    const ids = ['first', ...Array.from({ length: 130 }, (_, index) => `id-${index}`)];
+    const answers = Promise.all(ids.map((id) => reads.find(id)));
     sent[0]!.answer([]);
     await expect.poll(() => sent.length).toBe(2);
     expect(sent[1]!.ids).toHaveLength(100);
     sent[1]!.answer([]);
     await expect.poll(() => sent.length).toBe(3);
     expect(sent[2]!.ids).toHaveLength(30);
+    sent[2]!.answer([]);
+    expect(new Set(await answers)).toEqual(new Set([null]));
+  });
+
+  // Fails when a read waits for as long as the database hangs: a refresh that was answered 503 would
+  // be decided and appended long after.
+  it('are unavailable after a second, whether their statement waits or they do', async () => {
+    const { reads, sent } = heldDatabase();
+    const started = performance.now();
+    const answers = await Promise.allSettled([reads.find('a'), reads.find('b')]);
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: 'unavailable' });
+    expect(performance.now() - started).toBeGreaterThanOrEqual(999);
+    sent[0]!.answer([]);
+    const later = reads.find('c');
+    await expect.poll(() => sent.map(({ ids }) => ids)).toEqual([['a'], ['c']]);
+    sent[1]!.answer([{ id: 'c' }]);
+    expect(await later).toEqual({ id: 'c' });
   });
 });

@@ -43,7 +43,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 const memoryFolder = '/dev/shm';
 const bytesNeeded = 6 * 1024 ** 3;
 const prefix = 'latchkey-test-';
-const longestRunMs = 2 * 3_600_000;
+const longestRunMs = 6 * 3_600_000;
 
 /**
  * Where the data goes: into memory where there is room, because every database that a test drops
@@ -62,10 +62,14 @@ function dataFolder(project: string): string {
 
 /** A run that was killed left its data behind, which is memory until somebody removes it. */
 function removeAbandoned(folder: string): void {
-  for (const name of readdirSync(folder)) {
+  for (const name of readdirSync(folder).filter((other) => other.startsWith(prefix))) {
     const dataDir = path.join(folder, name);
-    const isOld = () => Date.now() - statSync(dataDir).mtimeMs > longestRunMs;
-    if (name.startsWith(prefix) && isOld()) rmSync(dataDir, { recursive: true, force: true });
+    try {
+      const isOld = Date.now() - statSync(dataDir).mtimeMs > longestRunMs;
+      if (isOld) rmSync(dataDir, { recursive: true, force: true });
+    } catch {
+      // Another run removed it first, or it is another user's.
+    }
   }
 }
 

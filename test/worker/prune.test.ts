@@ -123,7 +123,7 @@ describe('partitions.ensure', () => {
     expect(warnings).toStrictEqual([]);
     await ensureAt(40_000_001);
     await ensureAt(40_000_002);
-    expect(warnings).toStrictEqual([{ partitions: 501, partitionsMax: 500 }]);
+    expect(warnings).toStrictEqual([{ partitions: 501, partitions_max: 500 }]);
     expect((await context.metrics.logPartitions.get()).values[0]!.value).toBe(501);
     await world.close();
   });

@@ -61,8 +61,8 @@ interface RouteFacts {
   /** Each refusal leaves at a multiple of the login floor (`login-floor.ts`). */
   readonly floor?: boolean;
   /**
-   * Answers from memory before Express sees the request. What it lets pass comes to `handler`, as
-   * does a target in absolute form: that must not let in what this would refuse.
+   * Answers from memory before Express sees the request, and authenticates by itself. Requests that
+   * it declines, and targets in absolute form, reach `handler`, which must refuse what this would.
    */
   readonly fast?: FastAnswerFactory;
 }
@@ -137,7 +137,10 @@ export function route<
   P extends z.ZodType | undefined = undefined,
   const I extends boolean = false,
 >(definition: RouteDefinition<B, Q, P, A, I>): Route {
-  const { body, params, query } = definition;
+  const { body, params, query, fast, guard, limit, floor } = definition;
+  if (fast !== undefined && (guard ?? limit ?? floor) !== undefined) {
+    throw new Error(`${definition.path}: a fast answer passes by guard, limit and floor`);
+  }
   return {
     bodyOptional: false,
     accepts: body === undefined ? 'nothing' : 'json',

@@ -34,8 +34,8 @@ export interface Runtime {
 }
 
 /**
- * Authenticates, parses and runs one request of `route`. Authentication comes first, so that an
- * unauthorised caller learns nothing from errors of the body.
+ * Authenticates, parses and runs one request of `route`. A bearer is authenticated first and a client
+ * before its body is checked, so that nobody else learns anything from errors of the body.
  */
 export async function runRoute(
   route: Route,

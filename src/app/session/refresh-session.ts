@@ -68,7 +68,7 @@ async function attempt(
 ): Promise<Attempt<IssuedTokens>> {
   const { config, metrics } = node;
   const now = node.now();
-  const found = await node.sessionsWithUsers.find(token.sessionId);
+  const found = await node.cells.of(token.sessionId).sessionsWithUsers.find(token.sessionId);
   if (found === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
   const { session: record, user } = found;
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
