@@ -22,6 +22,27 @@ export function heldUpAt<T>(
 }
 
 /**
+ * Holds the streams until two requests, of two nodes, have decided and wait to append: each then
+ * decided without knowing of the other.
+ */
+export function decidedTogether<T>(
+  database: TestDatabase,
+  streamIds: readonly string[],
+  requests: () => Promise<T>[],
+): Promise<T[]> {
+  return withClient(database.ownerUrl, async (holder) => {
+    await holder.query('begin');
+    await holder.query('select from latchkey.streams where stream_id = any ($1) for update', [
+      streamIds,
+    ]);
+    const answers = Promise.all(requests());
+    await untilWaiting(database, `query like '%append%'`, 2);
+    await holder.query('commit');
+    return answers;
+  });
+}
+
+/**
  * Waits until `count` sessions of the database, of those that `which` (SQL) describes, have waited
  * for a lock. Looks from a session of its own: a transaction sees the same activity to its end.
  */

@@ -1,12 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type Answer,
-  anEmail,
-  startTestApi,
-  type TestApi,
-  testPassword,
-} from '../../support/api.ts';
-import { heldUpAt, untilWaiting } from '../../support/held-streams.ts';
+import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { decidedTogether, heldUpAt } from '../../support/held-streams.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
@@ -26,23 +20,6 @@ const post = (path: string, body?: unknown, key?: string) =>
     ...(body === undefined ? {} : { body }),
     ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
   });
-
-/**
- * Holds the streams until both requests, of two nodes, have decided and wait to append: each then
- * decided without knowing of the other.
- */
-function decidedTogether(streamIds: string[], requests: () => Promise<Answer>[]) {
-  return withClient(api.database.ownerUrl, async (holder) => {
-    await holder.query('begin');
-    await holder.query('select from latchkey.streams where stream_id = any ($1) for update', [
-      streamIds,
-    ]);
-    const answers = Promise.all(requests());
-    await untilWaiting(api.database, `query like '%append%'`, 2);
-    await holder.query('commit');
-    return answers;
-  });
-}
 
 describe('who may administer', () => {
   it.each([
@@ -201,7 +178,7 @@ describe('POST /admin/users/{id}/disable and enable', () => {
     const other = await api.anotherNode();
     for (const device of ['web', 'mobile', 'tablet', 'desktop']) {
       const { email, id } = await api.register();
-      await decidedTogether([id], () => [
+      await decidedTogether(api.database, [id], () => [
         other.call('POST', '/auth/login', {
           body: { email, password: testPassword, device: { type: device } },
         }),
@@ -232,7 +209,7 @@ describe('POST /admin/users/{id}/disable and enable', () => {
     const other = await api.anotherNode();
     const disable = (node: TestApi, by: typeof a, whom: typeof a) =>
       node.call('POST', `/admin/users/${whom.id}/disable`, { token: by.login.access_token });
-    const answers = await decidedTogether([a.id, b.id], () => [
+    const answers = await decidedTogether(api.database, [a.id, b.id], () => [
       disable(api, a, b),
       disable(other, b, a),
     ]);

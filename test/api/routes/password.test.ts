@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
-import { heldUpAt } from '../../support/held-streams.ts';
+import { decidedTogether, heldUpAt } from '../../support/held-streams.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
@@ -17,8 +17,13 @@ async function someone() {
   return { email, id, here, token: here.access_token as string };
 }
 
-function change(token: string, current_password: string, new_password: string = newPassword) {
-  return api.call('POST', '/auth/password', { token, body: { current_password, new_password } });
+function change(
+  token: string,
+  current_password: string,
+  new_password: string = newPassword,
+  node: Pick<TestApi, 'call'> = api,
+) {
+  return node.call('POST', '/auth/password', { token, body: { current_password, new_password } });
 }
 
 async function tryLogIn(email: string, password: string): Promise<number> {
@@ -128,10 +133,11 @@ describe('POST /auth/password', () => {
   });
 
   it('of two changes at once, one counts and the other is refused', async () => {
-    const { email, token } = await someone();
-    const answers = await Promise.all([
+    const { email, id, token } = await someone();
+    const other = await api.anotherNode();
+    const answers = await decidedTogether(api.database, [id], () => [
       change(token, testPassword, 'the first new password of two'),
-      change(token, testPassword, 'the second new password of two'),
+      change(token, testPassword, 'the second new password of two', other),
     ]);
     expect(answers.map(({ status }) => status).sort()).toEqual([204, 409]);
     expect(await tryLogIn(email, testPassword)).toBe(401);
