@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { compileCache } from './compile-cache.ts';
@@ -35,6 +36,9 @@ const root = path.resolve(import.meta.dirname, '../..');
 const command = path.join(root, 'src/cli/latchkey.ts');
 /** A process that is still there after this long did not end by itself. */
 const lifeMsMax = 30_000;
+
+/** Whoever ran `npm start` here has secrets in the folder that dev takes by default. */
+const noData = path.join(tmpdir(), `latchkey-none-${randomBytes(6).toString('hex')}`);
 
 /** A key for the tests that need one. */
 export const testKek = `test:${randomBytes(32).toString('base64url')}`;
@@ -99,7 +103,7 @@ function start(
 ): ChildProcess {
   return spawn(process.execPath, [program, ...args], {
     cwd,
-    env: { PATH: process.env.PATH, ...compileCache, ...env },
+    env: { PATH: process.env.PATH, ...compileCache, DATA_DIR: noData, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(lifeMs === undefined ? {} : { timeout: lifeMs, killSignal: 'SIGKILL' }),
     ...(uid === undefined ? {} : { uid, gid: uid }),
