@@ -35,15 +35,18 @@ export function append<T>(
 
 /**
  * The attempt that appends what was decided and then raises the refusal that the decision gave. The
- * caller hears of it only once it is in the log.
+ * caller hears of it only once it is in the log, and so does `onRefused`.
  */
 export function refuse(
   by: By,
   decided: Part & { readonly refusal: ErrorCode | undefined },
   detail: string,
+  onRefused: () => void = () => {},
 ): Attempt<never> {
-  const { refusal = 'internal_error' } = decided;
+  const { refusal } = decided;
+  if (refusal === undefined) throw new Error('a decision that refuses nothing');
   return append(by, [decided], () => {
+    onRefused();
     throw new LatchkeyError(refusal, { detail });
   });
 }

@@ -1,13 +1,7 @@
+import type { Actor } from '../domain/kernel/actor.ts';
 import type { EventMeta } from '../eventlog/command.ts';
 import { networkOf } from '../platform/client-address.ts';
 import type { Turn } from '../platform/fair-queue.ts';
-
-/** `admin`: a user who acts below `/admin`. `system`: the command line, or a node that starts. */
-export interface Actor {
-  readonly type: 'anonymous' | 'user' | 'admin' | 'client' | 'worker' | 'system';
-  /** A user or client id, or the name of a program; null for a stranger. */
-  readonly id: string | null;
-}
 
 /** Who asks a use case for something, and from where. Nothing of it that names a person is logged. */
 export interface By {

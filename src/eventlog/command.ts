@@ -1,3 +1,4 @@
+import type { Actor } from '../domain/kernel/actor.ts';
 import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event.ts';
 
 /**
@@ -11,9 +12,8 @@ export type Expectation = number | 'none' | 'exists' | 'any';
 export interface EventMeta {
   readonly request_id: string;
   readonly correlation_id: string;
-  /** A user id, client id, or a name such as `worker` or `cli`; null for a stranger. */
-  readonly actor: string | null;
-  readonly actor_type: 'anonymous' | 'user' | 'admin' | 'client' | 'worker' | 'system';
+  readonly actor: Actor['id'];
+  readonly actor_type: Actor['type'];
 }
 
 /**

@@ -1,10 +1,6 @@
+import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { administratorsGuardId, slotOf } from '../domain/kernel/ids.ts';
 import type { Command, StreamTouch } from './command.ts';
-
-/** A command would touch the data of two slots, which may live in two databases one day. */
-export class CrossSlotError extends Error {
-  override readonly name = 'CrossSlotError';
-}
 
 /**
  * What of the home slot may stand beside a user's streams: the invite that pays for a registration,
@@ -18,7 +14,10 @@ export const mayCrossSlots = {
 
 const exceptions = Object.values(mayCrossSlots);
 
-/** Throws CrossSlotError, a mistake of the programmer, unless the command keeps to one slot. */
+/**
+ * Raises `internal_error`, for it is a mistake of ours, unless the command keeps to one slot: two may
+ * live in two databases one day.
+ */
 export function requireOneSlot({ streams }: Pick<Command, 'streams'>): void {
   let first: number | undefined;
   for (const touch of streams) {
@@ -27,6 +26,8 @@ export function requireOneSlot({ streams }: Pick<Command, 'streams'>): void {
     first ??= slot;
     if (slot === first) continue;
     const kinds = streams.map(({ kind }) => kind).join(', ');
-    throw new CrossSlotError(`a command (${kinds}) touches more than one slot`);
+    throw new LatchkeyError('internal_error', {
+      detail: `a command (${kinds}) touches more than one slot`,
+    });
   }
 }

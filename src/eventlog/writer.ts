@@ -44,18 +44,13 @@ export class Writer {
 
   /**
    * Durable once it resolves. Rejects with ConflictError (decide again), UniqueViolationError, an
-   * `internal_error` for a command of more than `limits.streamsPerCommandMax` streams, or an
-   * `unavailable` error when the database did not answer, or a stream stayed held, until the
-   * deadline. Rejects with CrossSlotError for a command that should not have been made.
+   * `internal_error` for a command that should not have been made (too many streams, two slots), or
+   * an `unavailable` error when the database did not answer, or a stream stayed held, until the
+   * deadline.
    */
   append(command: Command): Promise<Appended> {
-    const { length } = command.streams;
-    const most = limits.streamsPerCommandMax;
-    if (length > most) {
-      const detail = `a command of ${length} streams: at most ${most}`;
-      return Promise.reject(new LatchkeyError('internal_error', { detail }));
-    }
     return new Promise((resolve, reject) => {
+      requireFewStreams(command);
       requireOneSlot(command);
       const now = performance.now();
       const pending: Pending = {
@@ -295,4 +290,11 @@ export class Writer {
     pending.settled = true;
     pending.reject(error);
   }
+}
+
+function requireFewStreams({ streams }: Command): void {
+  const most = limits.streamsPerCommandMax;
+  if (streams.length <= most) return;
+  const detail = `a command of ${streams.length} streams: at most ${most}`;
+  throw new LatchkeyError('internal_error', { detail });
 }

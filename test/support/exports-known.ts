@@ -16,7 +16,6 @@ export const exportsKnown: readonly string[] = [
   'src/domain/user/decide.ts decideUser',
   'src/domain/user/lockout.ts failuresBeforeLock',
   'src/eventlog/database-clock.ts ClockSkewError',
-  'src/eventlog/one-slot.ts CrossSlotError',
   'src/eventlog/one-slot.ts mayCrossSlots',
   'src/eventlog/read.ts tailSql',
   'src/eventlog/snapshot.ts parseSnapshot',

@@ -1,14 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
+import type { Actor } from '../../domain/kernel/actor.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { type AddressRange, clientAddress, isTrustedPeer } from '../../platform/client-address.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
-
-/** Who acts, as far as the request has proven it. `admin`: a user who acts below `/admin`. */
-export interface Actor {
-  readonly type: 'anonymous' | 'user' | 'admin' | 'client';
-  readonly id: string | null;
-}
 
 /** The bearer of a good access token. */
 export interface Caller {
@@ -38,6 +33,7 @@ export interface RequestContext {
   readonly hasLeft: () => boolean;
   /** performance.now() when the whole request, body included, had been read. */
   arrivedAt: number;
+  /** As far as the request has proven it. */
   actor: Actor;
 }
 

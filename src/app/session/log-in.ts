@@ -14,7 +14,7 @@ import { type Change, changeSession, changeUser } from '../../tables/change.ts';
 import type { DeviceToken } from '../../tables/device-token.ts';
 import type { SessionRecord } from '../../tables/session.ts';
 import { passwordRows, type UserForCommand } from '../../tables/user.ts';
-import { append } from '../append.ts';
+import { append, refuse } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
 import { authenticateClient } from '../client/authenticate-client.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
@@ -119,7 +119,9 @@ async function attempt(
     pii: personal.sealPlace(by),
   });
   if (checked.refusal !== undefined) {
-    return refused(node, checked, by);
+    return refuse(by, checked, 'password does not match', () =>
+      metrics.logins.inc({ outcome: 'refused', reason: 'password' }),
+    );
   }
   // Not before it is certain that the login succeeds: a refusal here must not tell of a password.
   pay();
@@ -191,18 +193,11 @@ function start(
   return { secret, started };
 }
 
-function refused<S>(node: Node, checked: Change<S>, by: By): Attempt<IssuedTokens> {
-  return append(by, [checked], () => {
-    node.metrics.logins.inc({ outcome: 'refused', reason: 'password' });
-    throw new LatchkeyError(checked.refusal!, { detail: 'password does not match' });
-  });
-}
-
 function supersede(
   node: Node,
   live: readonly SessionRecord[],
   input: LogInInput,
-  by: { now: number; sessionId: string; personal: PersonalData },
+  newcomer: Pick<Newcomer, 'now' | 'sessionId' | 'personal'>,
 ): Change<SessionRecord['state']>[] {
   const { config } = node;
   const ids = sessionsToSupersede(
@@ -215,13 +210,13 @@ function supersede(
     })),
     input.device.type,
   );
-  const pii = by.personal.seal({ device_name: input.device.name });
+  const pii = newcomer.personal.seal({ device_name: input.device.name });
   return ids.map((id) =>
     changeSession(id, live.find(({ sessionId }) => sessionId === id)!, {
       type: 'RevokeSession',
-      now: by.now,
+      now: newcomer.now,
       reason: 'superseded',
-      supersededBy: by.sessionId,
+      supersededBy: newcomer.sessionId,
       pii,
     }),
   );
