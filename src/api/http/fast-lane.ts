@@ -53,9 +53,15 @@ function fastPaths(routes: readonly Route[], lane: Omit<FastLane, 'failsAs'>): F
     const below = anythingBelow.test(declared);
     for (const mounted of mountedPaths(declared)) {
       const path = mounted.replace(anythingBelow, '');
-      const known = paths.find((other) => other.path === path && other.answer === answer);
+      const methods = methodsOf(method);
+      const known = paths.find(
+        (other) =>
+          other.path === path &&
+          other.answer === answer &&
+          other.methods?.join() === methods?.join(),
+      );
       if (known === undefined) {
-        paths.push({ path, at: !below, below, methods: methodsOf(method), answer });
+        paths.push({ path, at: !below, below, methods, answer });
       } else if (below) known.below = true;
       else known.at = true;
     }
