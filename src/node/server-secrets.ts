@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { type KeyWrap, KeyWrapError } from '../platform/crypto/key-wrap.ts';
 
 /** Keys that every node shares and that no token or event contains. */
 export interface ServerSecrets {
-  readonly refreshMacKeys: ReadonlyMap<number, Buffer>;
+  readonly refreshMacKeys: ReadonlyMap<number, KeyObject>;
   /** The ring entry that new refresh tokens are made with. */
   readonly refreshMacKeyId: number;
   readonly identifierKey: Buffer;
@@ -47,10 +47,10 @@ export async function loadServerSecrets(
     stored = await readSecrets(client);
   }
   const opened = await openAll(keyWrap, stored);
-  const refreshMacKeys = new Map<number, Buffer>();
+  const refreshMacKeys = new Map<number, KeyObject>();
   for (const [kid, key] of opened) {
     const id = /^refresh-mac-(\d{1,6})$/.exec(kid)?.[1];
-    if (id !== undefined) refreshMacKeys.set(Number(id), key);
+    if (id !== undefined) refreshMacKeys.set(Number(id), createSecretKey(key));
   }
   return {
     refreshMacKeys,

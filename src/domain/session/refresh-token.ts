@@ -1,4 +1,10 @@
-import { createHmac, createSecretKey, hkdfSync, timingSafeEqual } from 'node:crypto';
+import {
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  timingSafeEqual,
+} from 'node:crypto';
 import { bytesOfId, idOfBytes, slotOf, slotText } from '../kernel/ids.ts';
 
 const prefix = 'lkr_';
@@ -30,7 +36,7 @@ export interface RefreshTokenParts {
  * big-endian.
  */
 export function encodeRefreshToken(
-  token: RefreshTokenParts & { readonly macKeyId: number; readonly macKey: Buffer },
+  token: RefreshTokenParts & { readonly macKeyId: number; readonly macKey: KeyObject },
 ): string {
   if (token.secret.length !== secretBytes) throw new Error('a refresh secret has 32 bytes');
   if (token.generation < 1) throw new Error('generations start at 1');
@@ -51,7 +57,7 @@ export function encodeRefreshToken(
  */
 export function decodeRefreshToken(
   text: string,
-  macKeyRing: ReadonlyMap<number, Buffer>,
+  macKeyRing: ReadonlyMap<number, KeyObject>,
 ): RefreshTokenParts | null {
   const body = text.slice(-bodyLength);
   const bytes = Buffer.from(body, 'base64url');
@@ -91,9 +97,9 @@ function prefixOf(sessionId: string): string {
   return `${prefix}${slotText(slotOf(sessionId))}_`;
 }
 
-function macOf(bytes: Buffer, macKey: Buffer): Buffer {
-  if (macKey.length < macKeyBytesMin) throw new Error('a MAC key has at least 32 bytes');
-  // Node takes bytes for a key at four times the price of a KeyObject made of them.
-  const key = createSecretKey(macKey);
-  return createHmac('sha256', key).update(bytes.subarray(0, offsets.mac)).digest();
+function macOf(bytes: Buffer, macKey: KeyObject): Buffer {
+  if ((macKey.symmetricKeySize ?? 0) < macKeyBytesMin) {
+    throw new Error('a MAC key has at least 32 bytes');
+  }
+  return createHmac('sha256', macKey).update(bytes.subarray(0, offsets.mac)).digest();
 }
