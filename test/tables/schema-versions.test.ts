@@ -5,13 +5,14 @@ import { type InviteCommand, inviteDecider } from '../../src/domain/invite/decid
 import type { InviteCreated, InviteTried, InviteUsed } from '../../src/domain/invite/events.ts';
 import type { InviteState } from '../../src/domain/invite/state.ts';
 import type { DomainEvent, InSchema } from '../../src/domain/kernel/event.ts';
+import { streamKinds } from '../../src/domain/kernel/event.ts';
 import { encodeBatch } from '../../src/eventlog/append.ts';
 import { kindFold } from '../../src/rebuild/fold.ts';
 import { type Change, changeOf } from '../../src/tables/change.ts';
 import { UnreadableEventError } from '../../src/tables/fold-logged.ts';
 import type { EventData, Stream, Upcasters } from '../../src/tables/stream.ts';
 import { streams } from '../../src/tables/streams.ts';
-import { testSeal } from '../support/seal.ts';
+import { testSeal, withTestSeal } from '../support/seal.ts';
 import { commandOf } from '../support/session-commands.ts';
 
 const inviteId = '01a213a0-ed25-70f3-a2db-df2f2fab427f';
@@ -78,9 +79,21 @@ describe('an event whose schema has changed twice', () => {
 
   // Fails when the answer to a retry is folded in a way of its own, without the upcasters.
   it('is the newest one in the answer to a retry, too', async () => {
-    const row = { pos: 1, version: 1, type: 'InviteCreated', schema_v: 1, data: versions[1] };
-    const logged = { ...row, pii: null, meta: { command_id: 'first' } };
-    const readers = { query: async () => ({ rows: [logged], rowCount: 1 }) };
+    const event = {
+      kind: streamKinds.invite,
+      streamId: inviteId,
+      subjectId: null,
+      version: 1,
+      type: 'InviteCreated',
+      schemaV: 1,
+      data: versions[1],
+      pii: null,
+      meta: { command_id: 'first' },
+    };
+    const meta = { ...event.meta, mac: testSeal.event(event) };
+    const { streamId: stream_id, subjectId: subject_id, schemaV: schema_v } = event;
+    const logged = { ...event, pos: 1, stream_id, subject_id, schema_v, meta };
+    const readers = withTestSeal({ query: async () => ({ rows: [logged], rowCount: 1 }) });
     expect(await stateAfterCommand(readers, inviteId, 'first', invites)).toMatchObject({
       createdBy: 'cli',
       createdAt: at,
