@@ -193,7 +193,7 @@ async function compare(): Promise<void> {
     const table = await measure(sides);
     const report = `# Refresh
 
-\`npm run bench:refresh\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version},
+\`${commandLine()}\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version},
 ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), shared by one API process, its Postgres
 and the load generator. ${rounds} rounds of ${seconds} s in turn; ${connections} connections,
 ${sessions} sessions. Medians of the rounds; latencies in milliseconds. Load when it began:
@@ -209,6 +209,12 @@ CPU is process time by refreshes, signatures on the thread pool included.
   } finally {
     for (const { stop } of sides) await stop();
   }
+}
+
+/** What was typed; the place of another checkout is nobody's business. */
+function commandLine(): string {
+  const typed = process.argv.slice(2).map((word) => (word === flags.beside ? '<checkout>' : word));
+  return ['npm run bench:refresh', ...(typed.length === 0 ? [] : ['--', ...typed])].join(' ');
 }
 
 /** The first algorithm alone, with V8's profiler in the API process, once it is warm. */
