@@ -101,9 +101,16 @@ export function createDedicatedConnection(options: ConnectionOptions): Dedicated
     { timeoutMs = useTimeoutMs } = {},
   ): Promise<T> => {
     let client = current;
-    const timer = setTimeout(() => client && drop(client), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      if (client !== undefined) drop(client);
+    }, timeoutMs);
     try {
       client ??= await connect();
+      if (isLate) {
+        throw Object.assign(new Error('connected after the deadline'), { code: 'ETIMEDOUT' });
+      }
       return await work(client);
     } catch (error) {
       // Whatever it was: a session can be wrong in ways that no code tells, such as one that began

@@ -163,6 +163,16 @@ describe('a dedicated connection', () => {
     await tail.query('select 1');
     await tail.close();
   });
+
+  // Fails when a deadline that passes while it connects is forgotten: the statement then has none.
+  test('counts the time that it takes to connect', async () => {
+    pools = open(database.appUrl);
+    const tail = pools.dedicated('test tail');
+    const hanging = tail.use((client) => client.query('select pg_sleep(3)'), { timeoutMs: 0 });
+    await expect(hanging).rejects.toMatchObject(unavailable);
+    await tail.query('select 1');
+    await tail.close();
+  });
 });
 
 test('the application role cannot hang or change the log', async () => {
