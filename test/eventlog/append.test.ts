@@ -267,9 +267,12 @@ test('recorded_at is drawn after the position and never runs backwards within a 
   );
   expect(rows.map(({ kept }) => kept)).toEqual([false, true, true]);
   expect(rows.map(({ ordered }) => ordered)).toEqual([null, true, true]);
-  const { rows: body } = await log.owner.query(
-    `select prosrc from pg_proc where oid = 'latchkey.append'::regproc`,
+  const { rows: bodies } = await log.owner.query<{ prosrc: string }>(
+    `select prosrc from pg_proc
+     where oid in ('latchkey.append'::regproc, 'latchkey.append_one'::regproc)`,
   );
-  const source = body[0].prosrc as string;
-  expect(source.indexOf('clock_timestamp()')).toBeGreaterThan(source.lastIndexOf('nextval'));
+  expect(bodies).toHaveLength(2);
+  for (const { prosrc } of bodies) {
+    expect(prosrc.indexOf('clock_timestamp()')).toBeGreaterThan(prosrc.lastIndexOf('nextval'));
+  }
 });
