@@ -37,7 +37,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 );
 
 function commandFor(step: Step, streamId: string): Command {
-  const { stream, rows, ...rest } = step;
+  const { rows, expected, guard, bumpGuard } = step;
   const started = startSession(streamId, streamId);
   const { events } = started.command.streams[0]!;
   const revocation = {
@@ -48,7 +48,16 @@ function commandFor(step: Step, streamId: string): Command {
     epoch: null,
     until: new Date(Date.now() + 60_000).toISOString(),
   };
-  return commandOf([{ ...rest, streamId, kind: 'session', subjectId: streamId, events }], {
+  const touched: StreamTouch = {
+    streamId,
+    kind: 'session',
+    subjectId: streamId,
+    expected,
+    ...(guard === undefined ? {} : { guard }),
+    bumpGuard,
+    events,
+  };
+  return commandOf([touched], {
     ...(rows.includes('sessions') ? started.command.rows : {}),
     ...(rows.includes('revocations') ? { revocations: [revocation] } : {}),
     ...(rows.includes('subject_keys')
@@ -69,23 +78,27 @@ async function outcomeIn(way: keyof typeof ways, command: Command) {
   }
 }
 
-const contentsSql = `select
-  (select jsonb_agg(to_jsonb(s) - 'first_pos' - 'last_pos' - 'last_recorded_at' order by s.stream_id)
-    from latchkey.streams s where s.stream_id = any ($1)) as streams,
-  (select bool_and(s.last_pos = (select max(e.pos) from latchkey.events e where e.stream_id = s.stream_id)
-      and s.first_pos = (select min(e.pos) from latchkey.events e where e.stream_id = s.stream_id)
-      and s.last_recorded_at = (select max(e.recorded_at) from latchkey.events e where e.stream_id = s.stream_id))
-    from latchkey.streams s where s.stream_id = any ($1)) as "isConsistent",
-  (select jsonb_agg(to_jsonb(e) - 'pos' - 'recorded_at' order by e.stream_id, e.version)
-    from latchkey.events e where e.stream_id = any ($1)) as events,
-  (select jsonb_agg(to_jsonb(s) order by s.session_id)
-    from latchkey.sessions s where s.session_id = any ($1)) as sessions,
-  (select jsonb_agg(to_jsonb(k) order by k.subject_id)
-    from latchkey.subject_keys k where k.subject_id = any ($1)) as "subjectKeys",
-  (select jsonb_agg((to_jsonb(r) - 'pos' - 'target' - 'xact') || jsonb_build_object('of', e.stream_id, 'version', e.version)
-      order by e.stream_id, e.version)
-    from latchkey.revocations r join latchkey.events e on e.pos = r.pos
-    where e.stream_id = any ($1)) as revocations`;
+const contentsSql = `
+  with of_streams as (select * from latchkey.streams s where s.stream_id = any ($1)),
+  of_events as (select * from latchkey.events e where e.stream_id = any ($1))
+  select
+    (select jsonb_agg(
+        to_jsonb(s) - '{first_pos,last_pos,last_recorded_at}'::text[] order by s.stream_id)
+      from of_streams s) as streams,
+    (select bool_and((s.first_pos, s.last_pos, s.last_recorded_at) = (
+        select min(e.pos), max(e.pos), max(e.recorded_at)
+        from of_events e where e.stream_id = s.stream_id))
+      from of_streams s) as "isConsistent",
+    (select jsonb_agg(to_jsonb(e) - '{pos,recorded_at}'::text[] order by e.stream_id, e.version)
+      from of_events e) as events,
+    (select jsonb_agg(to_jsonb(s) order by s.session_id)
+      from latchkey.sessions s where s.session_id = any ($1)) as sessions,
+    (select jsonb_agg(to_jsonb(k) order by k.subject_id)
+      from latchkey.subject_keys k where k.subject_id = any ($1)) as "subjectKeys",
+    (select jsonb_agg(
+        to_jsonb(r) - '{pos,xact}'::text[] || jsonb_build_object('version', e.version)
+        order by e.stream_id, e.version)
+      from latchkey.revocations r join of_events e on e.pos = r.pos) as revocations`;
 
 // Fails when one of both is changed alone: a guard that is not compared, a row that is not written.
 test('a lone command is decided and written as any batch is', async () => {

@@ -252,21 +252,27 @@ describe('a command', () => {
   });
 });
 
-test('recorded_at is drawn after the position and never runs backwards within a stream', async () => {
-  const [id] = await given(1);
-  await log.owner.query(
-    `update latchkey.streams set last_recorded_at = now() + interval '1 hour' where stream_id = $1`,
-    [id],
-  );
-  await log.writer.append(commandOf([touch(id!, 1, { events: 2 })]));
-  const { rows } = await log.owner.query(
-    `select version, recorded_at > now() + interval '59 minutes' as kept,
+test.each([1, 2])(
+  'recorded_at never runs backwards within a stream (%i events)',
+  async (events) => {
+    const [id] = await given(1);
+    await log.owner.query(
+      `update latchkey.streams set last_recorded_at = now() + interval '1 hour' where stream_id = $1`,
+      [id],
+    );
+    await log.writer.append(commandOf([touch(id!, 1, { events })]));
+    const { rows } = await log.owner.query(
+      `select version, recorded_at > now() + interval '59 minutes' as kept,
        recorded_at >= lag(recorded_at) over (order by version) as ordered
      from latchkey.events where stream_id = $1 order by version`,
-    [id],
-  );
-  expect(rows.map(({ kept }) => kept)).toEqual([false, true, true]);
-  expect(rows.map(({ ordered }) => ordered)).toEqual([null, true, true]);
+      [id],
+    );
+    expect(rows.map(({ kept }) => kept)).toEqual([false, ...Array(events).fill(true)]);
+    expect(rows.map(({ ordered }) => ordered)).toEqual([null, ...Array(events).fill(true)]);
+  },
+);
+
+test('recorded_at is drawn after the position', async () => {
   const { rows: bodies } = await log.owner.query<{ prosrc: string }>(
     `select prosrc from pg_proc
      where oid in ('latchkey.append'::regproc, 'latchkey.append_one'::regproc)`,
