@@ -101,7 +101,7 @@ begin
   end if;
 
   if touched = 1 and cardinality(event_touched) = 1 and not patient then
-    select * into held from latchkey.append_one(touched_stream[1], touched_kind[1], touched_subject[1],
+    held := latchkey.append_one(touched_stream[1], touched_kind[1], touched_subject[1],
       touched_expected[1], touched_guard[1], touched_bump[1],
       event_type[1], event_schema[1], event_data[1], event_pii[1], event_meta[1], rows);
     if held.pos is not null then

@@ -15,9 +15,11 @@ export interface BenchPostgres {
 const silent = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /** A Postgres of the benchmark's own, migrated, with the settings that every user gets. */
-export async function startBenchPostgres(): Promise<BenchPostgres> {
+export async function startBenchPostgres(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<BenchPostgres> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'latchkey-bench-'));
-  const postgres = await startEmbeddedPostgres({ dataDir, logger: silent });
+  const postgres = await startEmbeddedPostgres({ dataDir, logger: silent, settings });
   const appRole = 'latchkey_app';
   await migrate({
     ownerUrl: postgres.superuserUrl,
