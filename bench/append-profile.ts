@@ -12,8 +12,8 @@ import {
 } from '../test/support/session-commands.ts';
 import { startBenchPostgres } from './support/bench-postgres.ts';
 
-// What Postgres does inside an append, statement by statement (pg_stat_statements, nested ones too).
-// Its own bookkeeping costs each statement the same few microseconds: compare, do not add up.
+// What Postgres does inside an append, statement by statement (pg_stat_statements, nested ones
+// too). Its own bookkeeping costs each statement the same few microseconds: compare, do not add up.
 
 const count = 3_000;
 
@@ -116,9 +116,9 @@ try {
   const bare = await profileOf(() => insertBare(commandsOf(make())));
   const report = `# What an append spends its time on
 
-\`npx node bench/append-profile.ts\`, Postgres ${postgres.version}, ${count} commands of each kind, two
-callers, batches of one. Time in Postgres by statement, nested ones included; the commit, the driver
-and the network are not in it.
+\`npx node bench/append-profile.ts\`, Postgres ${postgres.version}, ${count} commands of each kind,
+two callers, batches of one. Time in Postgres by statement, nested ones included; the commit, the
+driver and the network are not in it.
 
 ${table('A session that starts', login)}
 ${table('A session that is refreshed', refresh)}
