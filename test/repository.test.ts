@@ -32,6 +32,7 @@ describe('the files of the repository', () => {
       'test',
       'bench',
       'docs',
+      'docs-generator',
       'migrations',
       'README.md',
       '.ci',

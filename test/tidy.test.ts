@@ -1,6 +1,6 @@
 import { errorCodes } from '@latchkey/contract/error-code';
 import { describe, expect, it } from 'vitest';
-import { problemKinds } from '../src/api/http/problem.ts';
+import { problemKinds } from '../src/api/http/problem-kinds.ts';
 import { exportsKnown } from './support/exports-known.ts';
 import {
   cycles,
@@ -35,7 +35,8 @@ interface Rule {
 const src = [...sourceFiles('src'), ...sourceFiles('packages')];
 const tests = sourceFiles('test');
 const benches = sourceFiles('bench');
-const everything = [...src, ...tests, ...benches];
+const generator = sourceFiles('docs-generator');
+const everything = [...src, ...tests, ...benches, ...generator];
 
 const packagesOf: Record<string, readonly string[]> = {
   // Of node:url only the tables of UTS 46: pure, no host is asked.
@@ -238,7 +239,7 @@ describe('the rules of the house', () => {
   it('what is exported is imported by the product, not by its tests alone', () => {
     const lonely = { path: 'src/api/x.ts', text: 'export const x = 1;' };
     expect(unusedExports([lonely], [lonely])).toEqual(['src/api/x.ts x']);
-    const product = [...src, ...benches, ...sourceFiles('docs', 'grafana')];
+    const product = [...src, ...benches, ...generator, ...sourceFiles('grafana')];
     const unused = unusedExports(src, product);
     expect(
       unused.filter((name) => !exportsKnown.includes(name)),
@@ -256,7 +257,7 @@ describe('the rules of the house', () => {
     const total = (files: readonly SourceFile[]) =>
       files.reduce((sum, { text }) => sum + long(text), 0);
     expect(total(src)).toBeLessThanOrEqual(longLinesKnown.src);
-    expect(total([...tests, ...benches])).toBeLessThanOrEqual(longLinesKnown.tests);
+    expect(total([...tests, ...benches, ...generator])).toBeLessThanOrEqual(longLinesKnown.tests);
   });
 
   it('every error code has its status and title', () => {

@@ -51,6 +51,14 @@ describe('the OpenAPI document', () => {
     expect(undescribed(document, '')).toEqual([]);
   });
 
+  // Fails when fields that share a schema are all described as the first of them.
+  it('C12: says of each field what its own name means', () => {
+    const fieldsOf = (path: string, method: string) =>
+      document.paths[path][method].requestBody.content['application/json'].schema.properties;
+    expect(fieldsOf('/auth/login', 'post').password.description).toBe('The password');
+    expect(fieldsOf('/auth/me', 'patch').phone_number.description).toMatch(/^A phone number/);
+  });
+
   it('C12: describes every group, and gives every body an example', () => {
     for (const { name, description } of document.tags) expect(description, name).toBeTruthy();
     const bodies = routes.filter(({ body }) => body !== undefined);

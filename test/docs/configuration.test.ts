@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { settingsFiles } from '../../docs/settings.ts';
 import { loadConfig, topics } from '../../src/node/config.ts';
 import { settingsOf } from '../../src/platform/config/read-topics.ts';
 import { readText } from '../support/source-files.ts';
@@ -7,10 +6,6 @@ import { readText } from '../support/source-files.ts';
 const variables = settingsOf(topics).map(({ variable }) => variable);
 
 describe('the settings in words', () => {
-  it.each(Object.keys(settingsFiles()))('%s is the one that `npm run docs` writes', (file) => {
-    expect(readText(file)).toBe(settingsFiles()[file]);
-  });
-
   it('stand on the page once each', () => {
     const rows = [...readText('docs/settings.md').matchAll(/^\| `([A-Z_]+)` \|/gm)];
     expect(rows.map(([, variable]) => variable)).toEqual(variables);

@@ -11,7 +11,7 @@ const pages = [
 ];
 
 /** Folders whose files the pages may name. */
-const ownPath = /`((?:src|test|bench|docs|migrations|grafana)\/[\w./-]+)`/g;
+const ownPath = /`((?:src|test|bench|docs|docs-generator|migrations|grafana)\/[\w./-]+)`/g;
 
 describe.each(pages)('%s', (page) => {
   const text = readText(page);

@@ -5,13 +5,10 @@
 export const exportsKnown: readonly string[] = [
   'packages/verifier/src/core/id-table.ts hashOf',
   'packages/verifier/src/core/lease.ts Lease',
-  'src/api/http/openapi.ts errorsOf',
   'src/api/http/origin-rule.ts originRule',
-  'src/api/http/problem.ts problemKinds',
   'src/api/http/request-body.ts parseJson',
   'src/app/user/ensure-administrator.ts ensureAdministrator',
   'src/domain/kernel/decider.ts fold',
-  'src/domain/session/events.ts revocationReasons',
   'src/domain/user/common-passwords.ts commonPasswords',
   'src/domain/user/decide.ts decideUser',
   'src/domain/user/lockout.ts failuresBeforeLock',

@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { declaredStreams } from '../../docs-generator/declared-events.ts';
 import { streams } from '../../src/tables/streams.ts';
 import type { StateTable } from '../../src/tables/table.ts';
 import { seededRandom } from '../rebuild/ingredients.ts';
 import { Population } from '../rebuild/population.ts';
-import { declaredEvents } from '../support/declared-events.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';
 
@@ -88,7 +88,7 @@ describe('the state of each stream', () => {
   it('has met every type of event', async () => {
     const { rows } = await client.query('select distinct type from latchkey.events');
     const met = new Set(rows.map(({ type }) => type as string));
-    const known = declaredEvents().map(({ type }) => type);
+    const known = declaredStreams().flatMap(({ events }) => events.map(({ type }) => type));
     expect(known.length).toBeGreaterThan(20);
     expect(known.filter((type) => !met.has(type))).toEqual([]);
   });

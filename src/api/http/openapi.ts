@@ -274,7 +274,8 @@ function jsonSchema(
       for (const [name, field] of Object.entries(written.properties ?? {})) {
         if (typeof field !== 'object' || field.$ref !== undefined) continue;
         const description = field.description ?? fieldDescriptions[name];
-        if (description !== undefined) field.description = description;
+        // Fields that share a schema share this object, and not what it says of the first of them.
+        if (description !== undefined) written.properties![name] = { ...field, description };
       }
     },
   });

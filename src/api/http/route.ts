@@ -47,6 +47,8 @@ interface RouteFacts {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly auth: RouteAuth;
+  /** The credential in words, where `auth` does not say all of it. */
+  readonly credential?: string;
   readonly responses: Readonly<Record<number, RouteResponse>>;
   /** Codes beyond those that follow from the rest of the declaration. */
   readonly errors?: readonly ErrorCode[];

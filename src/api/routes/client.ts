@@ -21,7 +21,10 @@ const newClient = z.strictObject({
 });
 
 const tags = ['Administration'];
-const issued = { description: 'The secret is shown this once', schema: clientSecretSchema };
+const issued = {
+  description: 'The client and its secret, which is shown this once',
+  schema: clientSecretSchema,
+};
 
 export function clientRoutes(node: Node): Route[] {
   return [
@@ -98,7 +101,7 @@ function oneClient(node: Node): Route[] {
       method: 'post',
       path: '/admin/clients/{id}/secret',
       summary: "Make a client's next secret",
-      description: 'The one before it stays good until the next rotation.',
+      description: 'The secret before it stays good until the next rotation.',
       tags,
       auth: admin,
       params: z.object({ id }),

@@ -2,13 +2,13 @@ import { fieldDescriptions } from './field-descriptions.ts';
 
 /** What each group of operations is for. A test refuses a tag without a description. */
 const tagDescriptions: Readonly<Record<string, string>> = {
-  'Sign in': 'From nothing to tokens, and from tokens to the next ones.',
-  Sessions: 'Where a user is logged in, and how to end it.',
-  Account: 'The user whose access token it is.',
+  'Sign in': 'Register, log in, refresh your tokens and log out.',
+  Sessions: 'The sessions of a user: see them and end them.',
+  Account: 'The user who owns the access token.',
   Verification: 'Whether an access token is good now: for gateways and services.',
   OAuth:
     'Introspection (RFC 7662) and revocation (RFC 7009), for confidential clients. Send a form.',
-  Example: 'Two protected resources, to try a token on.',
+  Example: 'Two protected resources as worked examples: try your token on them.',
   Administration: 'Users, roles, invites, clients and keys, with the role `latchkey:admin`.',
   Operation: 'Probes, metrics and this document.',
 };

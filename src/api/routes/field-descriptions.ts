@@ -67,7 +67,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   token_type: 'How to send the access token',
   token_type_hint: 'Ignored: a token tells itself what it is (RFC 7009 section 2.1)',
   transport: 'Where the refresh token goes: in the body, or in a cookie that no script can read',
-  type: 'Which one: of a problem its URL, of a device its type',
+  type: 'The URL of what the code means',
   use: 'What the key is for: signatures',
   user_agent: 'The User-Agent header of the login',
   users: 'The users',

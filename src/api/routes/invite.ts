@@ -17,13 +17,17 @@ export function inviteRoutes(node: Node): Route[] {
       method: 'post',
       path: '/admin/invites',
       summary: 'Make an invite for one registration',
-      description: 'Needed to register where REGISTRATION is `invite`. Good for a week by default.',
+      description:
+        'Where `REGISTRATION` is `invite`, a user needs one to register. It is good for a week ' +
+        'unless you say otherwise.',
       tags: ['Administration'],
       auth: admin,
       limit: perUser('administration'),
       body: z.strictObject({ expires_in: z.int().min(1).max(lifeSecondsMax).optional() }),
       bodyOptional: true,
-      responses: { 201: { description: 'The code is shown this once', schema: inviteSchema } },
+      responses: {
+        201: { description: 'The invite, whose code is shown this once', schema: inviteSchema },
+      },
       errors: ['conflict'],
       idempotent: true,
       handler: async ({ body, idempotencyKey, context }) => {

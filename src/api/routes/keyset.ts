@@ -11,7 +11,9 @@ import { admin } from './admin.ts';
 import { issuerKeyListSchema } from './schemas.ts';
 
 const tags = ['Administration'];
-const responses = { 200: { description: 'The issuer keyset', schema: issuerKeyListSchema } };
+const responses = {
+  200: { description: 'The issuer keyset, public parts only', schema: issuerKeyListSchema },
+};
 
 export function keysetRoutes(node: Node): Route[] {
   return [

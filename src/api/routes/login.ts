@@ -34,11 +34,12 @@ export function loginRoutes(node: Node): Route[] {
       path: '/auth/login',
       summary: 'Log in with a password',
       description:
-        'A session of the same device type may be ended by it, as its policy says. ' +
-        'Keep `device_token` and send it with the next login: strangers cannot lock out a device ' +
-        'that has logged in before.',
+        'The login may end another session on the same type of device, as the policy of that ' +
+        'type says. Keep `device_token` and send it with the next login: then strangers cannot ' +
+        'lock your device out.',
       tags: ['Sign in'],
       auth: none,
+      credential: 'e-mail and password',
       floor: true,
       limit: {
         budget: 'login',
@@ -46,7 +47,9 @@ export function loginRoutes(node: Node): Route[] {
       },
       spends: ['login_failure', 'login_success'],
       body: login,
-      responses: { 200: { description: 'Logged in', schema: tokenSetSchema } },
+      responses: {
+        200: { description: 'The tokens, the session and the user', schema: tokenSetSchema },
+      },
       errors: ['invalid_credentials', 'invalid_client', 'forbidden', 'origin_refused'],
       guard: ({ body, headers }) => {
         if (body.transport !== 'cookie' && refreshCookie(headers.cookie) === null) return;

@@ -14,6 +14,7 @@ export function metricsRoute(registry: Registry, token: string): Route {
     summary: 'Metrics in the Prometheus text format',
     tags: ['Operation'],
     auth: optional,
+    credential: '`METRICS_TOKEN` as a bearer token; on `METRICS_PORT` none',
     errors: ['invalid_token'],
     responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },
     handler: async ({ bearerToken }) => {

@@ -23,8 +23,8 @@ export function oauthRoutes(node: Node): Route[] {
       path: '/oauth2/introspect',
       summary: 'What a token says, if it is good now (RFC 7662)',
       description:
-        'Active only for a confidential client that the token is meant for, or with the scope ' +
-        '`introspect.all`. A refresh token is answered with `{active: false}`.',
+        'A token is active only for a confidential client that it is meant for, or for one with ' +
+        'the scope `introspect.all`. For a refresh token the answer is `{active: false}`.',
       tags,
       auth: client,
       accepts: 'form',
@@ -39,7 +39,8 @@ export function oauthRoutes(node: Node): Route[] {
       method: 'post',
       path: '/oauth2/revoke',
       summary: "End the session of one of the client's tokens (RFC 7009)",
-      description: "Also answers 200 for unknown tokens and other clients' ones, and does nothing.",
+      description:
+        'For an unknown token, or one of another client, the answer is 200 too and nothing changes.',
       tags,
       auth: client,
       accepts: 'form',

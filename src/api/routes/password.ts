@@ -16,14 +16,17 @@ export function passwordRoutes(node: Node): Route[] {
       method: 'post',
       path: '/auth/password',
       summary: 'Change the password of the caller',
-      description: 'Every other session ends. This one needs a refresh: its access token is stale.',
+      description:
+        'Every other session of the user ends. This one has to refresh, because its access token ' +
+        'is stale.',
       tags: ['Account'],
       auth: bearer(),
+      credential: 'access token and the current password',
       floor: true,
       limit: perUser('password'),
       spends: ['login_failure'],
       body: z.strictObject({ current_password: anything, new_password: anything }),
-      responses: { 204: { description: 'Changed' } },
+      responses: { 204: { description: 'Changed; every other session has ended' } },
       errors: ['invalid_credentials', 'conflict', 'password_refused'],
       handler: async ({ body, caller, context }) => {
         const payers = { address: context.address, name: caller.userId };

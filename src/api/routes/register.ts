@@ -24,10 +24,11 @@ export function registerRoutes(node: Node): Route[] {
       summary: 'Register a user',
       tags: ['Sign in'],
       auth: none,
+      credential: 'none, or an invite',
       limit: { budget: 'register', by: ({ context }) => ({ address: context.address }) },
       spends: ['register_taken'],
       body: registration,
-      responses: { 201: { description: 'Registered', schema: registeredSchema } },
+      responses: { 201: { description: 'The user', schema: registeredSchema } },
       errors: ['forbidden', 'conflict', 'password_refused'],
       idempotent: true,
       guard: () => {

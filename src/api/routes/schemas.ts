@@ -14,9 +14,11 @@ const time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 const id = z.string().min(1).meta({ description: 'opaque' });
 const seconds = z.int().min(0).meta({ description: 'seconds' });
 
+const deviceType = z.enum(deviceTypes).meta({ description: 'The type of the device' });
+
 export const deviceSchema = z
   .strictObject({
-    type: z.enum(deviceTypes),
+    type: deviceType,
     name: text(0, limits.deviceNameCodePointsMax).optional(),
   })
   .meta({ id: 'Device' });
@@ -43,7 +45,7 @@ const adminUserSchema = user
 const sessionSchema = z
   .strictObject({
     id,
-    device: z.strictObject({ type: z.enum(deviceTypes), name: z.string() }),
+    device: z.strictObject({ type: deviceType, name: z.string() }),
     created_at: time,
     last_refreshed_at: time,
     expires_at: time,

@@ -38,7 +38,7 @@ export function sessionRoutes(node: Node): Route[] {
         device_type: z.enum(deviceTypes).optional(),
       }),
       bodyOptional: true,
-      responses: { 200: { description: 'How many ended', schema: endedSchema } },
+      responses: { 200: { description: 'How many sessions ended', schema: endedSchema } },
       handler: async ({ body, caller, context }) => {
         const ended = await revokeAllSessions(
           node,
@@ -58,7 +58,7 @@ export function sessionRoutes(node: Node): Route[] {
       summary: 'The live sessions of the caller, newest first',
       tags,
       auth: bearer(),
-      responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
+      responses: { 200: { description: 'The live sessions', schema: sessionListSchema } },
       handler: async ({ caller }) =>
         reply(200, {
           sessions: await listSessions(node, caller.userId, caller.sessionId),
@@ -91,15 +91,18 @@ function refresh(node: Node): Route {
     path: '/auth/refresh',
     summary: 'Exchange a refresh token for its successor',
     description:
-      'A repeat whose first answer was lost gets the same successor (docs/sessions.md). A ' +
-      'confidential client authenticates, by Basic or in the body.',
+      'If the first answer was lost, a repeat gets the same successor (docs/sessions.md). A ' +
+      'confidential client authenticates by Basic or in the body.',
     tags: ['Sign in'],
     auth: optional,
+    credential: 'refresh token or cookie',
     refreshCookie: true,
     spends: ['refresh'],
     body: refreshed,
     bodyOptional: true,
-    responses: { 200: { description: 'Refreshed', schema: tokenSetSchema } },
+    responses: {
+      200: { description: 'The tokens, the session and the user', schema: tokenSetSchema },
+    },
     errors: [
       'invalid_token',
       'invalid_client',
@@ -132,9 +135,10 @@ function logout(node: Node): Route {
     method: 'post',
     path: '/auth/logout',
     summary: 'End the session of the token that is presented',
-    description: 'Idempotent, and works with an expired access token.',
+    description: 'You may repeat it, and the access token may have expired.',
     tags: ['Sign in'],
     auth: optional,
+    credential: 'access token (also an expired one), refresh token or cookie',
     refreshCookie: true,
     spends: ['session_end'],
     body: presented,

@@ -57,7 +57,7 @@ export function userRoutes(node: Node): Route[] {
       auth: admin,
       limit: perUser('administration'),
       body: newUser,
-      responses: { 201: { description: 'Made', schema: registeredSchema } },
+      responses: { 201: { description: 'The user', schema: registeredSchema } },
       errors: ['conflict', 'password_refused'],
       idempotent: true,
       handler: async ({ body, idempotencyKey, context }) => {
@@ -84,7 +84,7 @@ export function userRoutes(node: Node): Route[] {
 
 const switches = {
   disable: { run: disableUser, summary: 'Disable a user and end every session' },
-  enable: { run: enableUser, summary: 'Let a disabled user log in again' },
+  enable: { run: enableUser, summary: 'Let a disabled user log in again, and lift a lock' },
   unlock: { run: unlockUser, summary: 'Lift the lock that wrong passwords brought' },
 } as const;
 
@@ -118,7 +118,7 @@ function sessionsOfUsers(node: Node): Route[] {
       tags,
       auth: admin,
       params: z.object({ id }),
-      responses: { 200: { description: 'The sessions', schema: sessionListSchema } },
+      responses: { 200: { description: 'The live sessions', schema: sessionListSchema } },
       handler: async ({ params, caller }) =>
         reply(200, { sessions: await listSessions(node, params.id, caller.sessionId) }),
     }),

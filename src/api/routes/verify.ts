@@ -6,8 +6,8 @@ import { type Route, route } from '../http/route.ts';
 import { verifyForGateways, verifyForwarded } from '../lanes/gateway-check.ts';
 
 const answer =
-  'Any method. Answers who it is in `X-Auth-Subject`, `X-Auth-Session`, `X-Auth-Roles` and ' +
-  '`X-Auth-Device-Type`, of which none is ever empty: `-` stands for nothing.';
+  'Takes any method. The answer names the caller in `X-Auth-Subject`, `X-Auth-Session`, ' +
+  '`X-Auth-Roles` and `X-Auth-Device-Type`. None of them is ever empty: `-` stands for nothing.';
 
 /**
  * Forward-auth. What its fast answers do not meet, such as a target in absolute form, must not be
@@ -41,7 +41,7 @@ export function verifyRoutes(node: Node): Route[] {
       path,
       fast: inQuery,
       summary: 'Whether a bearer token is good, for gateways',
-      description: `${answer} Each parameter at most once and never blank; any other is refused.`,
+      description: `${answer} Send each parameter at most once and never blank, and no other.`,
       query: z.object({
         role: z.string().optional(),
         scope: z.string().optional(),
@@ -56,9 +56,9 @@ export function verifyRoutes(node: Node): Route[] {
       fast: inHeader,
       summary: "The same for gateways that append the client's path and query",
       description:
-        `${answer} Path and query are ignored. The gateway demands more in ` +
+        `${answer} Latchkey ignores path and query. The gateway may demand more in ` +
         '`X-Auth-Demand: role=…; scope=…; aud=…`, each at most once and never blank. With ' +
-        '`status=200` there the answer is 200 instead of 204, as Envoy wants it.',
+        '`status=200` in that header the answer is 200 instead of 204, as Envoy wants it.',
     }),
   );
   return [...verify, ...forward];

@@ -1,26 +1,47 @@
 import type { DomainEvent } from '../kernel/event.ts';
 
-/**
- * `secretHash`: base64url SHA-256 of a 256-bit random secret, null for a public client. Times:
- * epoch milliseconds.
- */
+/** An administrator registered the client. */
 export type ClientRegistered = DomainEvent<
   'ClientRegistered',
   {
     at: number;
+    /** What people call it. */
     name: string;
+    /** Whether it can keep a secret. */
     kind: 'confidential' | 'public';
+    /** What it may request tokens for, and may introspect. */
     audiences: string[];
+    /** What it may be granted. */
     scopes: string[];
-    /** Ours: may log users in with their password and act for them below `/auth` and `/admin`. */
+    /**
+     * Whether it is the operator's own: it may log users in with their password, and its tokens
+     * act for them below `/auth` and `/admin`.
+     */
     firstParty: boolean;
+    /** Hash of its secret; null for a public client. */
     secretHash: string | null;
   }
 >;
+
+/** The client has a new secret. The one before stays good, older ones do not: two live at most. */
 export type ClientSecretRotated = DomainEvent<
   'ClientSecretRotated',
-  { at: number; secretHash: string }
+  {
+    at: number;
+    /** Hash of the new secret. */
+    secretHash: string;
+  }
 >;
-export type ClientDisabled = DomainEvent<'ClientDisabled', { at: number; epoch: number }>;
 
+/** An administrator disabled the client. Its tokens with a lower epoch are refused. */
+export type ClientDisabled = DomainEvent<
+  'ClientDisabled',
+  {
+    at: number;
+    /** The client's new epoch. */
+    epoch: number;
+  }
+>;
+
+/** The stream id is the client id. Each event also tells every node to read the clients again. */
 export type ClientEvent = ClientRegistered | ClientSecretRotated | ClientDisabled;

@@ -25,7 +25,7 @@ export interface DomainEvent<
 
 /**
  * An event whose data was once written otherwise. `V` is the schema version of what is written now;
- * every decision has to name it, and `projections/stream.ts` asks how the older ones are read. An
+ * every decision has to name it, and `src/tables/stream.ts` asks how the older ones are read. An
  * event without it is of version 1.
  */
 export type InSchema<V extends number, E extends DomainEvent> = E & { readonly schemaV: V };

@@ -14,52 +14,115 @@ export const revocationReasons = [
 export type RevocationReason = (typeof revocationReasons)[number];
 
 /**
- * Times are epoch milliseconds. Hashes are base64url SHA-256 of a 256-bit random secret; `salt` is
- * 16 random bytes.
+ * Latchkey answered a login.
+ *
+ * @pii `{ip, user_agent, device_name}`
  */
 export type SessionStarted = DomainEvent<
   'SessionStarted',
   {
+    /** Whose session it is. */
     userId: string;
+    /** The registered client that asked; null for the first party. */
     clientId: string | null;
+    /** What the login said of its device. */
     deviceType: DeviceType;
+    /** How the user proved to be the user (RFC 8176): `pwd`. */
     amr: string[];
+    /** The `aud` of its tokens: exactly the audiences that the login asked for. */
     audience: string[];
+    /** The scopes with spaces between them; empty for a login with a password. */
     scope: string;
+    /** Where the refresh token travels. */
     transport: 'body' | 'cookie';
+    /** Also the `auth_time` of its tokens. */
     at: number;
+    /** The absolute end. No refresh moves it. */
     expiresAt: number;
+    /** How long the first access token lives. */
     accessTokenTtlSeconds: number;
-    /** null where the device type has no refresh token (service). */
+    /**
+     * Hash of the first refresh secret; null where there is no refresh token (device type
+     * `service`).
+     */
     secretHash: string | null;
+    /** 16 random bytes, base64url; null where there is no refresh token. */
     salt: string | null;
   }
->; // pii: {ip, user_agent, device_name}
+>;
+
+/**
+ * The session has a new generation of its refresh token. A repeated request for the same
+ * generation writes nothing.
+ *
+ * @pii `{ip, user_agent, device_name}`, only when the address or the user agent is another than
+ * before
+ */
 export type SessionRefreshed = DomainEvent<
   'SessionRefreshed',
   {
     at: number;
+    /** The new generation; the login made generation 1. */
     generation: number;
+    /** Hash of the new secret. */
     secretHash: string;
+    /** Derives the new secret from its parent's, so that a retry gets the same token again. */
     salt: string;
+    /** How long the access token of this generation lives, cut at the end of the session. */
     accessTokenTtlSeconds: number;
-    /** SHA-256 of the Idempotency-Key header of the rotation, if it had one. */
+    /** SHA-256 of the request's `Idempotency-Key`; null without one. */
     idempotencyKeyHash: string | null;
   }
->; // pii, when ip or user agent have changed: {ip, user_agent, device_name}
-export type RefreshTokenReuseDetected = DomainEvent<
-  'RefreshTokenReuseDetected',
-  { at: number; generation: number; currentGeneration: number }
->; // pii: {ip, user_agent, device_name}
-export type SessionRevoked = DomainEvent<
-  'SessionRevoked',
-  { at: number; reason: RevocationReason; supersededBy?: string }
->; // pii, when superseded: {device_name} of the newcomer
-export type SessionExpired = DomainEvent<
-  'SessionExpired',
-  { at: number; cause: 'absolute' | 'idle' }
 >;
 
+/**
+ * A refresh token that had been used came again. A `SessionRevoked` with `reuse_detected` follows
+ * in the same append.
+ *
+ * @pii `{ip, user_agent, device_name}`, where the token came from
+ */
+export type RefreshTokenReuseDetected = DomainEvent<
+  'RefreshTokenReuseDetected',
+  {
+    at: number;
+    /** The generation of the token that came. */
+    generation: number;
+    /** The generation that the session was at. */
+    currentGeneration: number;
+  }
+>;
+
+/**
+ * The session ended before its time.
+ *
+ * @pii `{device_name}` of the newcomer, only when superseded
+ */
+export type SessionRevoked = DomainEvent<
+  'SessionRevoked',
+  {
+    at: number;
+    /** Why it ended. */
+    reason: RevocationReason;
+    /** The session that took its place. */
+    supersededBy?: string;
+  }
+>;
+
+/**
+ * The session reached its absolute or its idle end. At the absolute end its tokens have expired,
+ * unless a shorter life was configured since: then the session is revoked, too.
+ */
+export type SessionExpired = DomainEvent<
+  'SessionExpired',
+  {
+    /** When a request or the job `sessions.expire` noticed it. */
+    at: number;
+    /** Which end it was. */
+    cause: 'absolute' | 'idle';
+  }
+>;
+
+/** The stream id is the session id, `sid` in a token. */
 export type SessionEvent =
   | SessionStarted
   | SessionRefreshed

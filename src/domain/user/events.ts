@@ -1,49 +1,156 @@
 import type { DomainEvent } from '../kernel/event.ts';
 
+/** The user's new epoch. */
+type NewEpoch = number;
+
+/** When the lock ends. */
+type LockEnd = number;
+
 /**
- * pii of UserRegistered and ProfileChanged: the whole profile {email, name?, phone_number?,
- * picture?}. Times: epoch ms.
+ * The account exists.
+ *
+ * @pii `{email, name?, phone_number?, picture?}`, the profile
  */
 export type UserRegistered = DomainEvent<
   'UserRegistered',
-  { at: number; emailVerified: boolean; hasPassword: boolean; roles: string[] }
+  {
+    at: number;
+    /**
+     * Whether the address was proven. The first administrator's is, an open registration's is not.
+     */
+    emailVerified: boolean;
+    /** Whether a password was set. The hash is in `password_hashes`, outside the log. */
+    hasPassword: boolean;
+    /** The roles that the user starts with, sorted. */
+    roles: string[];
+  }
 >;
-export type ProfileChanged = DomainEvent<'ProfileChanged', { at: number }>;
-export type PasswordChanged = DomainEvent<'PasswordChanged', { at: number }>;
+
 /**
- * `deviceId`: the known device, or the session, whose own count it is; without one, that of
- * strangers. pii of failures and locks: {ip, user_agent}, where the password came from.
+ * The user changed the profile.
+ *
+ * @pii `{email, name?, phone_number?, picture?}`, the whole new profile
+ */
+export type ProfileChanged = DomainEvent<'ProfileChanged', { at: number }>;
+
+/** The user set a new password. A `UserEpochRaised` follows in the same append. */
+export type PasswordChanged = DomainEvent<'PasswordChanged', { at: number }>;
+
+/**
+ * Somebody gave a wrong password, at a login with a known address or at a change of the password.
+ * While the lock of that count lasts, Latchkey writes at most one an hour. An unknown address
+ * writes nothing: a stranger must not be able to grow the log.
+ *
+ * @pii `{ip, user_agent}`, where the password came from
  */
 export type PasswordCheckFailed = DomainEvent<
   'PasswordCheckFailed',
-  { at: number; deviceId?: string }
->;
-export type UserLocked = DomainEvent<
-  'UserLocked',
-  { at: number; until: number; lockCount: number }
->;
-export type DeviceLocked = DomainEvent<
-  'DeviceLocked',
-  { at: number; until: number; lockCount: number; deviceId: string }
->;
-export type FailedChecksCleared = DomainEvent<
-  'FailedChecksCleared',
-  { at: number; deviceId?: string }
->;
-/** An administrator, or the command line, lifted the user's lock and those of its devices. */
-export type UserUnlocked = DomainEvent<'UserUnlocked', { at: number }>;
-/** Tokens of a lower epoch stay good, but cannot prove that the user lacks a role. */
-export type RoleGranted = DomainEvent<'RoleGranted', { at: number; role: string; epoch: number }>;
-/** Tokens of a lower epoch may still carry the role, so they are refused. */
-export type RoleRevoked = DomainEvent<'RoleRevoked', { at: number; role: string; epoch: number }>;
-export type UserDisabled = DomainEvent<'UserDisabled', { at: number; epoch: number }>;
-export type UserEnabled = DomainEvent<'UserEnabled', { at: number }>;
-/** Logout everywhere and a changed password refuse every access token with a lower epoch. */
-export type UserEpochRaised = DomainEvent<
-  'UserEpochRaised',
-  { at: number; epoch: number; cause: 'logout_everywhere' | 'password_changed' }
+  {
+    at: number;
+    /**
+     * Whose count it is: the known device's or, at a change of the password, the session's.
+     * Without it the failure counts as one of strangers.
+     */
+    deviceId?: string;
+  }
 >;
 
+/**
+ * Strangers failed for the tenth time in a row, or once more after a lock had run out.
+ *
+ * @pii `{ip, user_agent}` of that failure
+ */
+export type UserLocked = DomainEvent<
+  'UserLocked',
+  {
+    at: number;
+    /** When the lock ends. The first lasts 1 minute, each next one twice as long, up to 1 hour. */
+    until: LockEnd;
+    /** How many locks there were since the last good password. */
+    lockCount: number;
+  }
+>;
+
+/**
+ * One device that had logged in before failed as often as `UserLocked` says. The lock holds for
+ * this device only.
+ *
+ * @pii `{ip, user_agent}` of that failure
+ */
+export type DeviceLocked = DomainEvent<
+  'DeviceLocked',
+  {
+    at: number;
+    until: LockEnd;
+    /** How many locks this device had since its last good password. */
+    lockCount: number;
+    /** The device or, at a change of the password, the session. */
+    deviceId: string;
+  }
+>;
+
+/** The right password came after failures of the same count. */
+export type FailedChecksCleared = DomainEvent<
+  'FailedChecksCleared',
+  {
+    at: number;
+    /** Whose count it is. Without it the count is that of strangers. */
+    deviceId?: string;
+  }
+>;
+
+/**
+ * An administrator or `latchkey users unlock` lifted the user's lock and those of the user's
+ * devices. It also follows `UserEnabled` where there was a lock or a count to lift.
+ */
+export type UserUnlocked = DomainEvent<'UserUnlocked', { at: number }>;
+
+/**
+ * The user has one more role, and tokens get it at their next refresh. A token with a lower epoch
+ * stays good. Where it lacks a role that is demanded, the answer is `token_stale`.
+ */
+export type RoleGranted = DomainEvent<
+  'RoleGranted',
+  {
+    at: number;
+    /** The role that was granted. */
+    role: string;
+    epoch: NewEpoch;
+  }
+>;
+
+/** The user has one role less. Tokens that may still carry it are refused with `token_stale`. */
+export type RoleRevoked = DomainEvent<
+  'RoleRevoked',
+  {
+    at: number;
+    /** The role that was revoked. */
+    role: string;
+    epoch: NewEpoch;
+  }
+>;
+
+/**
+ * An administrator disabled the user. A `SessionRevoked` of each live session stands in the same
+ * append.
+ */
+export type UserDisabled = DomainEvent<'UserDisabled', { at: number; epoch: NewEpoch }>;
+
+/** An administrator let a disabled user log in again. */
+export type UserEnabled = DomainEvent<'UserEnabled', { at: number }>;
+
+/** Access tokens of the user with a lower epoch are refused from now on. */
+export type UserEpochRaised = DomainEvent<
+  'UserEpochRaised',
+  {
+    at: number;
+    epoch: NewEpoch;
+    /** What raised the epoch. */
+    cause: 'logout_everywhere' | 'password_changed';
+  }
+>;
+
+/** The stream id is the user id. */
 export type UserEvent =
   | UserRegistered
   | ProfileChanged

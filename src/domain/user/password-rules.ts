@@ -1,15 +1,23 @@
 import { limits } from '../kernel/limits.ts';
 import { estimateGuesses, type WordRanks } from './password-guesses.ts';
 
-export type PasswordProblem =
-  | 'not_well_formed'
-  | 'contains_nul'
-  | 'too_short'
-  | 'too_long'
-  | 'repetitive'
-  | 'common'
-  | 'contains_identifier'
-  | 'contains_service_name';
+/** Why a new password is refused, and what each reason says of "the password". */
+export const passwordProblems = {
+  too_short:
+    `Has fewer than ${limits.passwordCodePointsMin} characters that can be seen. Controls, ` +
+    'zero-width and other invisible characters do not count.',
+  too_long: `Has more than ${limits.passwordCodePointsMax} code points.`,
+  repetitive:
+    `Repeats one piece of fewer than ${limits.passwordCodePointsMin} characters over and over, ` +
+    'or is made of fewer than five different characters.',
+  common: 'Is a known one, or a few words, names, years and keyboard rows that everybody uses.',
+  contains_identifier: 'Holds your address or its local part, or is made of pieces of it.',
+  contains_service_name: 'Holds the host of `ISSUER`, or is made of pieces of it.',
+  contains_nul: 'Holds U+0000.',
+  not_well_formed: 'Holds half a surrogate pair.',
+} as const;
+
+export type PasswordProblem = keyof typeof passwordProblems;
 
 export type NewPasswordCheck =
   | { readonly ok: true; readonly normalized: string }

@@ -1,0 +1,89 @@
+import { code } from './markdown.ts';
+
+/** As far as the schemas of this API use JSON Schema. */
+export interface JsonSchema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly format?: string;
+  readonly description?: string;
+  readonly enum?: readonly string[];
+  readonly const?: string;
+  readonly default?: unknown;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly items?: JsonSchema;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxItems?: number;
+}
+
+/** The schemas that others refer to, by name. */
+export type Components = Readonly<Record<string, JsonSchema>>;
+
+/** What `schema` takes: `string, 1 to 255 characters`. */
+export function inWords(schema: JsonSchema): string {
+  if (schema.$ref !== undefined) return refersTo(schema.$ref);
+  if (schema.enum !== undefined) return schema.enum.map(code).join(', ');
+  if (schema.anyOf !== undefined) return schema.anyOf.map(inWords).join('; or ');
+  const kind = schema.format === 'uri' ? 'URL' : (schema.type ?? 'anything');
+  const standard = schema.default === undefined ? '' : `, ${schema.default} by default`;
+  if (schema.items === undefined) return `${kind}${boundsOf(schema)}${standard}`;
+  const most = schema.maxItems === undefined ? '' : ` of up to ${schema.maxItems}`;
+  return `list${most} (${inWords(schema.items)})`;
+}
+
+function boundsOf({ minLength = 0, maxLength, minimum, maximum }: JsonSchema): string {
+  const range = (min: number, max: number) =>
+    min > 0 ? `${min} to ${max.toLocaleString('en')}` : `up to ${max.toLocaleString('en')}`;
+  if (maxLength !== undefined) return `, ${range(minLength, maxLength)} characters`;
+  if (maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER) {
+    return `, ${range(minimum ?? 0, maximum)}`;
+  }
+  return minLength > 0 ? ', not empty' : '';
+}
+
+interface Field {
+  /** With `?` where it may be left out; `a.b` stands inside `a`. */
+  readonly name: string;
+  readonly schema: JsonSchema;
+}
+
+/** The fields of an object, those of an object inside it included. */
+export function fieldsOf(schema: JsonSchema, components: Components): Field[] {
+  const { properties = {}, required = [] } = resolved(schema, components);
+  return Object.entries(properties).flatMap(([key, field]) => {
+    const optional = required.includes(key) ? '' : '?';
+    const inner = fieldsOf(field, components);
+    if (inner.length === 0) return [{ name: `${key}${optional}`, schema: field }];
+    return inner.map(({ name, schema }) => ({ name: `${key}${optional}.${name}`, schema }));
+  });
+}
+
+/** The names of the fields of an answer; the name of the object where it has one. */
+export function namesOf(schema: JsonSchema): string {
+  if (schema.$ref !== undefined) return refersTo(schema.$ref);
+  const { properties = {}, required = [] } = schema;
+  return Object.entries(properties)
+    .map(([name, field]) => {
+      const target = field.$ref ?? field.items?.$ref;
+      const kind =
+        target === undefined ? '' : ` (${field.items ? 'list of ' : ''}${refersTo(target)})`;
+      return `${code(required.includes(name) ? name : `${name}?`)}${kind}`;
+    })
+    .join(', ');
+}
+
+function resolved(schema: JsonSchema, components: Components): JsonSchema {
+  return schema.$ref === undefined ? schema : components[nameIn(schema.$ref)]!;
+}
+
+function refersTo(reference: string): string {
+  return `[${nameIn(reference)}](#objects)`;
+}
+
+function nameIn(reference: string): string {
+  return reference.split('/').at(-1)!;
+}
