@@ -1,21 +1,39 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { hasTimedOut } from '../platform/postgres/errors.ts';
 
 const patienceMs = 20_000;
 const pauseMs = 250;
 
 /**
- * Tries `work` again while the database is too slow for it. For a start that has reached its
- * database: nobody waits for an answer, and a cold disk or a recovery is no reason to give up.
+ * Tries `work` again while the database is too slow for it, for 20 s. For a start that has reached
+ * its database: nobody waits for an answer, and a cold disk or a recovery is no reason to give up.
  */
-export async function whileUnavailable<T>(work: () => Promise<T>): Promise<T> {
+export function whileUnavailable<T>(work: () => Promise<T>): Promise<T> {
+  return whileFailing(
+    work,
+    (error) => error instanceof LatchkeyError && error.code === 'unavailable',
+  );
+}
+
+/**
+ * The same for the first contact, which gives up at once when the server is not there or refuses
+ * us: a wrong URL does not become right by waiting.
+ */
+export function whileSilent<T>(work: () => Promise<T>): Promise<T> {
+  return whileFailing(work, hasTimedOut);
+}
+
+async function whileFailing<T>(
+  work: () => Promise<T>,
+  isWorthWaiting: (error: unknown) => boolean,
+): Promise<T> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      const isSlow = error instanceof LatchkeyError && error.code === 'unavailable';
-      if (!isSlow || performance.now() > deadline) throw error;
+      if (!isWorthWaiting(error) || performance.now() > deadline) throw error;
       await delay(pauseMs);
     }
   }

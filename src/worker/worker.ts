@@ -10,6 +10,7 @@ import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { oneCell } from '../node/cell.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
+import { whileSilent } from '../node/while-unavailable.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
@@ -71,6 +72,17 @@ const queueSettings = {
   deleteAfterSeconds: 300,
 } as const;
 
+async function requireSoundDatabase(
+  { readers, writers }: Pools,
+  guard: LogGuard,
+  { ownerAllowed = false }: WorkerOptions,
+): Promise<void> {
+  await requireSchema(readers);
+  await checkDatabase(readers, { connections: connectionsMax, ownerAllowed });
+  await guard.check(readers);
+  await requirePreparedStatements(writers);
+}
+
 /**
  * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on
  * one of them. The database must have been migrated; this process changes rows, never the schema.
@@ -97,13 +109,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await pools.end();
   };
   try {
-    await requireSchema(pools.readers);
-    await checkDatabase(pools.readers, {
-      connections: connectionsMax,
-      ownerAllowed: options.ownerAllowed ?? false,
-    });
-    await guard.check(pools.readers);
-    await requirePreparedStatements(pools.writers);
+    await whileSilent(() => requireSoundDatabase(pools, guard, options));
     const records = await openRecords(pools, { guard, metrics }, options);
     const contextOf = (runId: string): JobContext => ({
       config: options.config,

@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface BlackHoleProxy {
   readonly url: string;
   swallow(on: boolean): void;
+  /** How many connections came so far. */
+  readonly accepted: number;
   close(): Promise<void>;
 }
 
@@ -12,7 +14,9 @@ export async function openBlackHoleProxy(target: string): Promise<BlackHoleProxy
   const { port, hostname } = new URL(target);
   const sockets = new Set<Socket>();
   let swallowing = false;
+  let accepted = 0;
   const server = createServer((near) => {
+    accepted += 1;
     const far = connect(Number(port), hostname);
     for (const [from, to] of [
       [near, far],
@@ -35,6 +39,9 @@ export async function openBlackHoleProxy(target: string): Promise<BlackHoleProxy
   url.port = String((server.address() as AddressInfo).port);
   return {
     url: url.href,
+    get accepted() {
+      return accepted;
+    },
     swallow: (on) => {
       swallowing = on;
     },

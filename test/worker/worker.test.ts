@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { startWorker, type Worker } from '../../src/worker/worker.ts';
+import { openBlackHoleProxy } from '../support/black-hole-proxy.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
 import { registeredBy } from '../support/registered-metrics.ts';
@@ -24,10 +25,13 @@ describe('the worker', () => {
     await world.close();
   });
 
-  async function start(now: () => number = Date.now): Promise<Worker> {
+  async function start(
+    now: () => number = Date.now,
+    databaseUrl = world.database.appUrl,
+  ): Promise<Worker> {
     const worker = await startWorker({
       config,
-      databaseUrl: world.database.appUrl,
+      databaseUrl,
       keyWrap: testKeyWrap,
       log: { ...silentLogger, error: (fields) => errors.push(fields) },
       now,
@@ -48,6 +52,17 @@ describe('the worker', () => {
     eventually(async () => (await jobs(name)).some(({ state }) => state === 'completed'));
   const expired = (sessionId: string) =>
     eventually(async () => (await world.eventTypes(sessionId)).includes('SessionExpired'));
+
+  it('waits at its start for a database that does not answer yet', async () => {
+    const network = await openBlackHoleProxy(world.database.appUrl);
+    network.swallow(true);
+    const starting = start(Date.now, network.url);
+    await expect.poll(() => network.accepted, { timeout: 20_000 }).toBeGreaterThan(1);
+    network.swallow(false);
+    expect(await (await starting).readiness()).toMatchObject({ ready: true });
+    await workers.pop()!.stop();
+    await network.close();
+  }, 30_000);
 
   it('runs every job once at its start, as a role that cannot change the schema', async () => {
     const session = await world.startSession(startedAt);

@@ -70,6 +70,16 @@ export function isConnectionError(error: unknown): boolean {
 }
 
 /**
+ * Whether nobody answered in time. A server that is not there, or refuses us, says so at once.
+ */
+export function hasTimedOut(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    (isConnectionError(error) && error.message.includes('timeout')) || hasTimedOut(error.cause)
+  );
+}
+
+/**
  * Turns a connection error into `unavailable` with the original as its cause; any other error stays
  * as it is.
  */
