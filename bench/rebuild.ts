@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -32,7 +32,7 @@ const sessionsPerWindow = 5_000;
 const batchCommands = 100;
 const lanes = 2;
 
-const identifierKey = randomBytes(32);
+const identifierKey = createSecretKey(randomBytes(32));
 const kek = randomBytes(32);
 const sealKey = randomBytes(32);
 const seal = new RecordSeal(sealKey);
@@ -203,7 +203,7 @@ async function measure({ databaseUrl, identifierKeyHex, kekHex, sealKeyHex }: Or
   const result = await rebuildAndCompare({
     databaseUrl,
     keys: {
-      identifierKey: Buffer.from(identifierKeyHex, 'hex'),
+      identifierKey: createSecretKey(identifierKeyHex, 'hex'),
       seal: new RecordSeal(Buffer.from(sealKeyHex, 'hex')),
       unwrapSubjectKey: (subjectId, wrapped) => keys.unwrap(subjectId, wrapped),
     },
@@ -255,7 +255,7 @@ async function main(): Promise<void> {
     await owner.query('vacuum analyze');
     const order = {
       databaseUrl: postgres.ownerUrl,
-      identifierKeyHex: identifierKey.toString('hex'),
+      identifierKeyHex: identifierKey.export().toString('hex'),
       kekHex: kek.toString('hex'),
       sealKeyHex: sealKey.toString('hex'),
     };

@@ -1,6 +1,6 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
-import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
+import { signatureAlgorithms, withOptions } from '@latchkey/verifier/signature-algorithms';
 import { activeKey, pendingKeys } from '../domain/keyset/published.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
@@ -72,10 +72,10 @@ async function open(
 ): Promise<SigningKey> {
   if (wrapped === undefined) throw new KeyWrapError(`the private part of ${kid} is missing`);
   const key = importSigningKey(kid, alg, await keyWrap.unwrap(kid, wrapped));
-  const { digest, options } = signatureAlgorithms[alg];
+  const { digest } = signatureAlgorithms[alg];
   const probe = randomBytes(32);
-  const signature = sign(digest, probe, { key: key.privateKey, ...options });
-  const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
-  if (verify(digest, probe, { key: publicKey, ...options }, signature)) return key;
+  const signature = sign(digest, probe, key.privateKey);
+  const publicKey = withOptions(createPublicKey({ key: jwk, format: 'jwk' }), alg);
+  if (verify(digest, probe, publicKey, signature)) return key;
   throw new KeyWrapError(`the private part of ${kid} does not belong to its public part`);
 }

@@ -6,7 +6,7 @@ export interface ServerSecrets {
   readonly refreshMacKeys: ReadonlyMap<number, KeyObject>;
   /** The ring entry that new refresh tokens are made with. */
   readonly refreshMacKeyId: number;
-  readonly identifierKey: Buffer;
+  readonly identifierKey: KeyObject;
   /** Seals every row and event that gives authority. */
   readonly recordSealKey: Buffer;
 }
@@ -55,7 +55,7 @@ export async function loadServerSecrets(
   return {
     refreshMacKeys,
     refreshMacKeyId: Math.max(...refreshMacKeys.keys()),
-    identifierKey: present(opened, identifierKid),
+    identifierKey: createSecretKey(present(opened, identifierKid)),
     recordSealKey: present(opened, recordSealKid),
   };
 }

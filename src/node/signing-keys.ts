@@ -3,6 +3,7 @@ import { createPrivateKey, generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
+import { withOptions } from '@latchkey/verifier/signature-algorithms';
 import { calculateJwkThumbprint } from 'jose';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { sha256 } from '../domain/kernel/sha256.ts';
@@ -12,6 +13,7 @@ import type { KeysetState } from '../domain/keyset/state.ts';
 export interface SigningKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
+  /** With its algorithm's options (`withOptions`). */
   readonly privateKey: KeyObject;
 }
 
@@ -59,7 +61,7 @@ export function importSigningKey(
   privateJwk: Uint8Array,
 ): SigningKey {
   const jwk = JSON.parse(Buffer.from(privateJwk).toString('utf8'));
-  return { kid, alg, privateKey: createPrivateKey({ key: jwk, format: 'jwk' }) };
+  return { kid, alg, privateKey: withOptions(createPrivateKey({ key: jwk, format: 'jwk' }), alg) };
 }
 
 export interface JwksDocument {

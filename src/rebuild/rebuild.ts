@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import pg from 'pg';
 import { streamKinds } from '../domain/kernel/event.ts';
 import { parseEmail } from '../domain/user/identifier.ts';
@@ -20,7 +21,7 @@ export interface RebuildOptions {
   /** Any role that may read the projections. A direct connection, not a pooler. */
   readonly databaseUrl: string;
   readonly keys: {
-    readonly identifierKey: Uint8Array;
+    readonly identifierKey: KeyObject;
     readonly seal: RecordSeal;
     readonly unwrapSubjectKey: (subjectId: string, wrapped: string) => Promise<Uint8Array>;
   };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
@@ -51,7 +51,7 @@ export interface SeededSession extends Stream<SessionState> {
 
 export const populationStartedAt = 1_760_000_000_000;
 
-const identifierKey = randomBytes(32);
+const identifierKey = createSecretKey(randomBytes(32));
 const subjectKeys = new SubjectKeys({
   keyWrap: localKeyWrap([{ id: 'test', key: randomBytes(32) }]),
   cachedKeysMax: 1_000,

@@ -35,11 +35,9 @@ export function sendReply(response: ServerResponse, { status, body, headers = {}
     endAnswer(response);
     return;
   }
-  const bytes = Buffer.isBuffer(body)
-    ? body
-    : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-  response.setHeader('content-length', bytes.length);
-  endAnswer(response, bytes);
+  const content = Buffer.isBuffer(body) || typeof body === 'string' ? body : JSON.stringify(body);
+  response.setHeader('content-length', Buffer.byteLength(content));
+  endAnswer(response, content);
 }
 
 const lastAnswered = new WeakSet<Socket>();
@@ -55,20 +53,20 @@ export function hasLastAnswer(socket: Socket): boolean {
  * closes, goes out at once, and what still comes is read for a while, so that no reset overtakes it
  * (RFC 9112 sections 9.3 and 9.6).
  */
-export function endAnswer(response: ServerResponse, bytes?: Buffer): void {
+export function endAnswer(response: ServerResponse, content?: string | Buffer): void {
   const request = response.req;
   if (!bodyIsOnItsWay(request)) {
-    response.end(bytes);
+    response.end(content);
     return;
   }
   response.shouldKeepAlive = false;
   lastAnswered.add(request.socket);
   const bodiless = response.statusCode === 204 || response.statusCode === 304;
-  if (bytes === undefined && !bodiless && !response.headersSent) {
+  if (content === undefined && !bodiless && !response.headersSent) {
     response.setHeader('content-length', 0);
   }
   response.flushHeaders();
-  if (bytes !== undefined) response.write(bytes);
+  if (content !== undefined) response.write(content);
   void discardBody(request).then(() => response.end());
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
+import { decodeRefreshToken, type RefreshTokenParts } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
 import { refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
@@ -16,10 +16,10 @@ export interface TokenPlaces {
 export interface PresentedTokens {
   /** An access token for our own endpoints, expired or not: enough to end its session, never more. */
   readonly bearer: { readonly sid: string; readonly sub: string } | null;
-  /** The refresh token of the body or of the cookie that counts, whoever made it. */
-  readonly refreshToken: string | null;
-  /** Its session; null when the token is not ours. */
-  readonly sessionId: string | null;
+  /** Whether the body or a cookie that counts holds a refresh token, whoever made it. */
+  readonly hasRefreshToken: boolean;
+  /** What that one says; null when it is not ours. */
+  readonly refreshToken: RefreshTokenParts | null;
   /** Whether our cookie was sent and counts: beside no bearer of another session. */
   readonly cookieCounts: boolean;
 }
@@ -68,33 +68,34 @@ interface Found {
   readonly inCookie: string | null;
   /** `other`: of another session than the bearer, which it does not stand beside. */
   readonly cookie: 'none' | 'counts' | 'other';
-  readonly sessionOf: (refreshToken: string) => string | null;
+  readonly decode: (refreshToken: string) => RefreshTokenParts | null;
 }
 
 function find({ memory, secrets }: Needed, { bearerToken, headers }: TokenPlaces): Found {
   const recognition = bearerToken === null ? null : memory.recognizeFor(bearerToken, account);
   const bearer = recognition?.ok === true ? recognition.claims : null;
-  const sessionOf = (refreshToken: string) =>
-    decodeRefreshToken(refreshToken, secrets.refreshMacKeys)?.sessionId ?? null;
+  const decode = (refreshToken: string) => decodeRefreshToken(refreshToken, secrets.refreshMacKeys);
   const inCookie = refreshCookie(headers.cookie);
-  if (inCookie === null) return { bearer, inCookie, cookie: 'none', sessionOf };
-  const sessionId = sessionOf(inCookie);
-  const isOther = bearer !== null && sessionId !== null && sessionId !== bearer.sid;
-  return { bearer, inCookie, cookie: isOther ? 'other' : 'counts', sessionOf };
+  if (inCookie === null) return { bearer, inCookie, cookie: 'none', decode };
+  const sessionId = bearer === null ? undefined : decode(inCookie)?.sessionId;
+  const isOther = sessionId !== undefined && sessionId !== bearer?.sid;
+  return { bearer, inCookie, cookie: isOther ? 'other' : 'counts', decode };
 }
 
 function agree(
-  { bearer, inCookie, cookie, sessionOf }: Found,
+  { bearer, inCookie, cookie, decode }: Found,
   inBody: string | undefined,
 ): PresentedTokens {
   const cookieCounts = cookie === 'counts';
   if (cookieCounts && inBody !== undefined && inBody !== inCookie) {
     throw refused('differs from the refresh cookie');
   }
-  const refreshToken = inBody ?? (cookieCounts ? inCookie : null);
-  const sessionId = refreshToken === null ? null : sessionOf(refreshToken);
-  if (bearer !== null && sessionId !== null && sessionId !== bearer.sid) throw otherSession();
-  return { bearer, refreshToken, sessionId, cookieCounts };
+  const presented = inBody ?? (cookieCounts ? inCookie : null);
+  const refreshToken = presented === null ? null : decode(presented);
+  if (bearer !== null && refreshToken !== null && refreshToken.sessionId !== bearer.sid) {
+    throw otherSession();
+  }
+  return { bearer, hasRefreshToken: presented !== null, refreshToken, cookieCounts };
 }
 
 function otherSession(): LatchkeyError {

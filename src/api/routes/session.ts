@@ -114,15 +114,15 @@ function refresh(node: Node): Route {
     handler: async ({ body, headers, bearerToken, idempotencyKey, context, raw }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
       const client = optionalClientCredentials(raw, body);
-      const { refreshToken, sessionId } = tokensForRefresh(node, places);
-      if (refreshToken === null) {
+      const { hasRefreshToken, refreshToken } = tokensForRefresh(node, places);
+      if (!hasRefreshToken) {
         throw new LatchkeyError('invalid_request', {
           errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
         });
       }
       node.rateLimits.take('refresh', {
         address: context.address,
-        ...(sessionId === null ? {} : { sessionId }),
+        ...(refreshToken === null ? {} : { sessionId: refreshToken.sessionId }),
       });
       const input = { refreshToken, idempotencyKey, client };
       return tokenReply(await refreshSession(node, input, context));
@@ -148,9 +148,9 @@ function logout(node: Node): Route {
     handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
       const tokens = tokensForLogout(node, places);
-      const { bearer, refreshToken, cookieCounts } = tokens;
-      const sessionId = bearer?.sid ?? tokens.sessionId;
-      const isForeign = refreshToken !== null && tokens.sessionId === null;
+      const { bearer, hasRefreshToken, refreshToken, cookieCounts } = tokens;
+      const sessionId = bearer?.sid ?? refreshToken?.sessionId ?? null;
+      const isForeign = hasRefreshToken && refreshToken === null;
       // A cookie that is not ours any more has no session left to end: the browser may drop it.
       if (!cookieCounts && (isForeign || sessionId === null)) {
         throw new LatchkeyError('invalid_token', { detail: 'no token of ours' });

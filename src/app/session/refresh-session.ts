@@ -5,7 +5,6 @@ import { sha256 } from '../../domain/kernel/sha256.ts';
 import { isSurplus } from '../../domain/session/device-policy.ts';
 import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
 import {
-  decodeRefreshToken,
   deriveSuccessorSecret,
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
@@ -24,7 +23,8 @@ import { toTime } from '../representations.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 
 export interface RefreshInput {
-  readonly refreshToken: string;
+  /** null: not one of ours. */
+  readonly refreshToken: RefreshTokenParts | null;
   readonly idempotencyKey: string | null;
   /** What the client presented of itself; null for nothing. */
   readonly client: PresentedClient | null;
@@ -40,7 +40,7 @@ export async function refreshSession(
   input: RefreshInput,
   by: By,
 ): Promise<IssuedTokens> {
-  const token = decodeRefreshToken(input.refreshToken, node.secrets.refreshMacKeys);
+  const token = input.refreshToken;
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
   const idempotencyKeyHash = input.idempotencyKey === null ? null : sha256(input.idempotencyKey);
   try {

@@ -73,12 +73,11 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
  * a thread and back.
  */
 async function signature(key: SigningKey, signed: string): Promise<string> {
-  const { digest, options } = signatureAlgorithms[key.alg];
-  const privateKey = { key: key.privateKey, ...options };
+  const { digest } = signatureAlgorithms[key.alg];
   const bytes = Buffer.from(signed, 'ascii');
   const made = onCurve.has(key.alg)
-    ? sign(digest, bytes, privateKey)
-    : await signAsync(digest, bytes, privateKey);
+    ? sign(digest, bytes, key.privateKey)
+    : await signAsync(digest, bytes, key.privateKey);
   return made.toString('base64url');
 }
 

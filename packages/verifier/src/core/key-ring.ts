@@ -2,11 +2,12 @@ import type { KeyObject } from 'node:crypto';
 import { createPublicKey, verify } from 'node:crypto';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
-import { signatureAlgorithms } from './signature-algorithms.ts';
+import { signatureAlgorithms, withOptions } from './signature-algorithms.ts';
 
 export interface VerificationKey {
   readonly kid: string;
   readonly alg: SigningAlgorithm;
+  /** With its algorithm's options (`withOptions`). */
   readonly publicKey: KeyObject;
   readonly status: KeysetKey['status'];
 }
@@ -44,7 +45,7 @@ export class KeyRing {
 
 function importPublicKey(kid: string, alg: SigningAlgorithm, jwk: KeysetKey['jwk']): KeyObject {
   const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
-  if (signatureAlgorithms[alg].fits(publicKey)) return publicKey;
+  if (signatureAlgorithms[alg].fits(publicKey)) return withOptions(publicKey, alg);
   throw new Error(`key ${kid} does not fit the algorithm ${alg}`);
 }
 
@@ -57,9 +58,8 @@ export function isSignedBy(
   signed: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const { digest, options } = signatureAlgorithms[alg];
   try {
-    return verify(digest, signed, { key: publicKey, ...options }, signature);
+    return verify(signatureAlgorithms[alg].digest, signed, publicKey, signature);
   } catch {
     return false;
   }
