@@ -160,7 +160,7 @@ const rules: Rule[] = [
     name: 'a test file expects something',
     over: tests.filter(({ path }) => path.endsWith('.test.ts')),
     find: ({ path, text }) =>
-      /\bexpect(SafeGateway)?\b|\bfc\.assert\b|\bspecify\b/.test(text) ? [] : [path],
+      /\bexpect(Safe\w+)?\b|\bfc\.assert\b|\bspecify\b/.test(text) ? [] : [path],
     planted: { path: 'test/x.test.ts', text: "it('runs', () => run());" },
   },
   {

@@ -6,16 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openConnection } from '../support/raw-connection.ts';
 import { expectSafeGateway } from './expectations.ts';
 import { startGateway } from './gateway.ts';
-import { packaged } from './programs.ts';
+import { nginxIn } from './programs.ts';
 import { startWorld, type World } from './world.ts';
 
-const command = (folder: string) => [
-  packaged('nginx', '-v'),
-  ...['-c', path.join(folder, 'nginx.conf'), '-p', folder, '-e', 'stderr'],
-  ...['-g', `daemon off; pid ${folder}/pid;`],
-];
-
-expectSafeGateway('nginx with auth_request', command);
+expectSafeGateway('nginx with auth_request', nginxIn);
 
 /** The best known mistake with auth_request: a question without a body keeps the body's length. */
 function keepContentLength(folder: string): void {
@@ -37,7 +31,7 @@ describe('nginx that leaves Content-Length on the question, over kept connection
    */
   async function attack(latchkeyPort: number, change?: (folder: string) => void) {
     const gateway = await startGateway({
-      command,
+      command: nginxIn,
       applicationPort: world.applicationPort,
       latchkeyPort,
       ...(change === undefined ? {} : { change }),

@@ -30,3 +30,16 @@ export function packaged(program: string, versionFlag: string): string {
     throw new Error(`${program} is not installed: run test/gateways/install`);
   }
 }
+
+/** nginx of Debian with the example in this folder. */
+export const nginxIn = (folder: string): string[] => [
+  packaged('nginx', '-v'),
+  ...['-c', path.join(folder, 'nginx.conf'), '-p', folder, '-e', 'stderr'],
+  ...['-g', `daemon off; pid ${folder}/pid;`],
+];
+
+/** A Caddy with the example in the folder that it is started in. */
+export const caddyHere = (program: string): string[] => [
+  program,
+  ...['run', '--config', 'Caddyfile', '--adapter', 'caddyfile'],
+];

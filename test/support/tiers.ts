@@ -3,6 +3,7 @@ import { importsOf, resolved, sourceFiles } from './source-files.ts';
 /** The folders of test/ that `npm run test:full` runs, one file at a time. */
 export const slowTiers = [
   'browser',
+  'integrate',
   'model',
   'fault',
   'processes',
