@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { appendBatch, encodeBatch } from '../src/eventlog/append.ts';
+import { appendBatch, encodeBatch, parametersOfOne } from '../src/eventlog/append.ts';
 import type { Command } from '../src/eventlog/command.ts';
 import { Writer } from '../src/eventlog/writer.ts';
 import { newId } from '../src/platform/crypto/new-id.ts';
@@ -84,21 +84,21 @@ function pgbench(postgres: BenchPostgres): Way | null {
   const file = path.join(directory, 'append.sql');
   const { command, sessionId } = startSession();
   const { parameters } = encodeBatch([command], testSeal);
-  const types =
-    'int[] uuid[] smallint[] uuid[] int[] bigint[] boolean[] int[] text[] smallint[] jsonb[] bytea[] jsonb[] jsonb'.split(
-      ' ',
-    );
+  const types = 'uuid smallint uuid int bigint boolean text smallint jsonb bytea jsonb jsonb'.split(
+    ' ',
+  );
   const variables: string[] = [];
-  const literals = [...parameters, false].map((value, index) => {
-    const text = toText(value);
-    const type = types[index] ?? 'boolean';
+  const literals = parametersOfOne(parameters).map((value, index) => {
+    const type = types[index]!;
+    if (value === null) return `null::${type}`;
+    const text = String(value);
     variables.push('-D', `p${index}=${text}`);
     if (!text.includes(sessionId)) return `:p${index}::${type}`;
     return `replace(:p${index}::text, '${sessionId}', i.id::text)::${type}`;
   });
   writeFileSync(
     file,
-    `select a.* from (select uuidv7() as id) i, lateral latchkey.append(${literals.join(', ')}) a;\n`,
+    `select a.* from (select uuidv7() as id) i, lateral latchkey.append_one(${literals.join(', ')}) a;\n`,
   );
   return {
     name: 'c  pgbench, the same function, 32 clients',
@@ -117,17 +117,6 @@ function pgbench(postgres: BenchPostgres): Way | null {
     },
     end: async () => rmSync(directory, { recursive: true }),
   };
-}
-
-function toText(value: unknown): string {
-  return Array.isArray(value) ? arrayLiteral(value) : String(value);
-}
-
-function arrayLiteral(values: readonly unknown[]): string {
-  const items = values.map((value) =>
-    value === null ? 'NULL' : `"${String(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
-  );
-  return `{${items.join(',')}}`;
 }
 
 async function emmett(postgres: BenchPostgres): Promise<Way | null> {

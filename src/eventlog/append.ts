@@ -18,6 +18,12 @@ const appendSql = {
     from latchkey.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 };
 
+const appendOneSql = {
+  name: 'append-one',
+  text: `select version, guard_v, pos
+    from latchkey.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+};
+
 /**
  * Sends a batch of commands through `latchkey.append` in one autocommit round trip. Answers the
  * outcomes per command, per touched stream. No two commands may share a stream. Any database error
@@ -29,6 +35,10 @@ export async function appendBatch(
   options: { patient: boolean; seal: RecordSeal },
 ): Promise<TouchOutcome[][]> {
   const { parameters, order } = encodeBatch(commands, options.seal);
+  if (!options.patient && isLone(commands)) {
+    const outcome = await appendOne(client, parameters);
+    if (outcome !== null) return [[outcome]];
+  }
   const { rows } = await client.query({
     ...appendSql,
     values: [...parameters, options.patient],
@@ -51,6 +61,33 @@ export async function appendBatch(
   });
   return outcomes;
 }
+
+function isLone([command, ...others]: readonly Command[]): boolean {
+  return (
+    others.length === 0 && command?.streams.length === 1 && command.streams[0]!.events.length === 1
+  );
+}
+
+/** Null, with nothing appended, unless the command is accepted: `latchkey.append` says why not. */
+async function appendOne(
+  client: Queryable,
+  parameters: BatchParameters,
+): Promise<TouchOutcome | null> {
+  const { rows } = await client.query({ ...appendOneSql, values: parametersOfOne(parameters) });
+  const { version, guard_v, pos } = rows[0] as { version: number; guard_v: unknown; pos: unknown };
+  if (pos === null) return null;
+  return { outcome: 'appended', version, guard: Number(guard_v), lastPos: Number(pos) };
+}
+
+/** The parameters of `latchkey.append_one`, from those of `latchkey.append` for the same command. */
+export function parametersOfOne(parameters: BatchParameters) {
+  const [, ids, kinds, subjects, expected, guards, bumps, , ...ofEvent] = parameters;
+  const [types, schemaVersions, data, pii, meta, rows] = ofEvent;
+  const ofStream = [ids[0], kinds[0], subjects[0], expected[0], guards[0], bumps[0]];
+  return [...ofStream, types[0], schemaVersions[0], data[0], pii[0], meta[0], rows];
+}
+
+type BatchParameters = ReturnType<typeof encodeBatch>['parameters'];
 
 /**
  * The parameters of `latchkey.append` for a batch, and which touch each of their elements belongs
@@ -100,7 +137,7 @@ export function encodeBatch(commands: readonly Command[], seal: RecordSeal) {
     pii,
     meta,
     JSON.stringify(mergeRows(commands, firstEvent, seal)),
-  ];
+  ] as const;
   return { parameters, order };
 }
 

@@ -10,6 +10,7 @@ import { silentLogger } from '../support/cluster.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
 import { openPostgresProxy } from '../support/postgres-proxy.ts';
 import { testSeal } from '../support/seal.ts';
+import { sentAppend } from '../support/sent-append.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';
 
 let log: TestLog;
@@ -32,7 +33,7 @@ function watchedLanes(count: number) {
   let overlaps = 0;
   const lane: Queryable = {
     query: async (statement) => {
-      const streams = statement.values?.[1] as string[];
+      const streams = sentAppend(statement)!.streamIds;
       for (const other of underWay) {
         if (streams.some((id) => other.includes(id))) overlaps += 1;
       }

@@ -8,6 +8,7 @@ import { deviceTokenRow } from '../../src/tables/device-token.ts';
 import { seededRandom } from '../rebuild/ingredients.ts';
 import { Population } from '../rebuild/population.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type Statement, sentAppend } from '../support/sent-append.ts';
 
 type Rows = Record<string, readonly object[]>;
 
@@ -33,9 +34,8 @@ async function sentRows(): Promise<Rows[]> {
   await new Population([lane], seededRandom(1)).grow(20);
   const statements = query.mock.calls.map(([first]) => first as unknown);
   query.mockRestore();
-  return statements
-    .filter((each) => (each as { name?: string }).name === 'append')
-    .map((each) => JSON.parse((each as { values: string[] }).values[13]!) as Rows);
+  const appends = statements.map((each) => sentAppend(each as Statement));
+  return appends.filter((append) => append !== null).map(({ rows }) => rows);
 }
 
 /** The rows of the tables that a population leaves alone. */

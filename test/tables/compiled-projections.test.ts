@@ -161,11 +161,10 @@ describe('a noun of four statements', () => {
     const rows = { warehouses: [{ warehouse_id: id, version, name }] } as CommandRows;
     const command = commandOf([touch(id, version === 1 ? 'none' : version - 1)], rows);
     const { parameters } = encodeBatch([command], testSeal);
-    parameters[2] = [kind];
     const places = parameters.map((_, index) => `$${index + 1}`).join(', ');
     const { rows: answer } = await log.pools.writers.query({
       text: `select outcomes from latchkey.append(${places})`,
-      values: parameters,
+      values: parameters.with(2, [kind]),
     });
     expect(answer).toEqual([{ outcomes: ['appended'] }]);
   }
