@@ -16,6 +16,7 @@ export interface JobLogger {
 export interface JobContext {
   readonly config: ExpiringNode['config'] & {
     readonly sessions: Pick<Config['sessions'], 'retentionSeconds'>;
+    readonly worker: Pick<Config['worker'], 'partitionPositions'>;
   };
   readonly pool: PostgresPool;
   /** The same, under the seal of rows that give authority. */

@@ -3,7 +3,7 @@ import { limits } from '../../src/domain/kernel/limits.ts';
 import { findExpiredSessions, findSession } from '../../src/tables/session.ts';
 import { expireSessions } from '../../src/worker/jobs/expire-sessions.ts';
 import { visibleRevocations } from '../support/revocations.ts';
-import { createJobWorld, dayMs, type JobWorld, minuteMs } from './job-world.ts';
+import { createJobWorld, dayMs, type JobWorld, jobConfig, minuteMs } from './job-world.ts';
 
 const startedAt = Date.parse('2026-01-05T10:00:00Z');
 const weekLater = startedAt + 7 * dayMs;
@@ -117,7 +117,7 @@ describe('sessions.expire with an idle timeout', () => {
     const idle = await world.startSession(startedAt);
     const busy = await world.startSession(startedAt);
     await world.refreshSession(busy, 1, startedAt + 31 * minuteMs);
-    const config = { sessions: { idleSeconds: 3_600, retentionSeconds: 86_400 }, lifetimes: {} };
+    const config = { ...jobConfig, sessions: { idleSeconds: 3_600, retentionSeconds: 86_400 } };
     const job = expireSessions();
 
     await job.run(world.context(startedAt + 60 * minuteMs - 1, { config }));
@@ -131,7 +131,7 @@ describe('sessions.expire with an idle timeout', () => {
 
   // Fails when one device type's access life decides for another.
   it('gives each device type at least twice its access life', async () => {
-    const config = { sessions: { idleSeconds: 1_800, retentionSeconds: 86_400 }, lifetimes: {} };
+    const config = { ...jobConfig, sessions: { idleSeconds: 1_800, retentionSeconds: 86_400 } };
     const web = await world.startSession(startedAt);
     const iot = await world.startSession(startedAt, 'iot');
     const job = expireSessions();
@@ -152,7 +152,7 @@ describe('sessions.expire with an idle timeout', () => {
 
   // Fails when the job knows only the end that a session started with.
   it('A8: ends, after a restart, what is older than the life configured now', async () => {
-    const settings = { sessions: { idleSeconds: 0, retentionSeconds: 86_400 }, lifetimes: {} };
+    const settings = { ...jobConfig, sessions: { idleSeconds: 0, retentionSeconds: 86_400 } };
     const config = { ...settings, lifetimes: { profile: 'banking' as const } };
     const old = await world.startSession(startedAt + 30 * dayMs);
     const young = await world.startSession(startedAt + 30 * dayMs + 1);

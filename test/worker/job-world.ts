@@ -24,6 +24,13 @@ import { createTestDatabase, type TestDatabase, withClient } from '../support/po
 import { testMeta } from '../support/session-commands.ts';
 
 /** The key-encryption key of every job world. */
+/** What jobs are configured with when a test asks for nothing else. */
+export const jobConfig: JobContext['config'] = {
+  sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 },
+  lifetimes: {},
+  worker: { partitionPositions: 20_000_000 },
+};
+
 export const testKeyWrap = localKeyWrap([{ id: 'test', key: randomBytes(32) }]);
 
 export const minuteMs = 60_000;
@@ -75,7 +82,7 @@ export class JobWorld {
   /** What a run would get at that time (epoch ms). */
   context(now: number, change: Partial<JobContext> = {}): JobContext {
     return {
-      config: { sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 }, lifetimes: {} },
+      config: jobConfig,
       pool: this.pools.readers,
       readers: this.records,
       cells: oneCell({

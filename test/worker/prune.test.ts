@@ -10,7 +10,7 @@ import {
   pruneOldSessions,
 } from '../../src/worker/jobs/prune.ts';
 import { visibleRevocations } from '../support/revocations.ts';
-import { createJobWorld, dayMs, type JobWorld, minuteMs } from './job-world.ts';
+import { createJobWorld, dayMs, type JobWorld, jobConfig, minuteMs } from './job-world.ts';
 
 const startedAt = Date.parse('2026-01-05T10:00:00Z');
 
@@ -34,7 +34,7 @@ describe('pruning', () => {
   });
 
   it('keeps the row of an ended session for SESSION_RETENTION_SECONDS, and its events for ever', async () => {
-    const config = { sessions: { idleSeconds: 0, retentionSeconds: 86_400 }, lifetimes: {} };
+    const config = { ...jobConfig, sessions: { idleSeconds: 0, retentionSeconds: 86_400 } };
     await pruneOldSessions.run(world.context(startedAt + dayMs, { config }));
     expect(await findSession(world.records, ended)).not.toBeNull();
 
@@ -104,6 +104,20 @@ describe('partitions.ensure', () => {
     await world.owner.query(`select setval('latchkey.event_pos', 20000001)`);
     await ensurePartitions.run(world.context(startedAt));
     expect(await count()).toBe(before + 1);
+    await world.close();
+  });
+
+  it('makes new ones as wide as is configured', async () => {
+    const world = await createJobWorld();
+    const context = world.context(startedAt);
+    const config = { ...context.config, worker: { partitionPositions: 5_000_000 } };
+    await world.owner.query(`select setval('latchkey.event_pos', 20000001)`);
+    await ensurePartitions.run({ ...context, config });
+    const { rows } = await world.owner.query(
+      'select (to_pos - from_pos)::int as width from latchkey.session_partitions order by from_pos',
+    );
+    expect(rows.map(({ width }) => width).at(-1)).toBe(5_000_000);
+    expect(rows.map(({ width }) => width).at(-2)).toBe(20_000_000);
     await world.close();
   });
 

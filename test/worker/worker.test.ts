@@ -6,10 +6,9 @@ import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, withClient } from '../support/postgres.ts';
 import { registeredBy } from '../support/registered-metrics.ts';
 import { eventually } from './eventually.ts';
-import { createJobWorld, dayMs, type JobWorld, testKeyWrap } from './job-world.ts';
+import { createJobWorld, dayMs, type JobWorld, jobConfig, testKeyWrap } from './job-world.ts';
 
 const startedAt = Date.now() - 8 * dayMs;
-const config = { sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 }, lifetimes: {} };
 
 describe('the worker', () => {
   let world: JobWorld;
@@ -30,7 +29,7 @@ describe('the worker', () => {
     databaseUrl = world.database.appUrl,
   ): Promise<Worker> {
     const worker = await startWorker({
-      config,
+      config: jobConfig,
       databaseUrl,
       keyWrap: testKeyWrap,
       log: { ...silentLogger, error: (fields) => errors.push(fields) },
@@ -223,7 +222,7 @@ describe('the job tables', () => {
     );
     await expect(
       startWorker({
-        config,
+        config: jobConfig,
         databaseUrl: database.appUrl,
         keyWrap: testKeyWrap,
         log: silentLogger,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isLoopback } from '../../platform/address.ts';
-import { host, port } from '../../platform/config/kinds.ts';
+import { host, integer, port } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
@@ -38,6 +38,11 @@ export const worker = settings(
       'Where a worker answers `/healthz`, `/readyz` and `/metrics`; by default `HOST`',
     ),
     port: variable('WORKER_PORT', port).says('By default `METRICS_PORT` + 1'),
+    partitionPositions: variable('PARTITION_POSITIONS', integer(1_000_000, 1_000_000_000))
+      .default(20_000_000)
+      .says(
+        'How many positions of the log each new partition of sessions holds. Wider ones make fewer',
+      ),
   },
   {
     fill: (given, read) => ({

@@ -14,10 +14,13 @@ export const ensurePartitions: Job = {
   name: 'partitions.ensure',
   cron: everyMinute,
   atStart: true,
-  run: async ({ pool, metrics, log }) => {
+  run: async ({ pool, config, metrics, log }) => {
     const countSql = 'select count(*) as count from latchkey.session_partitions';
     const before = safeInteger((await pool.query(countSql)).rows[0]!.count);
-    await pool.query('select latchkey.ensure_session_partitions($1)', [partitionsAhead]);
+    await pool.query('select latchkey.ensure_session_partitions($1, $2)', [
+      partitionsAhead,
+      config.worker.partitionPositions,
+    ]);
     const partitions = safeInteger((await pool.query(countSql)).rows[0]!.count);
     metrics.logPartitions.set(partitions);
     if (partitions > Math.max(before, partitionsMax)) {
