@@ -34,7 +34,8 @@ export default defineConfig({
           name: 'normal',
           globalSetup: ['test/support/cluster.ts'],
           include: ['test/**/*.test.ts'],
-          exclude: slow,
+          // What `npm run test:mutation` installs brings tests of its own.
+          exclude: ['**/node_modules/**', ...slow],
         },
       },
       { test: { ...normal, name: 'quick', include: quickTests() } },

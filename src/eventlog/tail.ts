@@ -31,9 +31,7 @@ export class Tail {
   #lost: LogIdentityError | null = null;
   #cursor: number;
   #settled = 0;
-  #polledAt = Number.NEGATIVE_INFINITY;
   #polls = 0;
-  #signalled = false;
   #stopped = false;
   #running: Promise<void> | null = null;
   #wake: (() => void) | null = null;
@@ -52,11 +50,6 @@ export class Tail {
     return Math.max(0, this.#settled - this.#cursor);
   }
 
-  /** Seconds since the last poll that succeeded. */
-  get pollAgeSeconds(): number {
-    return (performance.now() - this.#polledAt) / 1000;
-  }
-
   /** Polls that succeeded since the start. */
   get polls(): number {
     return this.#polls;
@@ -64,12 +57,6 @@ export class Tail {
 
   start(): void {
     this.#running ??= this.#loop();
-  }
-
-  /** Polls now instead of at the end of the interval. */
-  signal(): void {
-    this.#signalled = true;
-    this.#wake?.();
   }
 
   async stop(): Promise<void> {
@@ -99,10 +86,8 @@ export class Tail {
     const fence = new Fence(client);
     const limit = this.#options.batchMax ?? 500;
     while (!this.#stopped) {
-      this.#signalled = false;
       this.#settled = await fence.advance();
       const events = await readRange(client, { after: this.#cursor, upTo: this.#settled, limit });
-      this.#polledAt = performance.now();
       this.#polls += 1;
       if (events.length > 0) {
         await this.#options.handle(events);
@@ -114,7 +99,7 @@ export class Tail {
           })),
         );
       }
-      if (events.length < limit && !this.#signalled) await this.#pause();
+      if (events.length < limit) await this.#pause();
     }
   }
 

@@ -1,18 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { LogGuard } from '../../src/eventlog/log-guard.ts';
-import type { Queryable } from '../../src/eventlog/queryable.ts';
-import { NodeMemory } from '../../src/node/node-memory.ts';
-import { RevocationPoll } from '../../src/node/revocation-poll.ts';
-import { createPools, type Pools } from '../../src/platform/postgres/pool.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
-import { silentLogger } from '../support/cluster.ts';
 import { withClient } from '../support/postgres.ts';
+import { type PollWorld, pollBeside } from './poll-world.ts';
 
 let api: TestApi;
-let pools: Pools;
-let memory: NodeMemory;
-let poll: RevocationPoll;
-let statements: string[];
+let world: PollWorld;
 
 beforeAll(async () => {
   api = await startTestApi();
@@ -20,56 +12,15 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 beforeEach(async () => {
-  const { config, keyWrap, cells } = api.node;
-  pools = createPools({
-    databaseUrl: api.database.appUrl,
-    readers: 1,
-    applicationName: 'test',
-    logger: silentLogger,
-  });
-  memory = new NodeMemory(config);
-  poll = new RevocationPoll({
-    connection: recorded(pools.dedicated('test poll')),
-    memory,
-    keyWrap,
-    seal: cells.home.readers.seal,
-    // Polls when the test says so.
-    intervalMs: 3_600_000,
-    guard: new LogGuard(),
-    log: silentLogger,
-  });
-  statements = [];
-  await poll.start();
+  world = pollBeside(api);
+  await world.poll.start();
 });
-afterEach(async () => {
-  await poll.stop();
-  await pools.end();
-});
-
-function recorded(connection: ReturnType<Pools['dedicated']>) {
-  return {
-    use: <T>(work: (client: Queryable) => Promise<T>, options?: { timeoutMs?: number }) =>
-      connection.use(
-        (client) =>
-          work({
-            query: ((statement: { text: string }) => {
-              statements.push(statement.text);
-              return client.query(statement);
-            }) as Queryable['query'],
-          }),
-        options,
-      ),
-    get generation() {
-      return connection.generation;
-    },
-    close: () => connection.close(),
-  };
-}
+afterEach(() => world.stop());
 
 async function pollStatements(): Promise<string[]> {
-  statements = [];
-  await poll.refresh();
-  return statements;
+  world.statements = [];
+  await world.poll.refresh();
+  return world.statements;
 }
 
 /**
@@ -94,10 +45,10 @@ describe('the revocation poll', () => {
     await withClient(api.database.ownerUrl, async (holder) => {
       await holder.query('begin');
       await holder.query(`select latchkey.hold_fence(), nextval('latchkey.event_pos')`);
-      const before = memory.revocations.size;
+      const before = world.memory.revocations.size;
       await endSession();
       const busy = await pollStatements();
-      expect(memory.revocations.size).toBe(before + 1);
+      expect(world.memory.revocations.size).toBe(before + 1);
       expect(busy.length).toBeLessThanOrEqual(3);
       expect(busy.join('\n')).not.toContain('pg_locks');
       await expectIdlePoll();

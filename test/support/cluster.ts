@@ -29,7 +29,9 @@ let running: Promise<{ cluster: TestCluster; stop(): Promise<void> }> | undefine
 let users = 0;
 
 /** Starts one Postgres for the whole run, with a migrated template database that each test clones. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default async function setup(
+  project: Pick<TestProject, 'name' | 'provide'>,
+): Promise<() => Promise<void>> {
   users += 1;
   running ??= startCluster(project.name);
   const { cluster, stop } = await running;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { parseId } from '@latchkey/verifier/id-table';
 import type { Revocation } from '@latchkey/verifier/revocation-set';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
@@ -13,6 +14,7 @@ const everything: Revocation[] = [
   { kind: 'kid', id: 'kid-1', untilMs },
   { kind: 'user', id: userId, epoch: 2, untilMs },
   { kind: 'client', id: clientId, epoch: 1, untilMs },
+  { kind: 'roles', id: userId, epoch: 4, untilMs },
 ];
 
 function contentOf(set: RevocationSet) {
@@ -23,11 +25,13 @@ function contentOf(set: RevocationSet) {
     kid: set.hasKid('kid-1'),
     user: set.userEpoch(idOf(userId)),
     client: set.clientEpoch(idOf(clientId)),
+    roles: set.rolesEpoch(idOf(userId)),
   };
 }
 
-const full = { size: 5, session: true, jti: true, kid: true, user: 2, client: 1 };
-const empty = { size: 0, session: false, jti: false, kid: false, user: -1, client: -1 };
+const full = { size: 6, session: true, jti: true, kid: true, user: 2, client: 1, roles: 4 };
+const nothing = { session: false, jti: false, kid: false, user: -1, client: -1, roles: -1 };
+const empty = { size: 0, ...nothing };
 
 describe('a revocation set', () => {
   test('is the same however often and in whatever order its entries come', () => {
@@ -67,6 +71,48 @@ describe('a revocation set', () => {
     expect(set.prunedThroughMs).toBe(untilMs + 6_000);
   });
 
+  test('takes epochs from 0 to the greatest that a table holds', () => {
+    for (const epoch of [0, 2 ** 31 - 1]) {
+      const set = new RevocationSet({ clockSkewSeconds: 5 });
+      set.apply({ kind: 'user', id: userId, epoch, untilMs });
+      expect(set.userEpoch(idOf(userId))).toBe(epoch);
+    }
+  });
+
+  // Fails when: a share of the set is pruned as if it were all, or none is.
+  test('is pruned by shares, and wholly in the end', () => {
+    const set = new RevocationSet({ clockSkewSeconds: 0 });
+    for (let count = 0; count < 2_000; count++) {
+      set.apply({ kind: 'session', id: randomUUID(), untilMs: start });
+    }
+    for (const share of [0.5, 0.001]) {
+      const before = set.size;
+      set.prune(start, share);
+      expect(set.size).toBeLessThan(before);
+      expect(set.size).toBeGreaterThan(0);
+    }
+    set.prune(start, 0.5);
+    expect(set.size).toBe(0);
+    set.prune(start - 1);
+    expect(set.prunedThroughMs).toBe(start);
+  });
+
+  test('says how much memory its tables take', () => {
+    const set = new RevocationSet({ clockSkewSeconds: 0 });
+    const grown = () => {
+      const before = set.bytes;
+      return (kind: 'session' | 'user' | 'client' | 'roles') => {
+        for (let count = 0; count < 2_000; count++) {
+          set.apply({ kind, id: randomUUID(), epoch: 1, untilMs } as Revocation);
+        }
+        return set.bytes - before;
+      };
+    };
+    for (const kind of ['session', 'user', 'client', 'roles'] as const) {
+      expect(grown()(kind), kind).toBeGreaterThan(2_000 * 24);
+    }
+  });
+
   // Fails when: such an entry is skipped.
   test('refuses to skip an entry that it does not understand', () => {
     const set = new RevocationSet({ clockSkewSeconds: 5 });
@@ -76,6 +122,7 @@ describe('a revocation set', () => {
       { kind: 'user', id: userId, epoch: -1, untilMs },
       { kind: 'user', id: userId, epoch: 2 ** 31, untilMs },
       { kind: 'client', id: clientId, untilMs },
+      { kind: 'roles', id: userId, epoch: 1.5, untilMs },
       { kind: 'device', id: sessionId, untilMs },
     ] as Revocation[];
     for (const revocation of odd) expect(() => set.apply(revocation)).toThrow(/revocation/);

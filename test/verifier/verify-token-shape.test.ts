@@ -187,12 +187,26 @@ describe('the claims', () => {
     ['scope', ['a']],
     ['sub', 'someone'],
     ['sid', sessionId.toUpperCase()],
+    ['sub', null],
     ['jti', 'another'],
     ['client_id', 'another'],
     ['client_id', clientId],
     ['device_type', undefined],
   ])('%s = %j is refused', (name, value) => {
     expect(world.check(withClaims({ [name]: value }))).toEqual(refusal('claims'));
+  });
+
+  // Fails when: a session that no revocation can name is accepted.
+  test('of a session whose id is none are refused, whatever the jti', () => {
+    for (const sid of ['x', sessionId.toUpperCase()]) {
+      expect(world.check(withClaims({ sid, jti: `${sid}.1` }))).toEqual(refusal('claims'));
+    }
+  });
+
+  // Fails when: roles or scope are dropped with the empty ones.
+  test('are handed out as they were signed', () => {
+    const token = withClaims({ roles: ['editor', 'admin'], scope: 'read write' });
+    expect(world.check(token)).toEqual({ ok: true, claims: decodePart(token, 1) });
   });
 
   // Fails when: absence is taken for a wrong type, or emptiness is kept.
@@ -259,5 +273,7 @@ describe('the claims', () => {
     if (!result.ok) throw new Error(result.reason);
     expect(() => (result.claims.roles as string[]).push('latchkey:admin')).toThrow(TypeError);
     expect(() => Object.assign(result.claims, { sub: 'x' })).toThrow(TypeError);
+    const { aud, amr, roles } = result.claims;
+    expect([aud, amr, roles].map((list) => Object.isFrozen(list))).toEqual([true, true, true]);
   });
 });

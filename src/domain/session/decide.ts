@@ -149,9 +149,8 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
       return { ...expire(state, command), refusal: 'session_ended' };
     case 'ended':
     case 'superseded':
-      if (state.endedAt === null) throw new Error('an ended session has an end');
       throw new LatchkeyError(plan === 'superseded' ? 'session_superseded' : 'session_ended', {
-        facts: { ended_at: state.endedAt },
+        facts: { ended_at: state.endedAt! },
       });
     case 'unknown':
     case 'ahead':

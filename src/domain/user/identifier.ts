@@ -32,7 +32,7 @@ export interface EmailAddress {
  * `parseEmail(address).key` is `key` again, so a projection can be made anew from what is stored.
  */
 export function parseEmail(text: string): EmailAddress | null {
-  if (text.length > 4 * octetsMax.address || !text.isWellFormed()) return null;
+  if (text.length > 4 * octetsMax.address) return null;
   const [local, domain, ...rest] = text
     .replace(/^ +| +$/g, '')
     .normalize('NFC')
@@ -83,7 +83,7 @@ function isStable(ascii: string, unicode: string): boolean {
 }
 
 function fitsDomain(domain: string): boolean {
-  if (domain === '' || octets(domain) > octetsMax.domain) return false;
+  if (octets(domain) > octetsMax.domain) return false;
   return domain.split('.').every((label) => octets(label) <= octetsMax.label);
 }
 

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { clientDecider, type RegisterClient } from '../../../src/domain/client/decide.ts';
+import {
+  clientDecider,
+  isAudience,
+  type RegisterClient,
+} from '../../../src/domain/client/decide.ts';
 import type { ClientEvent } from '../../../src/domain/client/events.ts';
 import { evolveClient, initialClient } from '../../../src/domain/client/state.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
@@ -32,10 +36,22 @@ const rotated = (secretHash: string): ClientEvent => ({
 
 describe('registering a client', () => {
   it('records it', () => {
-    given().when(register).thenRecords(registered);
-    given()
-      .when({ ...register, kind: 'public', secretHash: null })
-      .thenRecords(publicClient);
+    const confidential = given().when(register);
+    confidential.thenRecords(registered);
+    expect(confidential.state()).toStrictEqual({
+      status: 'active',
+      name: 'Gateway',
+      kind: 'confidential',
+      audiences: ['api'],
+      scopes: ['read', 'revocations.read'],
+      firstParty: false,
+      secretHashes: ['hash-1'],
+      epoch: 0,
+      registeredAt: now,
+    });
+    const open = given().when({ ...register, kind: 'public', secretHash: null });
+    open.thenRecords(publicClient);
+    expect(open.state()).toMatchObject({ status: 'active', kind: 'public', secretHashes: [] });
   });
 
   it('A1: keeps whether it is ours', () => {
@@ -85,15 +101,29 @@ describe('registering a client', () => {
   it('bounds names and lists', () => {
     const scopes = Array.from({ length: limits.scopesPerClientMax + 1 }, (_, i) => `s${i}`);
     const audiences = Array.from({ length: limits.audiencesPerClientMax + 1 }, (_, i) => `a${i}`);
-    for (const wrong of [{ scopes }, { audiences }, { name: 'n'.repeat(201) }, { name: 'a\nb' }]) {
+    for (const name of ['n'.repeat(201), 'a\nb', '\ud800']) {
       given()
-        .when({ ...register, ...wrong })
-        .thenRefuses('invalid_request');
+        .when({ ...register, name })
+        .thenRefuses('invalid_request', { errors: [{ path: 'name', message: 'not a name' }] });
     }
-    const state = given()
-      .when({ ...register, scopes: scopes.slice(1), audiences: audiences.slice(1) })
-      .state();
-    expect([state.scopes.length, state.audiences.length]).toStrictEqual([100, 50]);
+    given()
+      .when({ ...register, scopes, audiences })
+      .thenRefuses('invalid_request', {
+        errors: [
+          { path: 'audiences', message: 'at most 50' },
+          { path: 'scopes', message: 'at most 100' },
+        ],
+      });
+    const most = {
+      name: '👩'.repeat(200),
+      scopes: scopes.slice(1),
+      audiences: audiences.slice(1),
+    };
+    expect(
+      given()
+        .when({ ...register, ...most })
+        .state(),
+    ).toMatchObject(most);
   });
 });
 
@@ -132,5 +162,16 @@ describe('disabling a client', () => {
 
   it('does not find a client that never was', () => {
     given().when({ type: 'DisableClient', now }).thenRefuses('not_found');
+  });
+});
+
+describe('an audience', () => {
+  it('is 1 to 256 visible ASCII characters without quote and backslash', () => {
+    for (const text of ['a', 'https://api.example/v1', '!#[]~', 'x'.repeat(256)]) {
+      expect(isAudience(text), text).toBe(true);
+    }
+    for (const text of ['', 'a b', 'quo"te', 'back\\slash', 'é', 'a\n', 'x'.repeat(257)]) {
+      expect(isAudience(text), text).toBe(false);
+    }
   });
 });

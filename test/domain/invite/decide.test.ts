@@ -15,7 +15,12 @@ describe('creating an invite', () => {
   const create = { type: 'CreateInvite', now, ...said } as const;
 
   it('records the hash of its secret, its end and its author', () => {
-    given().when(create).thenRecords(created);
+    const outcome = given().when(create);
+    outcome.thenRecords(created);
+    expect(outcome.state()).toStrictEqual({
+      ...{ status: 'open', secretHash: 'hash', createdBy: 'admin', createdAt: now, expiresAt },
+      ...{ tries: 0, usedAt: null, usedBy: null },
+    });
   });
 
   it('happens once', () => {
@@ -102,5 +107,17 @@ describe('C5: an invite that meets a taken address', () => {
     given(created)
       .when({ ...attempt, secretHash: 'another' })
       .thenRefuses('forbidden');
+  });
+
+  it('tells the log, and nobody else, why it is good for nothing', () => {
+    const why = (history: InviteEvent[], change: Partial<UseInvite>, detail: string) =>
+      given(...history)
+        .when({ ...use, ...change })
+        .thenRefuses('forbidden', { detail: `invite: ${detail}`, facts: undefined });
+    why([], {}, 'unknown');
+    why([created], { secretHash: 'another' }, 'wrong secret');
+    why([created, used], {}, 'used');
+    why([created, ...times(5)], {}, 'tried too often');
+    why([created], { now: expiresAt }, 'expired');
   });
 });

@@ -43,6 +43,8 @@ describe('an invite code', () => {
       `${code}\n`,
       code.replace('lki_', 'LKI_'),
       code.slice(0, -1),
+      code.slice(0, -4),
+      `${code}AAAA`,
       `${code.slice(0, -1)}!`,
       '',
     ];

@@ -122,6 +122,13 @@ describe('rotating keys', () => {
       .thenRecords(retired('k2', almost), activated('k3', almost), generated('k5', almost));
   });
 
+  it('waits for the first of several retiring keys', () => {
+    const later = now + 1000;
+    given(...rotatedOnce, retired('k2', later), activated('k3', later), generated('k5', later))
+      .when(rotateTo('k6', later))
+      .thenRefuses('conflict', { facts: { possible_at: now + retireMs } });
+  });
+
   it('makes room with keys whose tokens have all expired', () => {
     const later = now + retireMs;
     given(...rotatedOnce)
@@ -159,6 +166,12 @@ describe('rotating keys', () => {
   it('breaks on a keyset without its keys and on a kid used before', () => {
     given()
       .when(rotateTo('k1', now))
+      .thenBreaks(/always exist/);
+    given(generated('k1'), activated('k1'))
+      .when(rotateTo('k2', now))
+      .thenBreaks(/always exist/);
+    given(generated('k1'))
+      .when(rotateTo('k2', now))
       .thenBreaks(/always exist/);
     given(...fresh)
       .when(rotateTo('k2', now))

@@ -110,6 +110,10 @@ describe('removing keys that nobody needs any more', () => {
     given(...history)
       .when(remove(now + 3_600_000))
       .thenRecords(removed('k1', now + 3_600_000));
+    // Also one that was retiring: its time to go is another now.
+    given(...rotatedOnce, revoked('k1', now + retireMs - 1))
+      .when(remove(now + retireMs))
+      .thenRecords();
   });
 
   it('never removes the active or the pending key', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   idleSecondsFor,
   lifetimesFor,
+  longestAccessTokenTtlSeconds,
   shortestIdleSeconds,
 } from '../../../src/domain/session/lifetimes.ts';
 
@@ -58,6 +59,12 @@ describe('the lifetimes of a session', () => {
     }
     const { accessTokenTtlSeconds } = lifetimesFor('web', { accessTokenExpiryMs: 1 });
     expect(accessTokenTtlSeconds).toBe(1);
+  });
+
+  it('say how long any access token may live', () => {
+    expect(longestAccessTokenTtlSeconds()).toBe(360 * minute);
+    expect(longestAccessTokenTtlSeconds({ profile: 'banking' })).toBe(5 * minute);
+    expect(longestAccessTokenTtlSeconds({ accessTokenExpiryMs: 9_000 })).toBe(9);
   });
 
   it('keep the access token within the session', () => {

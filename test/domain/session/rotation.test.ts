@@ -147,7 +147,7 @@ describe('a token that this log never handed out', () => {
   it('is refused, and the session lives, when its generation is ahead', () => {
     given(...history)
       .when(refreshWith(3, rotatedAt))
-      .thenRefuses('invalid_token');
+      .thenRefuses('invalid_token', { detail: 'refresh token: ahead' });
     given(...history)
       .when(refreshWith(4, rotatedAt))
       .thenRefuses('invalid_token');
@@ -174,10 +174,14 @@ describe('a token that this log never handed out', () => {
 
   it('is refused for a session without refresh tokens and for one that never was', () => {
     const data = { ...webStarted.data, secretHash: null, salt: null };
-    given({ ...webStarted, data })
+    for (const generation of [0, 1, 2]) {
+      given({ ...webStarted, data })
+        .when(refreshWith(generation, rotatedAt))
+        .thenRefuses('invalid_token', { detail: 'refresh token: mismatch' });
+    }
+    given()
       .when(refreshWith(1, rotatedAt))
-      .thenRefuses('invalid_token');
-    given().when(refreshWith(1, rotatedAt)).thenRefuses('invalid_token');
+      .thenRefuses('invalid_token', { detail: 'refresh token: unknown' });
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { type RegisterUser, userDecider } from '../../../src/domain/user/decide.ts';
 import type { UserEvent } from '../../../src/domain/user/events.ts';
+import { evolveUser, initialUser } from '../../../src/domain/user/state.ts';
 import { specificationFor } from '../../support/decider-specification.ts';
 import { disabledAt, pii, registered, registeredAt, registeredWith } from './users.ts';
 
@@ -39,7 +40,9 @@ describe('registering a user', () => {
     const many = Array.from({ length: limits.rolesPerUserMax + 1 }, (_, index) => `role-${index}`);
     given()
       .when({ ...register, roles: many })
-      .thenRefuses('invalid_request');
+      .thenRefuses('invalid_request', {
+        errors: [{ path: 'role', message: 'a user has at most 100 roles' }],
+      });
     expect(
       given()
         .when({ ...register, roles: many.slice(1) })
@@ -54,6 +57,13 @@ describe('a profile', () => {
     given(registered)
       .when({ type: 'ChangeProfile', now, pii: changed })
       .thenRecords({ type: 'ProfileChanged', data: { at: now }, pii: changed });
+    const outcome = given(registered).when({ type: 'ChangeProfile', now, pii: changed });
+    expect(outcome.state().pii).toBe(changed);
+  });
+
+  it('stays as it was where the change of an erased user lost its ciphertext', () => {
+    const erased: UserEvent = { type: 'ProfileChanged', data: { at: now } };
+    expect(evolveUser(evolveUser(initialUser, registered), erased).pii).toBe(pii);
   });
 
   it('is not for a disabled user to change', () => {
@@ -99,6 +109,11 @@ describe('granting a role', () => {
     given(registered, granted).when({ type: 'GrantRole', now, role: 'editor' }).thenRecords();
   });
 
+  it('keeps the roles in order', () => {
+    const outcome = given(registeredWith('editor')).when({ type: 'GrantRole', now, role: 'a' });
+    expect(outcome.state().roles).toStrictEqual(['a', 'editor']);
+  });
+
   it('takes free names and the two reserved ones', () => {
     for (const role of ['admin', 'billing.read', 'team:7/owner', 'A', 'r'.repeat(64)]) {
       given(registered)
@@ -136,6 +151,28 @@ describe('granting a role', () => {
       .when({ type: 'GrantRole', now, role: 'role-0' })
       .thenRecords();
   });
+
+  // Fails when the characters of the roles are not counted, or no more than their number is.
+  it('stops where the roles would fill a token, to the last character', () => {
+    const length = limits.roleCharactersMax;
+    const held = Array.from({ length: 30 }, (_, index) => `${index + 10}`.padEnd(length, 'r'));
+    const left = limits.tokenRolesCharactersMax - 30 * (length + 3) - 3;
+    given(registeredWith(...held))
+      .when({ type: 'GrantRole', now, role: 'x'.repeat(left) })
+      .thenRecords({ type: 'RoleGranted', data: { at: now, role: 'x'.repeat(left), epoch: 1 } });
+    given(registeredWith(...held))
+      .when({ type: 'GrantRole', now, role: 'x'.repeat(left + 1) })
+      .thenRefuses('invalid_request', {
+        errors: [{ path: 'role', message: expect.stringContaining('at most 2048 characters') }],
+      });
+  });
+
+  it('says which field is wrong', () => {
+    const errors = [{ path: 'role', message: 'not a role that can be granted' }];
+    given(registered).when({ type: 'GrantRole', now, role: '' }).thenRefuses('invalid_request', {
+      errors,
+    });
+  });
 });
 
 describe('revoking a role', () => {
@@ -144,6 +181,13 @@ describe('revoking a role', () => {
     given(registeredWith('editor'))
       .when({ type: 'RevokeRole', now, role: 'editor', otherActiveAdmins: 0 })
       .thenRecords({ type: 'RoleRevoked', data: { at: now, role: 'editor', epoch: 1 } });
+    const outcome = given(registeredWith('auditor', 'editor')).when({
+      type: 'RevokeRole',
+      now,
+      role: 'editor',
+      otherActiveAdmins: 0,
+    });
+    expect(outcome.state()).toMatchObject({ roles: ['auditor'], epoch: 1 });
   });
 
   it('is nothing where the user does not have it', () => {

@@ -15,6 +15,15 @@ describe('a device token', () => {
     });
   });
 
+  it('is made of a whole secret, and of no other version', () => {
+    for (const length of [31, 33]) {
+      expect(() => encodeDeviceToken(deviceId, randomBytes(length))).toThrow(/32 bytes/);
+    }
+    const bytes = Buffer.from(token.slice(4), 'base64url');
+    bytes.writeUInt8(2, 0);
+    expect(decodeDeviceToken(`lkd_${bytes.toString('base64url')}`)).toBeNull();
+  });
+
   // Fails when the text is decoded and not compared with its canonical form.
   it('has one spelling', () => {
     const next = String.fromCharCode(token.charCodeAt(token.length - 1) + 1);

@@ -53,6 +53,7 @@ describe('an e-mail address', () => {
       expect(parseEmail(`ab@exam${bad}ple.com`), JSON.stringify(bad)).toBeNull();
     }
     expect(parseEmail('a\ud800@example.com')).toBeNull();
+    expect(parseEmail('a@b\ud800.example')).toBeNull();
     expect(parseEmail('\u0301a@example.com')).toBeNull();
   });
 
@@ -105,6 +106,16 @@ describe('an e-mail address', () => {
     expect(parseEmail(`${'l'.repeat(64)}@${domain(189)}`)).not.toBeNull();
     expect(parseEmail(`${'l'.repeat(64)}@${domain(190)}`)).toBeNull();
     expect(parseEmail(`a@${'b'.repeat(100_000)}`)).toBeNull();
+  });
+
+  // Fails when only one form of the domain counts: a mail may carry either.
+  it('E2: has at most 254 octets with its domain in Unicode, and with its domain in ASCII', () => {
+    const longInUnicode = Array(3).fill('例'.repeat(21)).join('.');
+    expect(parseEmail(`${'l'.repeat(62)}@${longInUnicode}`)).not.toBeNull();
+    expect(parseEmail(`${'l'.repeat(63)}@${longInUnicode}`)).toBeNull();
+    const longInAscii = `${'é.'.repeat(30)}c`;
+    expect(parseEmail(`${'l'.repeat(12)}@${longInAscii}`)).not.toBeNull();
+    expect(parseEmail(`${'l'.repeat(13)}@${longInAscii}`)).toBeNull();
   });
 
   it('E1: reads what it stored as itself, so a read model can be made again', () => {

@@ -163,6 +163,9 @@ describe('an administrator', () => {
     given(...locked, unlocked)
       .when({ type: 'UnlockUser', now: now + 2 })
       .thenRecords();
+    given(registered, failedOn('laptop', now))
+      .when({ type: 'UnlockUser', now: now + 1 })
+      .thenRecords(unlocked);
     given().when({ type: 'UnlockUser', now }).thenRefuses('not_found');
   });
 
