@@ -87,8 +87,11 @@ describe('an answer that was lost on the way to the client', () => {
 });
 
 describe('an answer that was lost on the way from Postgres', () => {
-  /** The Bind message of the prepared statement that appends: what follows it was committed and is never heard of. */
-  const append = '\0append\0';
+  /**
+   * How the Bind message of a statement that appends begins, `append` or `append-one`: what follows
+   * it was committed and is never heard of.
+   */
+  const append = '\0append';
 
   // Fails when a lost connection is answered by deciding again, or by an error, instead of by reading back.
   it('of a refresh is found in the log: one answer, one event', async () => {
