@@ -19,7 +19,7 @@ import { createRateLimits } from '../node/rate-limits.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
-import { whileSilent, whileUnavailable } from '../node/while-unavailable.ts';
+import { untilAnswered, whileUnavailable } from '../node/while-unavailable.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
@@ -108,7 +108,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const keyWrap = localKeyWrap(loadKeyRing(config));
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
-  await whileSilent(() => requireSoundDatabase({ pools, guard }, connection, options));
+  await untilAnswered(() => requireSoundDatabase({ pools, guard }, connection, options), log);
   const secrets = await whileUnavailable(() => loadServerSecrets(pools.readers, keyWrap));
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
   const { cells, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });

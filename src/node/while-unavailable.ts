@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { hasTimedOut } from '../platform/postgres/errors.ts';
+import { isTurnedAway } from '../platform/postgres/errors.ts';
 
 const patienceMs = 20_000;
 const pauseMs = 250;
@@ -10,18 +10,28 @@ const pauseMs = 250;
  * its database: nobody waits for an answer, and a cold disk or a recovery is no reason to give up.
  */
 export function whileUnavailable<T>(work: () => Promise<T>): Promise<T> {
-  return whileFailing(
-    work,
-    (error) => error instanceof LatchkeyError && error.code === 'unavailable',
-  );
+  return whileFailing(work, isUnavailable);
 }
 
 /**
  * The same for the first contact, which gives up at once when the server is not there or refuses
- * us: a wrong URL does not become right by waiting.
+ * us: a wrong URL does not become right by waiting. `log` hears that it waits.
  */
-export function whileSilent<T>(work: () => Promise<T>): Promise<T> {
-  return whileFailing(work, hasTimedOut);
+export function untilAnswered<T>(
+  work: () => Promise<T>,
+  log: { warn(fields: object, message: string): void },
+): Promise<T> {
+  let isTold = false;
+  return whileFailing(work, (error) => {
+    if (!isUnavailable(error) || isTurnedAway(error)) return false;
+    if (!isTold) log.warn({ err: error }, 'the database does not answer yet: waiting for it');
+    isTold = true;
+    return true;
+  });
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof LatchkeyError && error.code === 'unavailable';
 }
 
 async function whileFailing<T>(

@@ -10,7 +10,7 @@ import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { oneCell } from '../node/cell.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
-import { whileSilent } from '../node/while-unavailable.ts';
+import { untilAnswered, whileUnavailable } from '../node/while-unavailable.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
@@ -109,8 +109,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await pools.end();
   };
   try {
-    await whileSilent(() => requireSoundDatabase(pools, guard, options));
-    const records = await openRecords(pools, { guard, metrics }, options);
+    await untilAnswered(() => requireSoundDatabase(pools, guard, options), log);
+    const records = await whileUnavailable(() => openRecords(pools, { guard, metrics }, options));
     const contextOf = (runId: string): JobContext => ({
       config: options.config,
       ...records,

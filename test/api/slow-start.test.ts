@@ -25,6 +25,17 @@ describe('an API that starts', () => {
     await network.close();
   }, 30_000);
 
+  // Fails when only a handshake that is not answered counts, and not a statement.
+  test('waits for one that falls silent after the handshake', async () => {
+    const network = await openBlackHoleProxy(database.appUrl);
+    network.swallowFrom('select');
+    const starting = startTestApi({}, { ...database, appUrl: network.url, drop: async () => {} });
+    await expect.poll(() => network.accepted, patience).toBeGreaterThan(1);
+    network.swallow(false);
+    await (await starting).stop();
+    await network.close();
+  }, 30_000);
+
   // Fails when it waits for a server that is not there: the reader of a wrong URL waits as long.
   test('gives up at once when there is no server', async () => {
     const network = await openBlackHoleProxy(database.appUrl);

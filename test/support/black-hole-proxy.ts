@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface BlackHoleProxy {
   readonly url: string;
   swallow(on: boolean): void;
+  /** Loses every byte from the first statement on that has `text`. */
+  swallowFrom(text: string): void;
   /** How many connections came so far. */
   readonly accepted: number;
   close(): Promise<void>;
@@ -15,6 +17,7 @@ export async function openBlackHoleProxy(target: string): Promise<BlackHoleProxy
   const sockets = new Set<Socket>();
   let swallowing = false;
   let accepted = 0;
+  let trigger: string | null = null;
   const server = createServer((near) => {
     accepted += 1;
     const far = connect(Number(port), hostname);
@@ -24,6 +27,7 @@ export async function openBlackHoleProxy(target: string): Promise<BlackHoleProxy
     ] as const) {
       sockets.add(from);
       from.on('data', (bytes) => {
+        if (trigger !== null && bytes.includes(trigger)) swallowing = true;
         if (!swallowing) to.write(bytes);
       });
       from.on('error', () => {});
@@ -42,7 +46,11 @@ export async function openBlackHoleProxy(target: string): Promise<BlackHoleProxy
     get accepted() {
       return accepted;
     },
+    swallowFrom: (text) => {
+      trigger = text;
+    },
     swallow: (on) => {
+      trigger = null;
       swallowing = on;
     },
     close: async () => {

@@ -69,14 +69,17 @@ export function isConnectionError(error: unknown): boolean {
   return connectionMessages.some((start) => error.message.startsWith(start));
 }
 
+const turnedAway = new Set(['ECONNREFUSED', 'ENOTFOUND', '28000', '28P01', '3D000']);
+
 /**
- * Whether nobody answered in time. A server that is not there, or refuses us, says so at once.
+ * Whether the server is not there, or refuses us: time alone does not change that. Anything else
+ * that makes it unavailable may pass: silence, a recovery, a statement that is cut.
  */
-export function hasTimedOut(error: unknown): boolean {
+export function isTurnedAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return (
-    (isConnectionError(error) && error.message.includes('timeout')) || hasTimedOut(error.cause)
-  );
+  if (turnedAway.has(String((error as { code?: unknown }).code))) return true;
+  if (error instanceof AggregateError && error.errors.some(isTurnedAway)) return true;
+  return isTurnedAway(error.cause);
 }
 
 /**

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { LatchkeyError } from '../../../src/domain/kernel/errors.ts';
 import { classifyFailure } from '../../../src/eventlog/failure.ts';
-import { isConnectionError, toUnavailable } from '../../../src/platform/postgres/errors.ts';
+import {
+  isConnectionError,
+  isTurnedAway,
+  toUnavailable,
+} from '../../../src/platform/postgres/errors.ts';
 
 const withCode = (code: string, message = 'refused') => Object.assign(new Error(message), { code });
 const connecting = (code: string) => Object.assign(withCode(code), { syscall: 'connect' });
@@ -56,5 +60,27 @@ describe('one rule says what a failure of Postgres means', () => {
 
   it('what is already called unavailable stays so', () => {
     expect(classifyFailure(new LatchkeyError('unavailable'))).toEqual({ kind: 'connection' });
+  });
+});
+
+describe('a first contact', () => {
+  it.each([
+    ['no server there', connecting('ECONNREFUSED')],
+    ['no such host', withCode('ENOTFOUND')],
+    ['a wrong password', withCode('28P01')],
+    ['no such database', withCode('3D000')],
+    ['each of several addresses refused', new AggregateError([withCode('ECONNREFUSED')])],
+    ['one of these behind another error', new Error('no', { cause: withCode('28000') })],
+  ])('is turned away: %s', (_, error) => {
+    expect(isTurnedAway(toUnavailable(error))).toBe(true);
+  });
+
+  it.each([
+    ['silence', new Error('timeout expired')],
+    ['a statement that was cut', new Error('Connection terminated unexpectedly')],
+    ['a recovery', withCode('57P03')],
+    ['too many clients', withCode('53300')],
+  ])('may come about later: %s', (_, error) => {
+    expect(isTurnedAway(toUnavailable(error))).toBe(false);
   });
 });
