@@ -100,6 +100,9 @@ export async function registerUser(node: Node, { userId, ...input }: RegisterInp
     });
   } catch (error) {
     if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
+      // It may be this very registration that another node has made under the same key.
+      const first = await replay(node, userId, repeated, turn);
+      if (first !== null) return first;
       await input.invite?.refuseTaken();
       throw new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
     }

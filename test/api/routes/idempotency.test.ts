@@ -55,6 +55,20 @@ describe('a retry under the Idempotency-Key of a user', () => {
     expect((await post('/admin/users', key, { ...body, roles: ['a', 'a'] })).status).toBe(201);
   });
 
+  // Fails when the node that comes second is told that its own address is taken.
+  it('gets the first answer from another node, also at the same moment', async () => {
+    const other = await api.anotherNode();
+    for (let round = 0; round < 20; round += 1) {
+      const headers = { 'idempotency-key': newKey() };
+      const body = { email: anEmail(), password: testPassword };
+      const answers = await Promise.all(
+        [api, other].map((node) => node.call('POST', '/auth/register', { headers, body })),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+      expect(answers[0]!.body).toEqual(answers[1]!.body);
+    }
+  });
+
   it('E5: that registers itself is held to the same', async () => {
     const headers = { 'idempotency-key': newKey() };
     const body = { email: anEmail(), password: testPassword };
