@@ -212,15 +212,18 @@ begin
     ignored := set_config('synchronous_commit', 'on', true);
   end if;
   if expected = 0 then
-    if guard is not null or exists (select from latchkey.streams s where s.stream_id = stream) then
+    if guard is not null or exists (select from latchkey.streams s where s.stream_id = append_one.stream) then
       return;
     end if;
     append_one.version := 1;
     append_one.guard_v := 0;
   else
-    select s.version, s.guard_v, s.last_recorded_at into held
-    from latchkey.streams s where s.stream_id = stream for update skip locked;
-    if not found or (expected > 0 and expected <> held.version) or guard <> held.guard_v then
+    -- A stream that is not as expected is not locked either: the refusal then writes nothing.
+    select s.version, s.guard_v, s.last_recorded_at into held from latchkey.streams s
+    where s.stream_id = append_one.stream and (append_one.expected < 0 or s.version = append_one.expected)
+      and (append_one.guard is null or s.guard_v = append_one.guard)
+    for update skip locked;
+    if not found then
       return;
     end if;
     append_one.version := held.version + 1;
@@ -240,7 +243,7 @@ begin
     drawn_at := greatest(drawn_at, held.last_recorded_at);
     update latchkey.streams s set version = append_one.version, guard_v = append_one.guard_v, last_pos = append_one.pos,
       last_recorded_at = drawn_at
-    where s.stream_id = stream;
+    where s.stream_id = append_one.stream;
   end if;
   insert into latchkey.events
     (pos, kind, stream_id, version, type, schema_v, data, pii, subject_id, meta, recorded_at)

@@ -25,19 +25,23 @@ const appendOneSql = {
 };
 
 /**
- * Sends a batch of commands through `latchkey.append` in one autocommit round trip. Answers the
+ * Sends a batch of commands through `latchkey.append` in one autocommit round trip, or in two for a
+ * command alone that `latchkey.append_one` does not accept, unless `isAbandoned` by then. Answers the
  * outcomes per command, per touched stream. No two commands may share a stream. Any database error
  * means: nothing of the batch was appended, unless the connection was lost, when it may have been.
  */
 export async function appendBatch(
   client: Queryable,
   commands: readonly Command[],
-  options: { patient: boolean; seal: RecordSeal },
+  options: { patient: boolean; seal: RecordSeal; isAbandoned?: () => boolean },
 ): Promise<TouchOutcome[][]> {
   const { parameters, order } = encodeBatch(commands, options.seal);
   if (!options.patient && isLone(commands)) {
     const outcome = await appendOne(client, parameters);
     if (outcome !== null) return [[outcome]];
+    // What its caller was told is unavailable must not be appended a moment later.
+    if (options.isAbandoned?.())
+      return [[{ outcome: 'busy', version: 0, guard: 0, lastPos: null }]];
   }
   const { rows } = await client.query({
     ...appendSql,

@@ -156,7 +156,11 @@ export class Writer {
       outcomes = await appendBatch(
         lane,
         batch.map(({ command }) => command),
-        { patient: batch[0]!.patient, seal: this.#options.seal },
+        {
+          patient: batch[0]!.patient,
+          seal: this.#options.seal,
+          isAbandoned: () => batch.every(({ settled }) => settled),
+        },
       );
     } catch (error) {
       await this.#recover(lane, batch, error);

@@ -145,6 +145,14 @@ describe('a command that stands alone', () => {
     expect(asked.map(({ name }) => name)).toEqual(['append-one', 'append']);
   });
 
+  // Fails when a command whose caller was told 503 meanwhile is sent once more.
+  it('is not sent again when nobody waits for it any more', async () => {
+    const lane = answering(() => [{ version: null, guard_v: null, pos: null }]);
+    const options = { patient: false, seal: testSeal, isAbandoned: () => true };
+    expect(await appendBatch(lane, [lone], options)).toMatchObject([[{ outcome: 'busy' }]]);
+    expect(lane.asked).toHaveLength(1);
+  });
+
   it.each<[string, Command[], boolean]>([
     ['two commands', [lone, commandOf([touch('b', 1)])], false],
     ['two streams', [commandOf([touch('a', 1), touch('b', 1)])], false],
