@@ -1,6 +1,6 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
-import { signatureAlgorithms, withOptions } from '@latchkey/verifier/signature-algorithms';
+import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
 import { activeKey, pendingKeys } from '../domain/keyset/published.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
@@ -72,10 +72,11 @@ async function open(
 ): Promise<SigningKey> {
   if (wrapped === undefined) throw new KeyWrapError(`the private part of ${kid} is missing`);
   const key = importSigningKey(kid, alg, await keyWrap.unwrap(kid, wrapped));
-  const { digest } = signatureAlgorithms[alg];
+  const { digest, options } = signatureAlgorithms[alg];
   const probe = randomBytes(32);
   const signature = sign(digest, probe, key.privateKey);
-  const publicKey = withOptions(createPublicKey({ key: jwk, format: 'jwk' }), alg);
-  if (verify(digest, probe, publicKey, signature)) return key;
+  const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
+  // With the options beside the key, not in it: whether the signature has them is proven too.
+  if (verify(digest, probe, { key: publicKey, ...options }, signature)) return key;
   throw new KeyWrapError(`the private part of ${kid} does not belong to its public part`);
 }

@@ -177,7 +177,7 @@ function removals(state: KeysetState, now: number, keepRevokedForSeconds: number
 
 /** Whether no token that a retiring key signed is live any more. */
 function isFinished(key: KeysetKey, now: number): boolean {
-  return key.status === 'retiring' && now >= key.removeAfter!;
+  return key.status === 'retiring' && key.removeAfter !== null && now >= key.removeAfter;
 }
 
 function removal(key: KeysetKey, now: number): KeysetEvent {
