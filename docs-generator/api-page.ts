@@ -152,7 +152,9 @@ function credentialWords(auth: RouteAuth): string | null {
       const anyClient = auth.use === 'service' ? ' of any client' : '';
       const role = auth.role === null ? '' : ` with the role \`${auth.role}\``;
       const scope = auth.scope === null ? '' : ` with the scope \`${auth.scope}\``;
-      return `access token${anyClient}${role}${scope}`;
+      const thirdParty =
+        auth.use === 'profile' ? ', or one of any client with the scope `profile`' : '';
+      return `access token${anyClient}${role}${scope}${thirdParty}`;
     }
   }
 }

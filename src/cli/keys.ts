@@ -13,7 +13,7 @@ export function keysList(): Promise<void> {
   return withKeyset(async ({ cells }) => (await findIssuerKeyset(cells.home.readers)).state);
 }
 
-/** Promotes the pending key now. Every running node follows at its next poll. */
+/** Promotes the older pending key now. Every running node follows at its next poll. */
 export function keysRotate(): Promise<void> {
   return withKeyset((node) => rotateIssuerKeys(node, { idempotencyKey: null }, cli));
 }

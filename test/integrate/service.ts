@@ -17,6 +17,8 @@ import { choosePort } from '../../src/platform/embedded-postgres/free-port.ts';
 import { openConnection } from '../support/raw-connection.ts';
 import { commandsOf } from './page.ts';
 
+/** Beyond it a registry hangs. */
+const installTimeoutMs = 240_000;
 const cache = path.join(
   process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'),
   'latchkey-integrate',
@@ -100,7 +102,11 @@ async function installed(page: string): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   try {
-    await promisify(execFile)('bash', ['-ec', install], { cwd: folder, env: inherited() });
+    await promisify(execFile)('bash', ['-ec', install], {
+      cwd: folder,
+      env: inherited(),
+      timeout: installTimeoutMs,
+    });
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     throw new Error(
@@ -116,5 +122,5 @@ async function installed(page: string): Promise<string> {
 function inherited(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('npm_package'));
   const PATH = [path.dirname(process.execPath), process.env.PATH].join(path.delimiter);
-  return { ...Object.fromEntries(kept), PATH };
+  return { ...Object.fromEntries(kept), PATH, GOTOOLCHAIN: 'auto' };
 }

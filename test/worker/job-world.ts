@@ -23,7 +23,6 @@ import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 import { testMeta } from '../support/session-commands.ts';
 
-/** The key-encryption key of every job world. */
 /** What jobs are configured with when a test asks for nothing else. */
 export const jobConfig: JobContext['config'] = {
   sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 },
@@ -31,6 +30,7 @@ export const jobConfig: JobContext['config'] = {
   worker: { partitionPositions: 20_000_000 },
 };
 
+/** The key-encryption key of every job world. */
 export const testKeyWrap = localKeyWrap([{ id: 'test', key: randomBytes(32) }]);
 
 export const minuteMs = 60_000;

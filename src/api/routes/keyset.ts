@@ -29,7 +29,7 @@ export function keysetRoutes(node: Node): Route[] {
     route({
       method: 'post',
       path: '/admin/keys/rotate',
-      summary: 'Promote the pending key now',
+      summary: 'Promote the older pending key now',
       description: 'The active key verifies until its last token has expired.',
       tags,
       auth: admin,

@@ -7,7 +7,7 @@ const partitionsAhead = 3;
 const partitionsMax = 500;
 
 /**
- * Keeps empty partitions of the log ready; one fills in days at the earliest, and three are ahead.
+ * Keeps three empty partitions of the log ready, as wide as is configured.
  * Warns of each that is made beyond `partitionsMax`, and counts them all.
  */
 export const ensurePartitions: Job = {
