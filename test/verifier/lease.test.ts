@@ -35,6 +35,15 @@ describe('a lease', () => {
     expect(lease.isFresh(at(3_600_000, 10))).toBe(false);
     expect(lease.isFresh(at(-3_600_000, 30_000))).toBe(false);
     expect(lease.isFresh(at(-3_600_000, 10))).toBe(true);
+    expect(lease.isFresh(at(29_999, 10))).toBe(true);
+    expect(lease.isFresh(at(30_000, 10))).toBe(false);
+  });
+
+  test('is as old as the clock says that has gone further', () => {
+    const lease = leaseFrom();
+    lease.renew(at(0));
+    expect(lease.ageSeconds(at(5_000, 10_000))).toBe(10);
+    expect(lease.ageSeconds(at(10_000, 5_000))).toBe(10);
   });
 
   // Fails when: renew takes whatever start comes last.

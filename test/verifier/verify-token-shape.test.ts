@@ -41,6 +41,12 @@ describe('the header', () => {
     expect(world.check(unsigned)).toEqual(refusal('not_a_token'));
   });
 
+  test('with an alg that is no text is refused', () => {
+    for (const alg of [undefined, null, 1, ['RS256']]) {
+      expect(world.check(signParts(world.key, { ...header, alg }, claims))).toEqual(refusal('alg'));
+    }
+  });
+
   // Fails when: the comparison of the header's alg with the key's is removed.
   test('with HS256 over the public key as the secret is refused', () => {
     const pem = createPublicKey({ key: world.key.jwk, format: 'jwk' });
