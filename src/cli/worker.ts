@@ -6,10 +6,11 @@ import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
 import { startWorker } from '../worker/worker.ts';
 import { required } from './required.ts';
-import { untilStopped } from './shutdown.ts';
+import { endOnSignal, untilStopped } from './shutdown.ts';
 
 /** The job process for production; any number may run. */
 export async function worker(): Promise<void> {
+  endOnSignal();
   const config = loadConfig(prodUnlessTold(process.env));
   const log = createLogger({ level: config.logging.level, name: 'latchkey worker' });
   for (const warning of config.warnings) log.warn({}, warning);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openBlackHoleProxy } from '../support/black-hole-proxy.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import {
   productionEnv,
@@ -22,6 +23,20 @@ async function refusal(command: string, env: Record<string, string>): Promise<st
   expect({ code, lines: stderr.trim().split('\n').length }).toEqual({ code: 1, lines: 1 });
   return stderr.trim();
 }
+
+describe('a start that waits for its database', () => {
+  // Fails when nothing handles the signal yet: process 1 of a container would not hear it.
+  it.each(['serve', 'worker'])('ends at SIGTERM (%s)', async (command) => {
+    const network = await openBlackHoleProxy(database.appUrl);
+    network.swallow(true);
+    const env = { ...productionEnv, WORKER_PORT: '0', DATABASE_URL: network.url };
+    const waiting = await startLatchkey([command], env, {
+      until: 'the database does not answer yet',
+    });
+    expect(await waiting.stop()).toBe(143);
+    await network.close();
+  });
+});
 
 describe('B2: the environment of serve and worker', () => {
   it.each(['serve', 'worker'])('B2: an empty APP_ENV means prod for %s', async (command) => {

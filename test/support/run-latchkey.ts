@@ -30,6 +30,8 @@ interface StartOptions {
   readonly program?: string;
   readonly uid?: number;
   readonly cwd?: string;
+  /** The log line that is waited for; by default `ready`. */
+  readonly until?: string;
 }
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -81,7 +83,7 @@ export async function startLatchkey(
   const ready = await new Promise<Record<string, unknown>>((resolve, reject) => {
     createInterface({ input: child.stdout! }).on('line', (line) => {
       lines.push(line);
-      if (line.includes('"msg":"ready"')) resolve(JSON.parse(line));
+      if (line.includes(`"msg":"${options.until ?? 'ready'}`)) resolve(JSON.parse(line));
     });
     void exited.then((code) => reject(new Error(`ended with ${code}: ${stderr}`)));
   });
