@@ -72,6 +72,9 @@ ${document.tags.map((tag) => groupSection(tag, calls, schemas)).join('\n\n')}
 
 ## Objects
 
+An object may have more fields than these. A JWK has the members of its key, Introspection the
+claims of the token, Health what is failing, Problem the facts of its code ([errors.md](errors.md)).
+
 ${objectTable(schemas)}
 `;
 }

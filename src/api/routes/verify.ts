@@ -18,6 +18,7 @@ export function verifyRoutes(node: Node): Route[] {
     method: 'all',
     tags: ['Verification'],
     auth: bearer({ use: 'service' }),
+    credential: 'access token of any client; with `aud`, one for that audience',
     responses: {
       204: {
         description: 'Good',
