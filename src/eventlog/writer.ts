@@ -1,4 +1,3 @@
-import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
 import { appendBatch, type TouchOutcome } from './append.ts';
 import {
@@ -9,6 +8,7 @@ import {
   UniqueViolationError,
 } from './command.ts';
 import { classifyFailure, unavailable } from './failure.ts';
+import { requireFewStreams } from './few-streams.ts';
 import { requireOneSlot } from './one-slot.ts';
 import type { Pending } from './pending.ts';
 import type { Queryable } from './queryable.ts';
@@ -294,11 +294,4 @@ export class Writer {
     pending.settled = true;
     pending.reject(error);
   }
-}
-
-function requireFewStreams({ streams }: Command): void {
-  const most = limits.streamsPerCommandMax;
-  if (streams.length <= most) return;
-  const detail = `a command of ${streams.length} streams: at most ${most}`;
-  throw new LatchkeyError('internal_error', { detail });
 }
