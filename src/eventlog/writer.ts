@@ -151,6 +151,8 @@ export class Writer {
   }
 
   async #run(lane: Queryable, batch: readonly Pending[]): Promise<void> {
+    const isAbandoned = () => batch.every(({ settled }) => settled);
+    if (isAbandoned()) return;
     let outcomes: TouchOutcome[][];
     try {
       outcomes = await appendBatch(
@@ -159,7 +161,7 @@ export class Writer {
         {
           patient: batch[0]!.patient,
           seal: this.#options.seal,
-          isAbandoned: () => batch.every(({ settled }) => settled),
+          isAbandoned,
         },
       );
     } catch (error) {
