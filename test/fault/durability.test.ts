@@ -22,6 +22,7 @@ const weakened = new RegExp(
 /** Those that prove that a weakened database is refused, this file among them. */
 const provesRefusal = [
   'test/node/readiness.test.ts',
+  'test/eventlog/start-up-checks.test.ts',
   'test/fault/durability.test.ts',
   'test/processes/embedded-postgres.test.ts',
 ];

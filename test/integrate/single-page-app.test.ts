@@ -127,6 +127,8 @@ describe('the application in a browser', () => {
   // Fails when the retry draws another key: the session then ends for reuse.
   it('survives a lost answer to its refresh', async () => {
     const { session } = await loggedIn();
+    // A browser sends a request again by itself when a connection that it kept breaks under it.
+    world.network.cutAll();
     const lost = world.network.loseAnswerTo('POST /auth/refresh');
     expect(await refresh(page)).toBe(true);
     await lost;
@@ -137,6 +139,8 @@ describe('the application in a browser', () => {
   // Fails when the key is kept in memory only.
   it('survives a lost answer and a reload before the retry', async () => {
     const { session } = await loggedIn();
+    // A browser sends a request again by itself when a connection that it kept breaks under it.
+    world.network.cutAll();
     const lost = world.network.loseAnswerTo('POST /auth/refresh');
     let tries = 0;
     await page.route(`${latchkey}/auth/refresh`, (route) => {

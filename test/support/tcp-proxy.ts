@@ -6,6 +6,8 @@ export interface TcpProxy {
   readonly url: string;
   /** The answer to the next bytes that hold `text` is lost, and with it the connection. Resolves when that happened. */
   loseAnswerTo(text: string): Promise<void>;
+  /** Cuts every connection there is, so that the next request needs a new one. */
+  cutAll(): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,9 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
   url.port = String((server.address() as AddressInfo).port);
   return {
     url: url.href.replace(/\/$/, ''),
+    cutAll: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     loseAnswerTo: (text) =>
       new Promise((resolve) => {
         armed = { text: Buffer.from(text, 'latin1'), done: resolve };

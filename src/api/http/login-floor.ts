@@ -4,7 +4,9 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 /** Timers fire up to a few milliseconds off, by an amount that depends on when they were set. */
 const coarseMarginMs = 3;
 /** A hold ends between the multiples of the floor, so that it misses none. */
-const heldFloors = 19.5;
+const heldFloorsMin = 19.5;
+/** Clients who were refused together do not come back together: each burst would keep others waiting. */
+const heldFloorsSpread = 10;
 
 export interface Floor {
   readonly floorMs: number;
@@ -19,7 +21,7 @@ export interface Floor {
 /**
  * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of
  * `floorMs` after `arrivedAt`, so that the time tells nothing about which check refused: at the
- * first one, or, for `rate_limited`, at the twentieth while `hold` keeps it; `Retry-After` is then
+ * first one, or, for `rate_limited`, at one of the twentieth to twenty-ninth while `hold` keeps it; `Retry-After` is then
  * less by what it was kept. `unavailable` is no verdict on a credential and leaves at once.
  */
 export async function withFloor<T>(floor: Floor, attempt: () => Promise<T>): Promise<T> {
@@ -38,6 +40,7 @@ async function kept({ floorMs, arrivedAt, onOverrun, hold }: Floor, refusal: unk
   };
   if (nextMultiple() > floorMs) onOverrun?.();
   const refusedAt = performance.now();
+  const heldFloors = heldFloorsMin + Math.floor(Math.random() * heldFloorsSpread);
   const holdMs = arrivedAt + heldFloors * floorMs - refusedAt;
   const isHeld = isRefusal(refusal, 'rate_limited') && holdMs > 0;
   if (isHeld) await hold?.(holdMs);

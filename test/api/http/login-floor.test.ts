@@ -43,7 +43,7 @@ describe('the login floor', () => {
   });
 
   // Fails when only the floor holds it: 100 connections then ask 400 times a second.
-  it('holds a refusal for a budget until the twentieth multiple, and tells the rest', async () => {
+  it('holds a refusal for a budget until a multiple from the twentieth on, and tells the rest', async () => {
     const floorMs = 60;
     const arrivedAt = performance.now();
     const spent = new LatchkeyError('rate_limited', { retryAfterSeconds: 90, detail: 'why' });
