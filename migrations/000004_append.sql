@@ -1,6 +1,19 @@
 -- The one way into the log: a batch of commands in one call, one transaction, one commit; and reads of single streams.
 -- Locks: none at migration time.
 
+-- What every append does first. A call of its own, before any nextval: in a CTE it might not run, in the INSERT it would run
+-- too late.
+create function latchkey.begin_append() returns void language plpgsql as $$
+declare
+  ignored text;
+begin
+  ignored := pg_advisory_xact_lock_shared(1279350347, 1);
+  -- Whatever the database or the role was given: what is answered is durable, on the standby too.
+  if current_setting('synchronous_commit') in ('off', 'local') then
+    ignored := set_config('synchronous_commit', 'on', true);
+  end if;
+end $$;
+
 -- touched_*: one element per stream of the batch, in the order of the stream ids; no two commands share a stream.
 --   expected: >= 1 that version, 0 none, -1 exists, -2 any; guard: the expected guard or null; bump: raise the guard.
 -- event_*: one element per event; event_touched is the number of its stream in touched_*.
@@ -38,12 +51,7 @@ declare
   drawn_at timestamptz;
   affected integer;
 begin
-  -- A statement of its own, before any nextval: in a CTE it might not run, in the INSERT it would run too late.
-  ignored := pg_advisory_xact_lock_shared(1279350347, 1);
-  -- Whatever the database or the role was given: what is answered is durable, on the standby too.
-  if current_setting('synchronous_commit') in ('off', 'local') then
-    ignored := set_config('synchronous_commit', 'on', true);
-  end if;
+  ignored := latchkey.begin_append();
 
   if patient then
     -- Well under deadlock_timeout: two patient batches can make each other wait, never deadlock.
@@ -193,8 +201,8 @@ begin
   end loop;
 end $$;
 
--- What `append` does, for one command with one event in one stream, as most are when little goes on: in half the time,
--- since it needs no arrays. Answers nulls, and has written nothing, unless the command is accepted: ask `append` then.
+-- What `append` does, for one command with one event in one stream, as most are when little goes on: faster,
+-- since it needs no arrays (bench/append.ts). Answers nulls, and has written nothing, unless the command is accepted: ask `append` then.
 -- A test keeps what both write equal.
 create function latchkey.append_one(
   stream uuid, stream_kind smallint, subject uuid, expected integer, guard bigint, bump boolean,
@@ -207,10 +215,7 @@ declare
   held record;
   drawn_at timestamptz;
 begin
-  ignored := pg_advisory_xact_lock_shared(1279350347, 1);
-  if current_setting('synchronous_commit') in ('off', 'local') then
-    ignored := set_config('synchronous_commit', 'on', true);
-  end if;
+  ignored := latchkey.begin_append();
   if expected = 0 then
     if guard is not null or exists (select from latchkey.streams s where s.stream_id = append_one.stream) then
       return;
