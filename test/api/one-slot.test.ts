@@ -2,20 +2,16 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { slotOf } from '../../src/domain/kernel/ids.ts';
 import type { Command } from '../../src/eventlog/command.ts';
 import { mayCrossSlots } from '../../src/eventlog/one-slot.ts';
-import { Writer } from '../../src/eventlog/writer.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { recordSentCommands } from '../support/sent-commands.ts';
 
 let api: TestApi;
 let token: string;
 /** Every command of this API since the last test began. */
-const commands: Command[] = [];
+let commands: Command[];
 
 beforeAll(async () => {
-  const append = Writer.prototype.append;
-  vi.spyOn(Writer.prototype, 'append').mockImplementation(function (this: Writer, command) {
-    commands.push(command);
-    return append.call(this, command);
-  });
+  commands = recordSentCommands();
   api = await startTestApi({ REGISTRATION: 'invite' });
   token = (await api.admin()).access_token;
 });

@@ -2,19 +2,15 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { besideTheStream } from '../../docs-generator/events-page.ts';
 import type { StreamKind } from '../../src/domain/kernel/event.ts';
 import type { Command } from '../../src/eventlog/command.ts';
-import { Writer } from '../../src/eventlog/writer.ts';
 import { streams } from '../../src/tables/streams.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { recordSentCommands } from '../support/sent-commands.ts';
 
 let api: TestApi;
-const commands: Command[] = [];
+let commands: Command[];
 
 beforeAll(async () => {
-  const append = Writer.prototype.append;
-  vi.spyOn(Writer.prototype, 'append').mockImplementation(function (this: Writer, command) {
-    commands.push(command);
-    return append.call(this, command);
-  });
+  commands = recordSentCommands();
   api = await startTestApi();
 });
 afterAll(async () => {

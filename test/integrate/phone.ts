@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { ProcessAnswer } from '../support/api-process.ts';
 import { filesOf } from './page.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked into, not passed on
-type Json = any;
+type Json = ProcessAnswer['body'];
 
 /** A phone: what its application remembers over a restart is in its keychain. */
 export interface Phone {
