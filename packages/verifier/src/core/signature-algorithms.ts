@@ -28,8 +28,9 @@ export const signatureAlgorithms = {
 
 /**
  * The key with the options of its algorithm as properties of its own, which is where `sign` and
- * `verify` look for them. Handed over as `{ key, ...options }`, each call would cost 40 to 60 µs
- * more: Node then asks by an exception whether that object is a key.
+ * `verify` look for them. Handed over as `{ key, ...options }`, each call would cost tens of
+ * microseconds more (bench/verify-in-process.ts prints both): Node then asks by an exception whether
+ * that object is a key.
  */
 export function withOptions(key: KeyObject, alg: SigningAlgorithm): KeyObject {
   return Object.assign(key, signatureAlgorithms[alg].options);
