@@ -61,7 +61,7 @@ describe('the report', () => {
     const text = pageWith(above, [resultOf('domain', report, 3.2)]);
     expect(text).toMatch(/^# By hand\n<!-- .* -->\n\n## domain\n/);
     expect(text).toContain('| 50.0 % | 1 | 1 | 2 | 1 | 4 |');
-    expect(text).toContain('| `src/domain/a.ts`:2 `second \\| third` | `y` |  |');
+    expect(text).toContain('| `src/domain/a.ts`:2 `second \\| third` | `y` |');
     const later = pageWith(text, [resultOf('log', report, null)]);
     expect(later).toContain(text.trimEnd());
     expect(later).toContain('## log\n');

@@ -110,19 +110,22 @@ export function sectionOf({ part, score, counts, survivors, minutes }: Result): 
     '| Score | Noticed by a test | By a test that hung | Survived | Left alone | Minutes |',
     '|---|---|---|---|---|---|',
     `| ${[...cells, minutes === null ? '' : Math.ceil(minutes)].join(' | ')} |`,
-    ...(fine.length === 0 ? [] : ['', 'Survivors that make no difference:', '', ...linesOf(fine)]),
-    ...(owed.length === 0 ? [] : ['', 'Survivors that are owed a test:', '', ...linesOf(owed)]),
+    ...(fine.length === 0
+      ? []
+      : ['', 'Survivors that make no difference:', '', ...tableOf(fine, 'Why it may')]),
+    ...(owed.length === 0 ? [] : ['', 'Survivors that are owed a test:', '', ...tableOf(owed)]),
     '',
   ].join('\n');
 }
 
-function linesOf(survivors: readonly Survivor[]): string[] {
+function tableOf(survivors: readonly Survivor[], reasons?: string): string[] {
+  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
+  const more = (text: string) => (reasons === undefined ? [] : [text]);
   return [
-    '| Where | Becomes | Why it may |',
-    '|---|---|---|',
-    ...survivors.map(
-      ({ file, line, source, replacement, reason }) =>
-        `| \`${file}\`:${line} ${code(source)} | ${code(replacement)} | ${reason ?? ''} |`,
+    row('Where', 'Becomes', ...more(reasons ?? '')),
+    `|---|---|${reasons === undefined ? '' : '---|'}`,
+    ...survivors.map(({ file, line, source, replacement, reason }) =>
+      row(`\`${file}\`:${line} ${code(source)}`, code(replacement), ...more(reason ?? '')),
     ),
   ];
 }

@@ -5,7 +5,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 const coarseMarginMs = 3;
 /** A hold ends between the multiples of the floor, so that it misses none. */
 const heldFloorsMin = 19.5;
-/** Clients who were refused together do not come back together: each burst would keep others waiting. */
+/** Who was refused together does not come back together: each burst would keep others waiting. */
 const heldFloorsSpread = 10;
 
 export interface Floor {
@@ -21,8 +21,8 @@ export interface Floor {
 /**
  * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of
  * `floorMs` after `arrivedAt`, so that the time tells nothing about which check refused: at the
- * first one, or, for `rate_limited`, at one of the twentieth to twenty-ninth while `hold` keeps it; `Retry-After` is then
- * less by what it was kept. `unavailable` is no verdict on a credential and leaves at once.
+ * first one, or, for `rate_limited`, at one of the twentieth to twenty-ninth while `hold` keeps it;
+ * `Retry-After` is then less by what it was kept. `unavailable` is no verdict on a credential and leaves at once.
  */
 export async function withFloor<T>(floor: Floor, attempt: () => Promise<T>): Promise<T> {
   try {
