@@ -150,14 +150,13 @@ describe('the server, installed into an empty project', () => {
   });
 });
 
-it('the verifier installs alone, with its cache and no other package', async () => {
+it('the verifier installs alone, without a package of others', async () => {
   const project = await installed(folder, tarballs.verifier.file);
   const listed = await run('npm', ['ls', '--all', '--parseable'], project);
   const names = listed.trim().split('\n').slice(1);
   expect(names.map((name) => name.split('node_modules/').at(-1)).sort()).toEqual([
     '@latchkey/contract',
     '@latchkey/verifier',
-    'lru-cache',
   ]);
 });
 

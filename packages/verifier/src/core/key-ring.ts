@@ -18,6 +18,7 @@ export interface VerificationKey {
  */
 export class KeyRing {
   #keys: ReadonlyMap<string, VerificationKey> = new Map();
+  #revision = 0;
 
   /**
    * Takes the whole keyset. A key that has not changed keeps its KeyObject, so tokens verified with
@@ -32,6 +33,12 @@ export class KeyRing {
       keys.set(kid, { kid, alg, status, publicKey: isSame ? known.publicKey : publicKey });
     }
     this.#keys = keys;
+    this.#revision += 1;
+  }
+
+  /** While it stays the same, so does every key and its status. */
+  get revision(): number {
+    return this.#revision;
   }
 
   find(kid: string): VerificationKey | undefined {

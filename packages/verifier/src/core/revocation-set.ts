@@ -29,6 +29,7 @@ export class RevocationSet {
   readonly #jtis = new Map<string, number>();
   readonly #kids = new Map<string, number>();
   #prunedThroughMs = 0;
+  #revision = 0;
 
   constructor({ clockSkewSeconds }: { clockSkewSeconds: number }) {
     this.clockSkewSeconds = clockSkewSeconds;
@@ -42,6 +43,7 @@ export class RevocationSet {
     const { kind, id } = revocation;
     const untilSeconds = Math.ceil(revocation.untilMs / 1000 + this.clockSkewSeconds);
     if (Number.isNaN(untilSeconds)) throw new Error(`the revocation of ${kind} ${id} has no end`);
+    this.#revision += 1;
     switch (kind) {
       case 'session':
         this.#sessions.raise(knownId(kind, id), 0, untilSeconds);
@@ -64,6 +66,11 @@ export class RevocationSet {
       default:
         throw new Error(`unknown kind of revocation: ${kind satisfies never}`);
     }
+  }
+
+  /** While it stays the same, the set refuses nothing that it has not refused before. */
+  get revision(): number {
+    return this.#revision;
   }
 
   hasSession(id: Id): boolean {

@@ -2,7 +2,6 @@ import {
   type AccessTokenClaims,
   accessTokenCharactersMax,
 } from '@latchkey/contract/access-token-claims';
-import { LRUCache } from 'lru-cache';
 import type { ParsedClaims } from './access-token-claims.ts';
 import { parseClaims, parseJsonObject } from './access-token-claims.ts';
 import { slotOfId } from './id-table.ts';
@@ -10,6 +9,7 @@ import type { KeyRing, VerificationKey } from './key-ring.ts';
 import { isSignedBy } from './key-ring.ts';
 import type { Instant, LogLeases } from './lease.ts';
 import type { RevocationSet } from './revocation-set.ts';
+import { TwoGenerationCache } from './two-generation-cache.ts';
 
 export interface VerifierOptions {
   readonly issuer: string;
@@ -77,12 +77,16 @@ export interface Verifier {
 }
 
 /**
- * What the cache may remember: that this key signed these claims. Never that they were acceptable.
+ * What the cache may remember: that this key signed these claims, and at which revisions of the keys
+ * and of the revocation set nothing was revoked that it depends on. Never that it was acceptable:
+ * each check asks the clock, the audience and the lease.
  */
 interface VerifiedToken extends ParsedClaims {
   readonly ok: true;
   readonly key: VerificationKey;
   readonly token: string;
+  keysRevision: number;
+  revocationsRevision: number;
 }
 
 /**
@@ -97,25 +101,24 @@ const isSameKey = (keyRing: KeyRing, { kid, publicKey }: VerificationKey) =>
 /** At least what a cached token and all that is kept for it take, as measured with 2 to 700 roles. */
 const cachedBytesOf = (token: string) => token.length * 4;
 
-const createCache = (maxSize: number) =>
-  new LRUCache<string, VerifiedToken>({
-    maxSize,
-    sizeCalculation: ({ token }) => cachedBytesOf(token),
-  });
-
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, keyRing, revocations, leases, clockSkewSeconds, cacheBytesMax } = options;
   if (clockSkewSeconds > revocations.clockSkewSeconds) {
     throw new Error('the revocation set would forget tokens that this verifier still accepts');
   }
   const clockSkewMs = clockSkewSeconds * 1000;
-  const cache = cacheBytesMax > 0 ? createCache(cacheBytesMax) : undefined;
+  const cache =
+    cacheBytesMax > 0
+      ? new TwoGenerationCache<VerifiedToken>(cacheBytesMax, ({ token }) => cachedBytesOf(token))
+      : undefined;
 
   function authenticate(token: string): VerifiedToken | Refusal {
     if (typeof token !== 'string') return refuse('not_a_token');
     const cached = cache?.get(cacheKey(token));
-    // A kid that names another key by now, or none, sends its tokens through the whole check again.
-    if (cached?.token === token && isSameKey(keyRing, cached.key)) return cached;
+    if (cached?.token === token) {
+      // A kid that names another key by now, or none, sends its tokens through the whole check again.
+      if (cached.keysRevision === keyRing.revision || isSameKey(keyRing, cached.key)) return cached;
+    }
     const verified = authenticateToken(token, keyRing);
     if (verified.ok) cache?.set(cacheKey(token), verified);
     else if (verified.kid !== undefined && revocations.hasKid(verified.kid)) {
@@ -125,24 +128,18 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   function refusalNow(token: VerifiedToken, at: VerifyOptions): Refusal | null {
-    const { claims, key, sessionId, userId, clientId } = token;
+    const { claims } = token;
     const expiresMs = claims.exp * 1000 + clockSkewMs;
     if (claims.iss !== issuer) return refuse('issuer');
     if (!isMeantFor(claims, at.audience, issuer)) return refuse('audience');
     if (at.now >= expiresMs) return refuse('expired');
     if (at.now < validFromMs(claims) - clockSkewMs) return refuse('not_yet_valid');
-    if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
-    if (revocations.hasKid(key.kid)) return refuse('key_revoked');
-    if (revocations.hasSession(sessionId)) return refuse('session_revoked');
-    if (revocations.hasJti(claims.jti)) return refuse('jti_revoked');
-    if (clientId !== null && (claims.client_epoch ?? 0) < revocations.clientEpoch(clientId)) {
-      return refuse('client_epoch');
-    }
-    if (claims.epoch < revocations.userEpoch(userId)) return refuse('user_epoch', 'token_stale');
+    const revoked = refusalOfRevoked(token, keyRing, revocations);
+    if (revoked !== null) return revoked;
     if (revocations.prunedThroughMs >= expiresMs) {
       return refuse('clock_behind_pruning', 'unavailable');
     }
-    if (!leases.ofSlot(slotOfId(sessionId)).allows(at)) return refuse('lease', 'unavailable');
+    if (!leases.ofSlot(slotOfId(token.sessionId)).allows(at)) return refuse('lease', 'unavailable');
     return null;
   }
 
@@ -161,12 +158,36 @@ export function createVerifier(options: VerifierOptions): Verifier {
       return { ok: true, claims };
     },
     get cachedTokens() {
-      return cache?.size ?? 0;
+      return cache?.count ?? 0;
     },
     get cachedBytes() {
-      return cache?.calculatedSize ?? 0;
+      return cache?.size ?? 0;
     },
   };
+}
+
+/** Only after a change of the keys or of the set there is anything to ask them again. */
+function refusalOfRevoked(
+  token: VerifiedToken,
+  keyRing: KeyRing,
+  revocations: RevocationSet,
+): Refusal | null {
+  const keysRevision = keyRing.revision;
+  const revocationsRevision = revocations.revision;
+  const isAsked = token.revocationsRevision === revocationsRevision;
+  if (isAsked && token.keysRevision === keysRevision) return null;
+  const { claims, key, sessionId, userId, clientId } = token;
+  if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
+  if (revocations.hasKid(key.kid)) return refuse('key_revoked');
+  if (revocations.hasSession(sessionId)) return refuse('session_revoked');
+  if (revocations.hasJti(claims.jti)) return refuse('jti_revoked');
+  if (clientId !== null && (claims.client_epoch ?? 0) < revocations.clientEpoch(clientId)) {
+    return refuse('client_epoch');
+  }
+  if (claims.epoch < revocations.userEpoch(userId)) return refuse('user_epoch', 'token_stale');
+  token.keysRevision = keysRevision;
+  token.revocationsRevision = revocationsRevision;
+  return null;
 }
 
 /** A token of the future was signed by a node whose clock is wrong. */
@@ -203,7 +224,7 @@ function authenticateToken(token: string, keyRing: KeyRing): VerifiedToken | Ref
   if (!isSignedBy(key, signed, signature)) return refuse('signature');
   const parsed = parseClaims(payload.toString('utf8'));
   if (parsed === null) return refuse('claims');
-  return { ok: true, key, token, ...parsed };
+  return { ok: true, key, token, ...parsed, keysRevision: -1, revocationsRevision: -1 };
 }
 
 /**
