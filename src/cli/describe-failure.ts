@@ -54,7 +54,8 @@ function describeRefusal({ code, detail, facts, errors }: LatchkeyError): string
     return sentence(`Postgres did not answer in time (${detail}): see whether it is overloaded`);
   }
   const more = facts ?? errors;
-  return [code, detail, more && JSON.stringify(more)].filter(Boolean).join(' ');
+  const said = [detail, more && JSON.stringify(more)].filter(Boolean).join(' ');
+  return sentence(said === '' ? code : `${said} (${code})`);
 }
 
 interface SocketError {

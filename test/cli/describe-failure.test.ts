@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeFailure } from '../../src/cli/describe-failure.ts';
+import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 
 const refused = (code: string) => Object.assign(new Error('what Postgres says'), { code });
 
@@ -15,4 +16,10 @@ it('a server that does not answer is out of reach, also behind another error', (
   for (const error of [lost, new Error('outside', { cause: lost })]) {
     expect(describeFailure(error)).toMatch(/^Postgres cannot be reached \(ECONNREFUSED\)/);
   }
+});
+
+// Fails when an operator reads a code where the reason is known.
+it('a refusal is told by its reason, with its code behind', () => {
+  const refusal = new LatchkeyError('not_found', { detail: 'no key has this kid' });
+  expect(describeFailure(refusal)).toBe('no key has this kid (not_found).');
 });

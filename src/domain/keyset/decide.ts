@@ -153,7 +153,7 @@ function rotate(state: KeysetState, command: RotateKeys): Decision<KeysetEvent> 
 function revoke(state: KeysetState, command: RevokeKey): Decision<KeysetEvent> {
   const { now, kid, newKey, usableKids } = command;
   const key = state.keys.find((candidate) => candidate.kid === kid);
-  if (key === undefined) throw new LatchkeyError('not_found');
+  if (key === undefined) throw new LatchkeyError('not_found', { detail: 'no key has this kid' });
   if (key.status === 'revoked') return accept();
   const events: KeysetEvent[] = [{ type: 'KeyRevoked', data: { at: now, kid } }];
   if (!needsReplacement(state, kid)) return accept(...events);
