@@ -14,7 +14,7 @@ export interface LogName {
 
 export const restoredRemedy =
   'Sessions that have ended could be live again. End every session and begin a new log epoch ' +
-  'before serving from it (docs/architecture.md, "A restored database").';
+  'before serving from it (docs/operations.md, "Backup and restore").';
 
 const copiedRemedy =
   'If it is the same log after pg_upgrade or a planned move, adopt it with `latchkey log adopt`; ' +

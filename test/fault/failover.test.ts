@@ -15,7 +15,7 @@ import { type Standby, startStandby } from '../support/standby.ts';
 
 const email = 'ada@example.com';
 const restoreSteps = /```sql\n([\s\S]*?)```/.exec(
-  readText('docs/architecture.md').split('## A restored database\n')[1]!,
+  readText('docs/operations.md').split('\n### Restore\n')[1]!,
 )![1]!;
 
 let primary: PrivatePostgres;
