@@ -40,6 +40,8 @@ describe('the example of README.md', () => {
     const answer = await fetch(orders, { headers });
     expect([answer.status, await answer.json()]).toEqual([200, { user: login.userId }]);
     await world.logOut(login);
-    expect((await fetch(orders, { headers })).status).toBe(401);
+    const refused = await fetch(orders, { headers });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"');
   });
 });
