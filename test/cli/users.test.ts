@@ -54,7 +54,10 @@ describe('latchkey users unlock', { timeout: 60_000 }, () => {
 
   it('B8: refuses an address that nobody has, and a KEK that is not the one', async () => {
     const unknown = await latchkey(['users', 'unlock', 'nobody@example.com']);
-    expect([unknown.code, unknown.text]).toEqual([1, expect.stringContaining('no user has this address (not_found).')]);
+    expect([unknown.code, unknown.text]).toEqual([
+      1,
+      expect.stringContaining('no user has this address (not_found).'),
+    ]);
     const other = { KEK: `test:${randomBytes(32).toString('base64url')}` };
     expect((await latchkey(['users', 'unlock', email], other)).code).toBe(1);
   });
