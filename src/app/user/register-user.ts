@@ -62,87 +62,112 @@ export async function registerUser(node: Node, { userId, ...input }: RegisterInp
   }
   const password =
     input.password === null ? null : acceptedPassword(node, input.password, email.address);
-  const mac = identifierMac(node.secrets.identifierKey, email.key);
   const turn = turnOf(by);
-  const repeated = { email, password, roles: input.roles };
-  const replayed = await replay(node, userId, repeated, turn);
-  if (replayed !== null) return replayed;
-  // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
-  const hash = password === null ? null : await node.hasher.hash(password, turn);
-  input.payTry?.();
-  if ((await findUserByIdentifier(node.cells.home.readers, mac)) !== null) {
-    await input.invite?.refuseTaken();
-    throw new LatchkeyError('conflict', { detail: 'address is taken' });
-  }
-  const subject = await node.subjectKeys.newSubjectKey(userId);
+  const registration = { userId, email, password, roles: input.roles };
+  const first = await firstAnswer(node, registration, turn);
+  if (first !== null) return first;
   try {
-    return await node.cells.of(userId).handler.run(userId, async () => {
-      const again = await replay(node, userId, repeated, turn);
-      if (again !== null) return unchanged(() => again);
-      const registered = changeUser(userId, null, {
-        type: 'RegisterUser',
-        now: node.now(),
-        pii: sealPersonalData(subject.key, userId, { email: email.address }),
-        emailVerified: input.emailVerified,
-        hasPassword: hash !== null,
-        roles: input.roles,
-      });
-      const joined = await input.invite?.use(userId);
-      const beside = {
-        credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
-        subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
-        ...passwordRows(userId, registered.state, hash),
-      };
-      return append(by, [registered, { rows: beside }, joined ?? {}], async () => {
-        const personal = await PersonalData.of(node.subjectKeys, userId, subject.wrapped);
-        return representUser(userId, registered.state, personal);
-      });
-    });
+    const made = await registerNew(node, { ...input, ...registration }, by);
+    if (made !== null) return made;
   } catch (error) {
-    if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
-      // It may be this very registration that another node has made under the same key.
-      const first = await replay(node, userId, repeated, turn);
-      if (first !== null) return first;
-      await input.invite?.refuseTaken();
-      throw new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
-    }
-    throw error;
+    const refusal = refusalOf(error);
+    if (refusal === null) throw error;
+    // Its address or its invite may be taken by this very registration, which was made meanwhile.
+    const madeMeanwhile = await firstAnswer(node, registration, turn);
+    if (madeMeanwhile !== null) return madeMeanwhile;
+    if (refusal.code === 'conflict') await input.invite?.refuseTaken();
+    throw refusal;
   }
+  const madeMeanwhile = await firstAnswer(node, registration, turn);
+  if (madeMeanwhile === null) throw new Error('a user that was there is not there');
+  return madeMeanwhile;
 }
 
-interface Repeated {
+/** What one registration asks for. */
+interface Registration {
+  readonly userId: string;
   readonly email: EmailAddress;
   readonly password: string | null;
   readonly roles: readonly string[];
 }
 
+/** null: there is such a user by now, from another try under the same key. */
+async function registerNew(
+  node: Node,
+  input: Registration & Pick<RegisterInput, 'emailVerified' | 'payTry' | 'invite'>,
+  by: By,
+) {
+  const { userId, email, password } = input;
+  const mac = identifierMac(node.secrets.identifierKey, email.key);
+  // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
+  const hash = password === null ? null : await node.hasher.hash(password, turnOf(by));
+  input.payTry?.();
+  if ((await findUserByIdentifier(node.cells.home.readers, mac)) !== null) {
+    throw new LatchkeyError('conflict', { detail: 'address is taken' });
+  }
+  const subject = await node.subjectKeys.newSubjectKey(userId);
+  const { readers, handler } = node.cells.of(userId);
+  return handler.run(userId, async () => {
+    if ((await findUser(readers, userId)) !== null) return unchanged(() => null);
+    const registered = changeUser(userId, null, {
+      type: 'RegisterUser',
+      now: node.now(),
+      pii: sealPersonalData(subject.key, userId, { email: email.address }),
+      emailVerified: input.emailVerified,
+      hasPassword: hash !== null,
+      roles: input.roles,
+    });
+    const joined = await input.invite?.use(userId);
+    const beside = {
+      credentials: [{ identifier_mac: bytea(mac), user_id: userId }],
+      subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
+      ...passwordRows(userId, registered.state, hash),
+    };
+    return append(by, [registered, { rows: beside }, joined ?? {}], async () => {
+      const personal = await PersonalData.of(node.subjectKeys, userId, subject.wrapped);
+      return representUser(userId, registered.state, personal);
+    });
+  });
+}
+
+/** The refusal of an address or an invite that is taken, or null. */
+function refusalOf(error: unknown): LatchkeyError | null {
+  if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
+    return new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
+  }
+  const isTaken = error instanceof LatchkeyError && ['conflict', 'forbidden'].includes(error.code);
+  return isTaken ? error : null;
+}
+
 /**
- * What the first try under the same key answered, whatever has become of the user since. Raises
- * `conflict` when the key was used for another registration. Its password is compared as long as it
- * is still the user's; whoever tries passwords here needs the key, and meets the limits of
- * registration.
+ * What the first try under the same key answered, whatever has become of the user since, and as
+ * durable as it was then; null when there was none. Raises `conflict` when the key was used for
+ * another registration. Its password is compared as long as it is still the user's; whoever tries
+ * passwords here needs the key, and meets the limits of registration.
  */
-async function replay(
+async function firstAnswer(
   { cells, subjectKeys, hasher }: Node,
-  userId: string,
-  wanted: Repeated,
+  { userId, email, password, roles }: Registration,
   turn: Turn,
 ) {
-  const { readers } = cells.of(userId);
+  const { readers, handler } = cells.of(userId);
   const existing = await findUser(readers, userId);
   if (existing === null) return null;
-  const first = await stateAfterCommand(readers, userId, null, streams.user);
-  if (first === null) throw new Error('a user without a beginning');
+  const first = await handler.run(userId, async () => {
+    const state = await stateAfterCommand(readers, userId, null, streams.user);
+    if (state === null) throw new Error('a user without a beginning');
+    return unchanged(() => state);
+  });
   const personal = await PersonalData.of(subjectKeys, userId, existing.subjectKey);
   const user = representUser(userId, first, personal);
-  const roles = [...new Set(wanted.roles)].sort();
+  const wantedRoles = [...new Set(roles)].sort();
   const isSame =
-    parseEmail(user.email)?.key === wanted.email.key &&
-    JSON.stringify(roles) === JSON.stringify(first.roles) &&
-    first.hasPassword === (wanted.password !== null);
+    parseEmail(user.email)?.key === email.key &&
+    JSON.stringify(wantedRoles) === JSON.stringify(first.roles) &&
+    first.hasPassword === (password !== null);
   const isComparable = existing.state.passwordChangedAt === first.passwordChangedAt;
-  if (isSame && wanted.password !== null && isComparable) {
-    const { matches } = await hasher.verify(existing.passwordHash, wanted.password, turn);
+  if (isSame && password !== null && isComparable) {
+    const { matches } = await hasher.verify(existing.passwordHash, password, turn);
     if (matches) return user;
   } else if (isSame) {
     return user;

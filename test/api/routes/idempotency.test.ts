@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 
 let api: TestApi;
@@ -67,6 +67,76 @@ describe('a retry under the Idempotency-Key of a user', () => {
       expect(answers.map(({ status }) => status)).toEqual([201, 201]);
       expect(answers[0]!.body).toEqual(answers[1]!.body);
     }
+  });
+
+  describe('while the first try still hashes its password', () => {
+    afterEach(() => void vi.restoreAllMocks());
+
+    /**
+     * Sends `count` tries. All of them hash at once; the first to begin is done first, and the others
+     * when it has its answer.
+     */
+    async function together<T>(nodes: readonly TestApi[], tries: readonly (() => Promise<T>)[]) {
+      const allHere = Promise.withResolvers<void>();
+      const firstIsAnswered = Promise.withResolvers<void>();
+      let here = 0;
+      for (const { node } of new Set(nodes)) {
+        const hash = node.hasher.hash.bind(node.hasher);
+        vi.spyOn(node.hasher, 'hash').mockImplementation(async (...given) => {
+          here += 1;
+          const isFirst = here === 1;
+          if (here === tries.length) allHere.resolve();
+          await allHere.promise;
+          if (!isFirst) await firstIsAnswered.promise;
+          return hash(...given);
+        });
+      }
+      const answers = tries.map((send) => send());
+      void Promise.race(answers).then(() => firstIsAnswered.resolve());
+      return Promise.all(answers);
+    }
+    const register = (node: TestApi, headers: Record<string, string>, body: object) =>
+      node.call('POST', '/auth/register', { headers, body });
+
+    // Fails when who finds the address taken does not ask whether it took it itself.
+    it.each(['one node', 'two nodes'])('E5: gets the first answer, on %s', async (where) => {
+      const other = where === 'one node' ? api : await api.anotherNode();
+      const headers = { 'idempotency-key': newKey() };
+      const body = { email: anEmail(), password: testPassword };
+      const nodes = [api, other, api, other];
+      const tries = nodes.map((node) => () => register(node, headers, body));
+      const answers = await together(nodes, tries);
+      expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+      expect(new Set(answers.map(({ body: { user } }) => user.id)).size).toBe(1);
+    });
+
+    it('E5: and of an administrator', async () => {
+      const key = newKey();
+      const body = { email: anEmail(), password: testPassword };
+      const tries = [1, 2, 3].map(() => () => post('/admin/users', key, body));
+      const answers = await together([api], tries);
+      expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    });
+
+    // Fails when the invite that the first try has used refuses the others.
+    it('C5: gets the first answer where an invite pays', async () => {
+      const inviting = await api.anotherNode({ REGISTRATION: 'invite' });
+      const { body: invited } = await post('/admin/invites', newKey(), { expires_in: 600 });
+      const headers = { 'idempotency-key': newKey() };
+      const body = { email: anEmail(), password: testPassword, invite: invited.invite };
+      const tries = [1, 2, 3].map(() => () => register(inviting, headers, body));
+      const answers = await together([inviting], tries);
+      expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    });
+
+    it('another registration of the same address is a conflict', async () => {
+      const body = { email: anEmail(), password: testPassword };
+      const tries = [newKey(), newKey()].map(
+        (key) => () => register(api, { 'idempotency-key': key }, body),
+      );
+      const answers = await together([api], tries);
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409]);
+    });
   });
 
   it('E5: that registers itself is held to the same', async () => {
