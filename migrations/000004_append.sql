@@ -1,6 +1,16 @@
 -- The one way into the log: a batch of commands in one call, one transaction, one commit; and reads of single streams.
 -- Locks: none at migration time.
 
+-- Whatever the database or the role was given: what is answered is durable, on the standby too.
+create function latchkey.commit_durably() returns void language plpgsql as $$
+declare
+  ignored text;
+begin
+  if current_setting('synchronous_commit') in ('off', 'local') then
+    ignored := set_config('synchronous_commit', 'on', true);
+  end if;
+end $$;
+
 -- What every append does first. A call of its own, before any nextval: in a CTE it might not run, in the INSERT it would run
 -- too late.
 create function latchkey.begin_append() returns void language plpgsql as $$
@@ -8,10 +18,7 @@ declare
   ignored text;
 begin
   ignored := pg_advisory_xact_lock_shared(1279350347, 1);
-  -- Whatever the database or the role was given: what is answered is durable, on the standby too.
-  if current_setting('synchronous_commit') in ('off', 'local') then
-    ignored := set_config('synchronous_commit', 'on', true);
-  end if;
+  ignored := latchkey.commit_durably();
 end $$;
 
 -- touched_*: one element per stream of the batch, in the order of the stream ids; no two commands share a stream.
@@ -295,6 +302,8 @@ create function latchkey.read_back(touched_stream uuid[], command_id text)
 returns table (stream_id uuid, version integer, last_pos bigint) language plpgsql as $$
 #variable_conflict use_column
 begin
+  -- What is found is answered: its commit may still have to reach the standby, and the commit of these locks comes after it.
+  perform latchkey.commit_durably();
   perform set_config('lock_timeout', '500ms', true);
   perform 1 from latchkey.streams s where s.stream_id = any (touched_stream) order by s.stream_id for update;
   return query
@@ -311,9 +320,7 @@ declare
   written text;
 begin
   if current_setting('synchronous_standby_names') <> '' then
-    if current_setting('synchronous_commit') in ('off', 'local') then
-      written := set_config('synchronous_commit', 'on', true);
-    end if;
+    written := latchkey.commit_durably();
     written := pg_logical_emit_message(true, 'latchkey', 'confirm'::text);
   end if;
 end $$;

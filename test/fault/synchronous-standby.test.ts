@@ -75,6 +75,31 @@ describe('a synchronous standby', () => {
     await until(async () => (await failing(node)).length === 0, 20_000);
   });
 
+  // Fails when a repeat is answered from what it has read, without a word of the standby.
+  it('F9: has the user of a repeated registration, before the repeat is answered', async () => {
+    const node = await startNode();
+    await standby.receive(false);
+    const register = () =>
+      node.call('POST', '/auth/register', {
+        body: { email: 'ada@example.com', password: faultPassword },
+        headers: { 'idempotency-key': 'registration-of-ada' },
+      });
+    expect((await register()).status).toBe(503);
+    // The wait of that commit ends with the server: it is visible now, and on this server alone.
+    primary.kill9();
+    await primary.restart();
+    const users = () =>
+      withClient(primary.ownerUrl, async (client) => {
+        const { rows } = await client.query('select count(*)::int as n from latchkey.users');
+        return rows[0]!.n as number;
+      });
+    await until(async () => (await users()) === 1, 20_000);
+    for (let count = 0; count < 5; count += 1) expect((await register()).status).toBe(503);
+
+    await standby.receive(true);
+    await until(async () => (await register()).status === 201, 20_000);
+  });
+
   // Fails when each try that was cut leaves a server process behind: four in three seconds.
   it('F10, F11: gone, leaves few processes waiting and no node ready', async () => {
     const both = [await startNode(), await startNode()];

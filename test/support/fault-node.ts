@@ -18,6 +18,7 @@ export interface Answer {
 export interface Call {
   readonly token?: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A process of the product, started as an operator starts it, that a test may end in any way. */
@@ -136,12 +137,13 @@ export async function callAt(
   url: string,
   method: string,
   target: string,
-  { token, body }: Call = {},
+  { token, body, headers = {} }: Call = {},
 ): Promise<Answer> {
   const startedAt = performance.now();
   const response = await fetch(url + target, {
     method,
     headers: {
+      ...headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },

@@ -168,7 +168,8 @@ const idempotencyKeyParameter: JsonObject = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description: 'A random UUID. A repeat under the same key changes nothing and answers the same',
+  description:
+    'A random UUID. A repeat under the same key changes nothing and answers the same. Latchkey remembers only a request that changed something',
   schema: { type: 'string', minLength: 1, maxLength: limits.idempotencyKeyCharactersMax },
 };
 
