@@ -43,7 +43,7 @@ const packagesOf: Record<string, readonly string[]> = {
   'src/domain/kernel': ['node:crypto', 'node:url'],
   'src/domain': ['node:crypto', 'node:url'],
   'packages/contract/src': [],
-  'packages/verifier/src': ['node:crypto', 'lru-cache'],
+  'packages/verifier/src': ['node:crypto'],
 };
 
 const replacesShared =

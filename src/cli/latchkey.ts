@@ -53,7 +53,7 @@ keys
 keys
   .command('revoke')
   .argument('<kid>')
-  .description('refuse every token of a key at once')
+  .description('refuse every token of a key on every node, from its next poll on')
   .action(async (kid) => (await import('./keys.ts')).keysRevoke(kid));
 
 program
