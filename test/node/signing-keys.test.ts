@@ -31,6 +31,12 @@ describe.each(algorithms)('a signing key for %s', (alg) => {
   });
 });
 
+// Fails when `latchkey keys revoke <kid>` takes one kid in 64 for an option.
+test('no kid begins as an option of a command line does', async () => {
+  const keys = await Promise.all(Array.from({ length: 500 }, () => generateSigningKey('EdDSA')));
+  expect(keys.filter(({ kid }) => kid.startsWith('-'))).toEqual([]);
+});
+
 describe('the JWKS document', () => {
   test('lists pending, active and retiring keys and leaves revoked ones out', async () => {
     const keys = [
