@@ -82,7 +82,15 @@ const rules: Rule[] = [
         .filter(({ from, typeOnly }) => from === 'pg' && !typeOnly)
         .map(({ from }) => `${file.path} imports ${from}`),
     planted: { path: 'src/api/x.ts', text: "import pg from 'pg';" },
-    known: ['src/rebuild/rebuild.ts imports pg'],
+  },
+  {
+    name: 'who connects to Postgres does not wait for ever for a server that is silent',
+    over: src,
+    find: ({ path, text }) =>
+      [...text.matchAll(/new pg\.(?:Client|Pool)\((?!clientConfig\()[^;]*;/g)]
+        .filter(([call]) => !call.includes('connectionTimeoutMillis'))
+        .map(([call]) => `${path} has ${call.split('\n')[0]}`),
+    planted: { path: 'src/api/x.ts', text: ['new pg', 'Client({ connectionString });'].join('.') },
   },
   {
     name: 'the environment is read by the configuration and the command line only',

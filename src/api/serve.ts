@@ -19,7 +19,6 @@ import { createRateLimits } from '../node/rate-limits.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
-import { untilAnswered, whileUnavailable } from '../node/while-unavailable.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
@@ -35,6 +34,7 @@ import { createPools, type Pools, writerConnections } from '../platform/postgres
 import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { requireSameDatabase } from '../platform/postgres/same-database.ts';
+import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
 import { behindFastLane } from './http/fast-lane.ts';

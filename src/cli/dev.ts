@@ -15,7 +15,7 @@ import {
   administratorCredentials,
 } from './administrator-credentials.ts';
 import { keepRunning } from './keep-running.ts';
-import { untilStopped } from './shutdown.ts';
+import { endOnSignal, untilStopped } from './shutdown.ts';
 
 /** Everything on loopback with one command: what `npm start` runs. */
 export async function dev(): Promise<void> {
@@ -58,6 +58,7 @@ interface Database {
 
 async function startDatabase(config: Config, log: Logger): Promise<Database> {
   if (config.database.url !== undefined) {
+    endOnSignal();
     await migrateAs(config, config.database.directUrl ?? config.database.url, undefined, log);
     return { appUrl: config.database.url, stop: async () => {} };
   }

@@ -4,9 +4,11 @@ import { migrate } from '../platform/postgres/migrate.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
 import { required } from './required.ts';
+import { endOnSignal } from './shutdown.ts';
 
 /** Migrates the database of DATABASE_URL, as the owner of its schema. */
 export async function migrateDatabase(): Promise<void> {
+  endOnSignal();
   const config = loadConfig(process.env, 'migrate');
   const log = createLogger({ level: config.logging.level, name: 'latchkey migrate' });
   const applied = await migrate({

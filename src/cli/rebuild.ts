@@ -9,12 +9,14 @@ import { createPools } from '../platform/postgres/pool.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { rebuildAndCompare } from '../rebuild/rebuild.ts';
 import { databaseUrls } from './database.ts';
+import { endOnSignal } from './shutdown.ts';
 
 /**
  * Folds the log into temporary tables. With `compare`, prints every difference to the live rows and
  * ends with exit code 2 when there is one.
  */
 export async function rebuild({ compare = false }: { compare?: boolean }): Promise<void> {
+  endOnSignal();
   const config = loadConfig();
   const log = createLogger({ level: config.logging.level, name: 'latchkey rebuild' });
   const databaseUrl = databaseUrls(config).owner;

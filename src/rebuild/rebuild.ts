@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { streamKinds } from '../domain/kernel/event.ts';
 import { parseEmail } from '../domain/user/identifier.ts';
 import type { Row } from '../eventlog/command.ts';
@@ -8,6 +8,7 @@ import { identifierMac } from '../platform/crypto/identifier-index.ts';
 import { openPersonalData } from '../platform/crypto/subject-cipher.ts';
 import { advisoryLocks } from '../platform/postgres/advisory-locks.ts';
 import { bytea } from '../platform/postgres/bytea.ts';
+import { connectOwnClient } from '../platform/postgres/own-client.ts';
 import type { LoggedEvent } from '../tables/fold-logged.ts';
 import { type Comparison, compare, differencesMax, projectedTables } from './compare.ts';
 import { TableFiller } from './copy-in.ts';
@@ -75,25 +76,21 @@ export async function rebuild<T>(
   inspect: (client: pg.ClientBase, rebuilt: Rebuilt & { schema: string }) => Promise<T>,
 ): Promise<T> {
   const startedAt = performance.now();
-  const reader = new pg.Client({ connectionString: options.databaseUrl });
-  const scratch = new pg.Client({ connectionString: options.databaseUrl });
-  // The statement that was under way rejects with it.
-  for (const client of [reader, scratch]) client.on('error', () => {});
-  try {
-    await Promise.all([reader.connect(), scratch.connect()]);
-    await shareSnapshot(reader, scratch);
-    const run = new Run(reader, scratch, scratchSchema, options.keys);
-    await run.prepare();
-    for (const kind of kindFolds) {
-      const events = await run.fold(kind);
-      options.log?.info({ kind: kind.kind, events }, 'folded');
-    }
-    await run.finish();
-    const seconds = (performance.now() - startedAt) / 1000;
-    return await inspect(scratch, { ...run.result, seconds, schema: scratchSchema });
-  } finally {
-    await Promise.allSettled([reader.end(), scratch.end()]);
+  const own = { url: options.databaseUrl, applicationName: 'latchkey rebuild' };
+  await using opened = new AsyncDisposableStack();
+  const open = async () => opened.adopt(await connectOwnClient(own), (client) => client.end());
+  const reader = await open();
+  const scratch = await open();
+  await shareSnapshot(reader, scratch);
+  const run = new Run(reader, scratch, scratchSchema, options.keys);
+  await run.prepare();
+  for (const kind of kindFolds) {
+    const events = await run.fold(kind);
+    options.log?.info({ kind: kind.kind, events }, 'folded');
   }
+  await run.finish();
+  const seconds = (performance.now() - startedAt) / 1000;
+  return await inspect(scratch, { ...run.result, seconds, schema: scratchSchema });
 }
 
 /** Both transactions see the same commits. Neither is ever committed. */

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBlackHoleProxy } from '../support/black-hole-proxy.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -26,16 +29,26 @@ async function refusal(command: string, env: Record<string, string>): Promise<st
 
 describe('a start that waits for its database', () => {
   // Fails when nothing handles the signal yet: process 1 of a container would not hear it.
-  it.each(['serve', 'worker'])('ends at SIGTERM (%s)', async (command) => {
-    const network = await openBlackHoleProxy(database.appUrl);
-    network.swallow(true);
-    const env = { ...productionEnv, WORKER_PORT: '0', DATABASE_URL: network.url };
-    const waiting = await startLatchkey([command], env, {
-      until: 'the database does not answer yet',
-    });
-    expect(await waiting.stop()).toBe(143);
-    await network.close();
-  });
+  it.each(['serve', 'worker', 'migrate', 'dev'])(
+    'B3: says so and ends at SIGTERM (%s)',
+    async (command) => {
+      const network = await openBlackHoleProxy(database.appUrl);
+      network.swallow(true);
+      const folder = mkdtempSync(path.join(tmpdir(), 'latchkey-waiting-'));
+      const env = {
+        ...productionEnv,
+        WORKER_PORT: '0',
+        DATABASE_URL: network.url,
+        DATA_DIR: folder,
+      };
+      const waiting = await startLatchkey([command], env, {
+        until: 'the database does not answer yet',
+      });
+      expect(await waiting.stop()).toBe(143);
+      await network.close();
+      rmSync(folder, { recursive: true });
+    },
+  );
 });
 
 describe('B2: the environment of serve and worker', () => {

@@ -135,7 +135,7 @@ export function createDedicatedConnection(options: ConnectionOptions): Dedicated
 }
 
 /** Says good-bye, but waits no second for an answer. */
-async function endPolitely(client: pg.Client): Promise<void> {
+export async function endPolitely(client: pg.Client): Promise<void> {
   const timer = setTimeout(() => cut(client), 500);
   try {
     await client.end();

@@ -1,10 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { ensureApplicationRole } from './application-role.ts';
+import { cut, endPolitely } from './connection.ts';
+import { toUnavailable } from './errors.ts';
 import { type MigrationFile, readMigrations } from './migration-files.ts';
 import { migrationTurnWaitMs, takeMigrationLock } from './migration-lock.ts';
+import { connectOwnClient, contactTimeoutMs, withOwnClient } from './own-client.ts';
 import { requireSameDatabase } from './same-database.ts';
 import { refuseTransactionPooler } from './session-connection.ts';
+import { untilAnswered } from './while-unavailable.ts';
 
 interface Logger {
   info(fields: object, message: string): void;
@@ -20,6 +24,8 @@ export interface MigrateOptions {
   readonly directory: string;
   /** Another way to the same database, such as a pooler: refused when it leads elsewhere. */
   readonly sameAs?: string;
+  /** How long to wait for a server that is silent; by default 20 s. */
+  readonly answerWaitMs?: number;
   /** How long to wait for another migration; by default ten minutes. */
   readonly turnWaitMs?: number;
   readonly logger: Logger;
@@ -56,25 +62,19 @@ const bookkeeping = `
  * only; each file is one transaction together with its bookkeeping row. Any number of processes may
  * call it at once: one works, the others wait and find nothing to do. Throws MigrationError when an
  * applied file was edited, removed or overtaken, or a projected table differs from its compiled
- * projection; MigrationLockError; and ConfigError for a connection that no migration can use.
+ * projection; MigrationLockError; ConfigError for a connection that no migration can use; and
+ * LatchkeyError `unavailable` when the server is not there or stays silent.
  */
 export async function migrate(options: MigrateOptions): Promise<AppliedMigration[]> {
   const files = readMigrations(options.directory);
-  const client = new pg.Client({
-    connectionString: options.ownerUrl,
-    application_name: 'latchkey migrate',
-  });
-  client.on('error', (error) => options.logger.warn({ err: error }, 'migration connection lost'));
-  await client.connect();
+  const { logger, answerWaitMs } = options;
+  const client = await untilAnswered(() => openSession(options), logger, answerWaitMs);
+  client.on('error', (error) => logger.warn({ err: error }, 'migration connection lost'));
   try {
-    // Nothing that another role put into a schema on the owner's path is ever found.
-    await client.query('set search_path to pg_catalog, pg_temp');
-    await refuseTransactionPooler(client, options.ownerUrl);
-    if (options.sameAs !== undefined) await requireSame(client, options.sameAs);
     const waitMs = options.turnWaitMs ?? migrationTurnWaitMs;
-    await takeMigrationLock(client, { waitMs, logger: options.logger });
+    await takeMigrationLock(client, { waitMs, logger });
     await client.query(bookkeeping);
-    const pending = await pendingMigrations(client, files, options.logger);
+    const pending = await pendingMigrations(client, files, logger);
     for (const file of pending) await applyWhenFree(client, file, options);
     await requireCompiledProjections(client);
     await ensureApplicationRole(client, options);
@@ -85,14 +85,29 @@ export async function migrate(options: MigrateOptions): Promise<AppliedMigration
   }
 }
 
-async function requireSame(client: pg.Client, url: string): Promise<void> {
-  const other = new pg.Client({ connectionString: url, application_name: 'latchkey migrate' });
-  other.on('error', () => {});
-  await other.connect();
+/**
+ * A session of Postgres that no pooler shares, in the database that is meant. The deadline is on
+ * these first statements only: a migration may take as long as it needs.
+ */
+async function openSession({ ownerUrl, sameAs }: MigrateOptions): Promise<pg.Client> {
+  const applicationName = 'latchkey migrate';
+  const client = await connectOwnClient({ url: ownerUrl, applicationName });
+  const deadline = setTimeout(() => cut(client), contactTimeoutMs);
   try {
-    await requireSameDatabase(other, client);
+    // Nothing that another role put into a schema on the owner's path is ever found.
+    await client.query('set search_path to pg_catalog, pg_temp');
+    await refuseTransactionPooler(client, ownerUrl);
+    if (sameAs !== undefined) {
+      await withOwnClient({ url: sameAs, applicationName }, (other) =>
+        requireSameDatabase(other, client),
+      );
+    }
+    return client;
+  } catch (error) {
+    await endPolitely(client);
+    throw toUnavailable(error);
   } finally {
-    await other.end();
+    clearTimeout(deadline);
   }
 }
 

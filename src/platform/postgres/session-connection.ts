@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { ConfigError } from '../config/config-error.ts';
+import { withOwnClient } from './own-client.ts';
 
 const rounds = 5;
 
@@ -13,10 +14,7 @@ export async function refuseTransactionPooler(client: pg.Client, url: string): P
   // A pooler invents the number under which its clients may cancel; Postgres gives that of the
   // session.
   if ((client as unknown as { processID: number | null }).processID === backend) return;
-  const other = new pg.Client({ connectionString: url, application_name: 'latchkey probe' });
-  other.on('error', () => {});
-  await other.connect();
-  try {
+  await withOwnClient({ url, applicationName: 'latchkey probe' }, async (other) => {
     for (let round = 0; round < rounds; round++) {
       // Where each connection has a session of its own, these never change and never meet.
       if ((await backendPid(other)) === backend || (await backendPid(client)) !== backend) {
@@ -25,9 +23,7 @@ export async function refuseTransactionPooler(client: pg.Client, url: string): P
         throw new ConfigError([{ variable: 'DATABASE_DIRECT_URL', message }]);
       }
     }
-  } finally {
-    await other.end();
-  }
+  });
 }
 
 async function backendPid(client: pg.Client): Promise<number> {

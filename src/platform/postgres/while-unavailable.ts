@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LatchkeyError } from '../domain/kernel/errors.ts';
-import { isTurnedAway } from '../platform/postgres/errors.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { isTurnedAway } from './errors.ts';
 
-const patienceMs = 20_000;
+const patienceMsDefault = 20_000;
 const pauseMs = 250;
 
 /**
@@ -10,24 +10,27 @@ const pauseMs = 250;
  * its database: nobody waits for an answer, and a cold disk or a recovery is no reason to give up.
  */
 export function whileUnavailable<T>(work: () => Promise<T>): Promise<T> {
-  return whileFailing(work, isUnavailable);
+  return whileFailing(work, isUnavailable, patienceMsDefault);
 }
 
 /**
  * The same for the first contact, which gives up at once when the server is not there or refuses
- * us: a wrong URL does not become right by waiting. `log` hears that it waits.
+ * us: a wrong URL does not become right by waiting. `log` hears that it waits. Each try of `work`
+ * needs a deadline of its own.
  */
 export function untilAnswered<T>(
   work: () => Promise<T>,
   log: { warn(fields: object, message: string): void },
+  patienceMs = patienceMsDefault,
 ): Promise<T> {
   let isTold = false;
-  return whileFailing(work, (error) => {
+  const isWorthWaiting = (error: unknown) => {
     if (!isUnavailable(error) || isTurnedAway(error)) return false;
     if (!isTold) log.warn({ err: error }, 'the database does not answer yet: waiting for it');
     isTold = true;
     return true;
-  });
+  };
+  return whileFailing(work, isWorthWaiting, patienceMs);
 }
 
 function isUnavailable(error: unknown): boolean {
@@ -37,6 +40,7 @@ function isUnavailable(error: unknown): boolean {
 async function whileFailing<T>(
   work: () => Promise<T>,
   isWorthWaiting: (error: unknown) => boolean,
+  patienceMs: number,
 ): Promise<T> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
