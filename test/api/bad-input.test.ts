@@ -82,8 +82,12 @@ describe('a request body', () => {
 
   // Fails when the one rule that refuses it goes: each of these would be a well-formed login.
   it.each([
-    ['NUL', '{"email":"a\\u0000b","password":"x"}'],
-    ['a lone surrogate', '{"email":"\\ud800","password":"x"}'],
+    ['NUL in another field', '{"email":"a","password":"x","device_token":"a\\u0000b"}'],
+    [
+      'a lone surrogate in another',
+      '{"email":"a","password":"x","device":{"type":"web","name":"\\ud800"}}',
+    ],
+    ['NUL in a name of a field', '{"email":"a","password":"x","a\\u0000":1}'],
     ['a name twice', '{"email":"a","email":"b","password":"x"}'],
     ['no UTF-8', bytes('{"email":"\xff","password":"x"}')],
     ['__proto__', '{"email":"a","password":"x","__proto__":{}}'],

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { opaqueFieldsOf } from './opaque-texts.ts';
 
 const discardBytesMax = 1024 * 1024;
 const discardMs = 500;
@@ -23,10 +24,10 @@ export async function readJson<S extends z.ZodType>(
     const body = await readBody(request);
     if (body.length === 0) return check(schema, {});
     requireJson(request);
-    return check(schema, parseJson(body));
+    return check(schema, parseJson(body, opaqueFieldsOf(schema)));
   }
   requireJson(request);
-  return check(schema, parseJson(await readBody(request)));
+  return check(schema, parseJson(await readBody(request), opaqueFieldsOf(schema)));
 }
 
 /**
@@ -63,9 +64,12 @@ export function parseParameters(text: string): Record<string, string> {
 
 /**
  * Strict JSON: valid UTF-8, no repeated or `__proto__` key, no NUL and no lone surrogate in any
- * string.
+ * string but the values of the `opaqueFields` of the document itself.
  */
-export function parseJson(body: Uint8Array): unknown {
+export function parseJson(
+  body: Uint8Array,
+  opaqueFields: ReadonlySet<string> = new Set(),
+): unknown {
   const text = decodeUtf8(body);
   let value: unknown;
   try {
@@ -73,7 +77,7 @@ export function parseJson(body: Uint8Array): unknown {
   } catch {
     throw invalid('', 'is not JSON');
   }
-  if (keysIn(text) !== checkedKeys(value)) throw invalid('', 'has a repeated key');
+  if (keysIn(text) !== checkedKeys(value, opaqueFields)) throw invalid('', 'has a repeated key');
   return value;
 }
 
@@ -211,12 +215,14 @@ function keysIn(text: string): number {
  * Counts the keys of a parsed document, with a stack of its own: 16 KiB can nest deeper than calls
  * can.
  */
-function checkedKeys(document: unknown): number {
+function checkedKeys(document: unknown, opaqueFields: ReadonlySet<string>): number {
   let keys = 0;
-  const pending: { value: unknown; path: string }[] = [{ value: document, path: '' }];
+  const pending: { value: unknown; path: string; opaque?: boolean }[] = [
+    { value: document, path: '' },
+  ];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { value, path } = next;
-    if (typeof value === 'string') checkText(value, path);
+    const { value, path, opaque = false } = next;
+    if (typeof value === 'string' && !opaque) checkText(value, path);
     if (typeof value !== 'object' || value === null) continue;
     const list = Array.isArray(value);
     for (const [key, inner] of Object.entries(value)) {
@@ -224,7 +230,8 @@ function checkedKeys(document: unknown): number {
       if (!list) keys += 1;
       if (key === '__proto__') throw invalid(innerPath, 'is not a field');
       checkText(key, path);
-      pending.push({ value: inner, path: innerPath });
+      const isOpaque = value === document && opaqueFields.has(key);
+      pending.push({ value: inner, path: innerPath, opaque: isOpaque });
     }
   }
   return keys;

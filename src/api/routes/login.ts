@@ -5,6 +5,7 @@ import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { none } from '../http/auth.ts';
 import { deviceCookie, refreshCookie } from '../http/cookies.ts';
+import { opaqueTexts } from '../http/opaque-texts.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { type Route, route } from '../http/route.ts';
 import { deviceNameOf } from './device-name.ts';
@@ -12,11 +13,12 @@ import { deviceSchema, text, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
+const credential = text(0, limits.loginStringCodePointsMax).register(opaqueTexts);
 
 const audience = z.string().max(2048);
 const login = z.strictObject({
-  email: anything,
-  password: anything,
+  email: credential,
+  password: credential,
   device: deviceSchema.optional(),
   transport: z.enum(['body', 'cookie']).optional(),
   client_id: z.string().max(200).optional(),

@@ -8,6 +8,7 @@ import type { Node } from '../../node/node.ts';
 import { bearer, optional } from '../http/auth.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
 import { clearRefreshCookie } from '../http/cookies.ts';
+import { opaqueTexts } from '../http/opaque-texts.ts';
 import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
@@ -15,7 +16,9 @@ import { tokensForLogout, tokensForRefresh } from './presented-tokens.ts';
 import { endedSchema, sessionListSchema, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
-const presented = z.strictObject({ refresh_token: z.string().min(1).optional() });
+const presented = z.strictObject({
+  refresh_token: z.string().min(1).register(opaqueTexts).optional(),
+});
 const refreshed = presented.extend({
   client_id: z.string().max(200).optional(),
   client_secret: z.string().max(200).optional(),

@@ -46,7 +46,6 @@ export interface LogInInput {
  */
 export async function logIn(node: Node, input: LogInInput, by: By): Promise<IssuedTokens> {
   const audience = grantedAudience(node, input);
-  const password = input.password.normalize('NFC');
   const { known, device } = await node.loginLookups.run(turnOf(by), async () => {
     const user = await findUserByEmail(node, input.email);
     const token =
@@ -55,7 +54,8 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
   });
   const preferred = known !== null && goesFirst(known.state, device, node.now());
   const turn = { ...turnOf(by), preferred };
-  const check = await node.hasher.verify(known?.passwordHash ?? null, password, {
+  const { password, hash } = comparable(input.password, known);
+  const check = await node.hasher.verify(hash, password, {
     ...turn,
     // A known device has its own count of failures: what strangers beside it spent is not asked.
     ...(preferred ? {} : { onBegin: input.payTry }),
@@ -87,6 +87,15 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
     if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
     throw new LatchkeyError('invalid_credentials', { cause: error, detail: error.detail ?? '' });
   }
+}
+
+/**
+ * What is compared with what. No password is ill-formed text, whose bytes would be those of another
+ * one: half a surrogate pair is hashed as U+FFFD.
+ */
+function comparable(text: string, known: UserForCommand | null) {
+  const hash = text.isWellFormed() ? (known?.passwordHash ?? null) : null;
+  return { password: text.normalize('NFC'), hash };
 }
 
 interface Checked {

@@ -26,6 +26,22 @@ describe('strict JSON', () => {
     }
   });
 
+  // Fails when a field of that name is let through at any depth.
+  it('lets any text stand in the opaque fields of the document itself, and in no other', () => {
+    const parse = (text: string) => parseJson(Buffer.from(text), new Set(['token']));
+    expect(parse('{"token":"\\u0000\\ud800"}')).toEqual({ token: '\0\ud800' });
+    for (const text of [
+      '{"other":"\\u0000"}',
+      '{"a":{"token":"\\u0000"}}',
+      '{"":{"token":"\\ud800"}}',
+      '[{"token":"\\ud800"}]',
+      '{"token":["\\u0000"]}',
+      '{"token":{"a":"\\ud800"}}',
+    ]) {
+      expect(() => parse(text), text).toThrow('invalid_request');
+    }
+  });
+
   it('lets one key stand in several objects', () => {
     const value = [{ a: 1 }, { a: 2, b: { a: 3 } }];
     expect(parseJson(Buffer.from(JSON.stringify(value)))).toEqual(value);

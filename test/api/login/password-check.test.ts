@@ -65,9 +65,24 @@ describe('a refused login', () => {
       [email, 'x'.repeat(1024)],
       [email, '🗝'.repeat(1024)],
       ['@'.repeat(1024), testPassword],
+      [email, `${testPassword}\0`],
+      [email, `${testPassword}\ud800`],
+      [`${email}\0`, testPassword],
+      [`\udc00${email}`, testPassword],
+      ['\ud800', '\0'],
     ] as const) {
       expect(seen(await attempt(who, password)), `${who}`).toEqual(reference);
     }
+  });
+
+  // Fails when half a surrogate pair is compared as the replacement character that stands for it.
+  it('is one whose password is ill-formed text, and it counts as any wrong one', async () => {
+    const email = anEmail();
+    const body = { email, password: `${testPassword}\ufffd` };
+    const { id } = (await api.call('POST', '/auth/register', { body })).body.user;
+    expect((await attempt(email, `${testPassword}\ud800`)).status).toBe(401);
+    expect((await api.eventsOf(id)).at(-1)!.type).toBe('PasswordCheckFailed');
+    expect((await attempt(email, `${testPassword}\ufffd`)).status).toBe(200);
   });
 
   it('is an event for a known user and none for a stranger', async () => {

@@ -80,6 +80,8 @@ describe('a logout', () => {
     ['nothing', {}],
     ['an empty object', { body: {} }],
     ['a refresh token that is not ours', { body: { refresh_token: 'lkr_x' } }],
+    ['one with NUL', { body: { refresh_token: 'lkr_x\0' } }],
+    ['one with half a surrogate pair', { body: { refresh_token: 'lkr_\ud800' } }],
     ['an access token that is not ours', { token: 'a.b.c' }],
   ])('with %s is a 401', async (_, options) => {
     expect(await logOut(options)).toMatchObject({ status: 401, body: { code: 'invalid_token' } });

@@ -191,6 +191,8 @@ describe('what is not the current token or its parent', () => {
       ` ${token}`,
       `${token} `,
       `${token}\n`,
+      `${token}\0`,
+      `${token}\udc00`,
       token.replace('lkr_', 'LKR_'),
       token.slice(4),
       token.replaceAll('-', '+').replaceAll('_', '/'),
@@ -202,7 +204,8 @@ describe('what is not the current token or its parent', () => {
   });
 
   it('any other text is a 401, however long', async () => {
-    for (const text of ['x', 'lkr_', '🗝', 'a.b.c', 'x'.repeat(10_000)]) {
+    const texts = ['x', 'lkr_', '🗝', 'a.b.c', 'x'.repeat(10_000), 'lkr_\0', '\0', '\ud800'];
+    for (const text of texts) {
       expect(await api.refresh(text)).toMatchObject({
         status: 401,
         body: { code: 'invalid_token' },

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+
+/**
+ * Fields of a body that hold somebody's credential: it is compared with what is ours and stored
+ * nowhere, so NUL and lone surrogates are wrong in it only as any other text is. A schema is
+ * entered with `.register(opaqueTexts)`, after everything that makes another schema of it.
+ */
+export const opaqueTexts = z.registry();
+
+/** The names of such fields in a body of this schema. */
+export function opaqueFieldsOf(schema: z.ZodType): ReadonlySet<string> {
+  if (!(schema instanceof z.ZodObject)) return new Set();
+  const names = Object.entries(schema.shape).flatMap(([name, field]) => {
+    const inner = field instanceof z.ZodOptional ? field.unwrap() : field;
+    return opaqueTexts.has(inner as z.ZodType) ? name : [];
+  });
+  return new Set(names);
+}
