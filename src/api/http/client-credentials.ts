@@ -41,14 +41,17 @@ export function clientCredentials(
 
 /**
  * As `clientCredentials`, where a client may also present nothing (null) or a bearer, which is no
- * client authentication. A secret without a name raises `invalid_request`.
+ * client authentication. Basic is read only `withBasic`: where no client has to prove itself, it is
+ * the password of something in between, such as a proxy's. A secret without a name raises
+ * `invalid_request`.
  */
 export function optionalClientCredentials(
   request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
   form: { readonly client_id?: string | undefined; readonly client_secret?: string | undefined },
+  { withBasic }: { readonly withBasic: boolean },
 ): ClientCredentials | null {
   const { client_id, client_secret } = form;
-  if (basicHeader(request.headers.authorization) !== undefined) {
+  if (withBasic && basicHeader(request.headers.authorization) !== undefined) {
     return clientCredentials(request, {
       ...(client_id === undefined ? {} : { client_id }),
       ...(client_secret === undefined ? {} : { client_secret }),

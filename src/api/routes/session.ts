@@ -116,7 +116,11 @@ function refresh(node: Node): Route {
     idempotent: true,
     handler: async ({ body, headers, bearerToken, idempotencyKey, context, raw }) => {
       const places = { bearerToken, inBody: body.refresh_token, headers };
-      const client = optionalClientCredentials(raw, body);
+      const namesConfidential = isConfidential(node, body.client_id);
+      const client = (ofConfidential: boolean) =>
+        optionalClientCredentials(raw, body, { withBasic: namesConfidential || ofConfidential });
+      // What is malformed is said before the token is looked at.
+      client(false);
       const { hasRefreshToken, refreshToken } = tokensForRefresh(node, places);
       if (!hasRefreshToken) {
         throw new LatchkeyError('invalid_request', {
@@ -131,6 +135,10 @@ function refresh(node: Node): Route {
       return tokenReply(await refreshSession(node, input, context));
     },
   });
+}
+
+function isConfidential({ memory }: Node, clientId: string | undefined): boolean {
+  return clientId !== undefined && memory.client(clientId)?.kind === 'confidential';
 }
 
 function logout(node: Node): Route {

@@ -10,6 +10,12 @@ export interface PresentedClient {
 }
 
 /**
+ * What the client presented of itself, null for nothing; `ofConfidential` when the session is one of
+ * a confidential client.
+ */
+export type PresentClient = (ofConfidential: boolean) => PresentedClient | null;
+
+/**
  * The client that these credentials prove: a confidential one by one of its live secrets, a public
  * one by its name. Raises `invalid_client`.
  */
@@ -37,12 +43,13 @@ export function authenticateClient(
  * Whether whoever presents a refresh token may refresh its session: one of a confidential client by
  * that client's authentication only (RFC 6749 section 6), one of a public client or of none as it
  * is, and none of a third party, whose answer would hold the user. To be asked before anything is
- * said about the session, or written. Raises `invalid_client`, `invalid_token`.
+ * said about the session, or written. Raises `invalid_client`, `invalid_token`, and what `present`
+ * raises.
  */
 export function requireClientOfSession(
   memory: Pick<NodeMemory, 'client'>,
   clientId: string | null,
-  presented: PresentedClient | null,
+  present: PresentClient,
 ): void {
   const client = clientId === null ? null : memory.client(clientId);
   if (client !== null && client?.status !== 'active') {
@@ -51,8 +58,10 @@ export function requireClientOfSession(
   if (client?.firstParty === false) {
     throw new LatchkeyError('invalid_token', { detail: 'of a third party' });
   }
+  const isConfidential = client?.kind === 'confidential';
+  const presented = present(isConfidential);
   if (presented === null) {
-    if (client?.kind !== 'confidential') return;
+    if (!isConfidential) return;
     throw new LatchkeyError('invalid_client', {
       detail: 'a confidential client without its secret',
     });

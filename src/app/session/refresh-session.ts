@@ -17,7 +17,7 @@ import { findLiveSessions, type SessionRecord } from '../../tables/session.ts';
 import type { UserOfSession } from '../../tables/session-with-user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
-import { type PresentedClient, requireClientOfSession } from '../client/authenticate-client.ts';
+import { type PresentClient, requireClientOfSession } from '../client/authenticate-client.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
@@ -26,8 +26,7 @@ export interface RefreshInput {
   /** null: not one of ours. */
   readonly refreshToken: RefreshTokenParts | null;
   readonly idempotencyKey: string | null;
-  /** What the client presented of itself; null for nothing. */
-  readonly client: PresentedClient | null;
+  readonly client: PresentClient;
 }
 
 /**
@@ -58,7 +57,7 @@ export async function refreshSession(
 interface Presented {
   readonly token: RefreshTokenParts;
   readonly idempotencyKeyHash: string | null;
-  readonly client: PresentedClient | null;
+  readonly client: PresentClient;
 }
 
 async function attempt(

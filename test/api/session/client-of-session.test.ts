@@ -64,6 +64,30 @@ describe("a refresh of a confidential client's session", () => {
     expect((await refresh(refresh_token, shop, { basic })).status).toBe(400);
     expect((await refresh(refresh_token, { client_secret: 'x' })).status).toBe(400);
     expect((await refresh(refresh_token, {}, { basic })).status).toBe(200);
+    const { refresh_token: named } = await logIn(shop);
+    const { client_id } = shop;
+    expect((await refresh(named, { client_id }, { basic })).status).toBe(200);
+  });
+
+  // Fails when Basic that somebody else asked for makes a confidential client of none.
+  it('A4: reads Basic only where a client has to prove itself', async () => {
+    const basic = ['staging', 'a password'] as const;
+    const own = await logIn({});
+    expect((await refresh(own.refresh_token, {}, { basic })).status).toBe(200);
+    const open = await logIn(app);
+    expect((await refresh(open.refresh_token, app, { basic })).status).toBe(200);
+    const ofShop = await logIn(shop);
+    const refused = await refresh(ofShop.refresh_token, {}, { basic });
+    expect(refused).toMatchObject({ status: 401, body: { code: 'invalid_client' } });
+    const { body } = await refresh(ofShop.refresh_token, shop);
+    // A client that says by its name that it is one is held to what it presents.
+    const named = { client_id: shop.client_id };
+    const wrong = [shop.client_id, 'x'.repeat(43)] as const;
+    expect((await refresh(body.refresh_token, named, { basic: wrong })).status).toBe(401);
+    const foreign = await logIn({});
+    const shopBasic = [shop.client_id, shop.client_secret] as const;
+    const answer = await refresh(foreign.refresh_token, named, { basic: shopBasic });
+    expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_token' } });
   });
 
   it('A4: needs it in cookie mode, too', async () => {

@@ -206,9 +206,11 @@ describe('the refresh cookie beside a bearer', () => {
     }
   };
 
-  // Fails when any bearer at all switches the cookie off.
-  it.each(['Bearer undefined', 'Bearer null', 'Bearer', 'Bearer a b', 'Bearer a.b.c'])(
-    'E10: counts when the bearer is not ours: %s',
+  const ofAProxy = `Basic ${btoa('staging:a password')}`;
+  const bearers = ['Bearer undefined', 'Bearer null', 'Bearer', 'Bearer a b', 'Bearer a.b.c'];
+  // Fails when any bearer at all switches the cookie off, or when Basic is always a client's.
+  it.each([...bearers, ofAProxy, 'Basic', 'Basic x', 'Negotiate x'])(
+    'E10: counts when the header is not ours: %s',
     async (authorization) => {
       const { cookie } = await newSession();
       const refreshed = await bare('/auth/refresh', cookie, authorization);
