@@ -202,7 +202,7 @@ async function listen(
     floor: {
       ms: config.http.loginFloorMs,
       onOverrun: () => node.metrics.loginFloorOverruns.inc(),
-      hold: (ms, connection) => node.heldRefusals.hold(ms, connection),
+      hold: (ms, client) => node.heldRefusals.hold(ms, client),
     },
     allowedOrigins: config.browser.allowedOrigins,
     trustedProxies: parseTrustedProxies(config.http.trustedProxies),

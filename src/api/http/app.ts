@@ -66,7 +66,8 @@ export function createApp(options: AppOptions): Express {
     const exchange = exchanges.get(request)!;
     exchange.error = toLatchkeyError(error);
     const failsAs = exchange.failsAs ?? unmatchedFailsAs(request.path);
-    const { requestId } = exchange.context;
+    const { requestId, closesConnection } = exchange.context;
+    if (closesConnection === true) response.shouldKeepAlive = false;
     sendError(response, exchange.error, { failsAs, requestId, headers: request.headers });
   });
   return app;

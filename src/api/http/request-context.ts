@@ -35,6 +35,8 @@ export interface RequestContext {
   arrivedAt: number;
   /** As far as the request has proven it. */
   actor: Actor;
+  /** Whether the answer is the last one on its connection. */
+  closesConnection?: boolean;
 }
 
 const shortPlainText = /^[A-Za-z0-9._-]{1,64}$/;

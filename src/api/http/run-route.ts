@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { z } from 'zod';
 import type { Budget, Payers } from '../../domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { networkOf } from '../../platform/client-address.ts';
 import type { BearerUse } from './auth.ts';
 import { bearerToken, optionalBearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
@@ -28,8 +29,14 @@ export interface Runtime {
   readonly floor: {
     readonly ms: number;
     readonly onOverrun: () => void;
-    /** Keeps back a refusal for a spent budget, for at most `ms`. */
-    readonly hold: (ms: number, connection: Socket) => Promise<void>;
+    /**
+     * Keeps back a refusal for a spent budget, for at most `ms`; resolves with false when it has no
+     * place for one of this network.
+     */
+    readonly hold: (
+      ms: number,
+      client: { connection: Socket; network: string },
+    ) => Promise<boolean>;
   };
 }
 
@@ -71,7 +78,10 @@ export async function runRoute(
   if (route.floor !== true) return answer();
   const { ms: floorMs, onOverrun } = floor;
   const { arrivedAt } = context;
-  const hold = (ms: number) => floor.hold(ms, request.socket);
+  const hold = async (ms: number) => {
+    const client = { connection: request.socket, network: networkOf(context.address) };
+    if (!(await floor.hold(ms, client))) context.closesConnection = true;
+  };
   return withFloor({ floorMs, arrivedAt, onOverrun, hold }, answer);
 }
 

@@ -32,7 +32,7 @@ export async function startTestApp(
     routes,
     authenticators: testAuthenticators,
     rateLimits: createRateLimits({ enabled: true }),
-    floor: { ms: floorMs, onOverrun: () => {}, hold: async () => {} },
+    floor: { ms: floorMs, onOverrun: () => {}, hold: async () => true },
     allowedOrigins: ['https://app.example'],
     trustedProxies: [],
     log,

@@ -45,6 +45,23 @@ describe('C2: given a name whose tries are spent', () => {
     expect((await refused).status).toBe(429);
   });
 
+  // Fails when who finds no place asks again on the same connection: a try would cost it nothing.
+  it('one that finds no place of its network leaves at the floor and closes its connection', async () => {
+    const { node, guess } = await nodeWithASpentName();
+    const places = vi.spyOn(node.node.heldRefusals, 'hold').mockResolvedValue(false);
+    const startedAt = performance.now();
+    const { status, headers } = await guess();
+    expect([status, headers.get('connection')]).toEqual([429, 'close']);
+    expect(performance.now() - startedAt).toBeGreaterThan(floorMs * 0.9);
+    expect(places).toHaveBeenCalledWith(
+      expect.any(Number),
+      expect.objectContaining({ network: '127.0.0.0/24' }),
+    );
+    places.mockResolvedValue(true);
+    expect((await guess()).headers.get('connection')).not.toBe('close');
+    await node.stop();
+  });
+
   // Fails when a drain waits for what is held, or cuts it off unanswered.
   it('a shutdown answers what is held and does not wait for its time', async () => {
     const { node, guess } = await nodeWithASpentName();
