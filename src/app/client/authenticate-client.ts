@@ -10,8 +10,8 @@ export interface PresentedClient {
 }
 
 /**
- * What the client presented of itself, null for nothing; `ofConfidential` when the session is one of
- * a confidential client.
+ * What the client presented of itself, null for nothing; `ofConfidential` when the session is one
+ * of a confidential client.
  */
 export type PresentClient = (ofConfidential: boolean) => PresentedClient | null;
 

@@ -46,7 +46,7 @@ describe('C2: given a name whose tries are spent', () => {
   });
 
   // Fails when who finds no place asks again on the same connection: a try would cost it nothing.
-  it('one that finds no place of its network leaves at the floor and closes its connection', async () => {
+  it('one without a place leaves at the floor and closes its connection', async () => {
     const { node, guess } = await nodeWithASpentName();
     const places = vi.spyOn(node.node.heldRefusals, 'hold').mockResolvedValue(false);
     const startedAt = performance.now();
