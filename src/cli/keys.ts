@@ -15,20 +15,22 @@ export function keysList(): Promise<void> {
 
 /** Promotes the older pending key now. Every running node follows at its next poll. */
 export function keysRotate(): Promise<void> {
-  return withKeyset((node) => rotateIssuerKeys(node, { idempotencyKey: null }, cli));
+  return withKeyset((node, idempotencyKey) => rotateIssuerKeys(node, { idempotencyKey }, cli));
 }
 
 /** Refuses every token of `kid`, on every node, from its next poll on. */
 export function keysRevoke(kid: string): Promise<void> {
-  return withKeyset((node) => revokeIssuerKey(node, { kid, idempotencyKey: null }, cli));
+  return withKeyset((node, idempotencyKey) => revokeIssuerKey(node, { kid, idempotencyKey }, cli));
 }
 
 const cli = byProgram('system', 'cli');
 
-async function withKeyset(work: (node: KeysetNode) => Promise<KeysetState>): Promise<void> {
+async function withKeyset(
+  work: (node: KeysetNode, idempotencyKey: string) => Promise<KeysetState>,
+): Promise<void> {
   const config = loadConfig();
   const state = await withOpenLog(config, 'latchkey keys', (opened) =>
-    work({ ...opened, config, now: Date.now }),
+    work({ ...opened, config, now: Date.now }, opened.idempotencyKey),
   );
   console.log(JSON.stringify(representKeyset(state), null, 2));
 }

@@ -8,9 +8,11 @@ import type { Config } from '../node/config.ts';
 import { loadServerSecrets, type ServerSecrets } from '../node/server-secrets.ts';
 import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
+import { newId } from '../platform/crypto/new-id.ts';
 import { createLogger, type Logger } from '../platform/logging/logging.ts';
 import { createPools } from '../platform/postgres/pool.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
+import { whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import { databaseUrls } from './database.ts';
 
 /** The log and its keys, as a command of an operator works with them. */
@@ -19,12 +21,15 @@ export interface OperatorLog {
   readonly keyWrap: KeyWrap;
   readonly secrets: ServerSecrets;
   readonly log: Logger;
+  /** Of this run, so that no try of it does the work of another again. */
+  readonly idempotencyKey: string;
 }
 
 /**
  * Runs `work` against the database itself, as the application role, once the key-encryption key has
- * been proven to be the database's own: with another one, nothing is written. Throws ConfigError,
- * KeyWrapError, LogIdentityError.
+ * been proven to be the database's own: with another one, nothing is written. While the database is
+ * too slow for `work`, it is tried again: an emergency does not wait for a quiet moment. Throws
+ * ConfigError, KeyWrapError, LogIdentityError.
  */
 export async function withOpenLog<T>(
   config: Config,
@@ -46,7 +51,7 @@ export async function withOpenLog<T>(
     await guard.check(readers);
     const secrets = await loadServerSecrets(readers, keyWrap);
     const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(new Registry(), log));
-    return await work({
+    const opened: OperatorLog = {
       cells: oneCell({
         logId: guard.logId,
         readers: sealedReaders(readers, seal),
@@ -55,7 +60,9 @@ export async function withOpenLog<T>(
       keyWrap,
       secrets,
       log,
-    });
+      idempotencyKey: newId(),
+    };
+    return await whileUnavailable(() => work(opened));
   } finally {
     await pools.end();
   }

@@ -18,7 +18,7 @@ export async function usersUnlock(emailOrId: string): Promise<void> {
     const node = { ...opened, now: Date.now };
     const { changed, before } = await unlockUser(
       node,
-      { userId, idempotencyKey: null },
+      { userId, idempotencyKey: opened.idempotencyKey },
       byProgram('system', 'cli'),
     );
     console.log(changed ? `${userId}: ${lifted(before, Date.now())}` : `${userId} was not locked`);

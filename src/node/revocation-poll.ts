@@ -34,6 +34,8 @@ export interface RevocationPollOptions {
   readonly keyWrap: KeyWrap;
   readonly seal: RecordSeal;
   readonly intervalMs: number;
+  /** Revocations that one statement reads; by default 5,000. */
+  readonly pageRows?: number;
   /** Knows the log; checked on every new connection. */
   readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'sightings' | 'logId'>;
   readonly log: Pick<Logger, 'warn' | 'info' | 'error'>;
@@ -41,7 +43,7 @@ export interface RevocationPollOptions {
 
 /** Nothing else in memory depends on these; the others say: read it again. */
 const heldAsEntry: ReadonlySet<RevocationTarget> = new Set(['session', 'user', 'roles']);
-const pageRows = 5_000;
+const pageRowsDefault = 5_000;
 const pollMs = 1_500;
 /** After this long a poll leaves the remaining pages to the next one. */
 const pagingMs = 500;
@@ -187,12 +189,12 @@ export class RevocationPoll {
 
   /** Page by page, and the place with each: a poll that is cut has not read for nothing. */
   async #apply(client: Queryable, scan: Scan): Promise<boolean> {
-    const { memory } = this.#options;
+    const { memory, pageRows } = this.#options;
     const pauseAt = performance.now() + pagingMs;
     const seen: number[] = [];
     let next: RevocationPlace | null;
     do {
-      const page = await findRevocations(client, { ...scan, limit: pageRows });
+      const page = await findRevocations(client, { ...scan, limit: pageRows ?? pageRowsDefault });
       for (const revocation of page.revocations) memory.revoke(revocation);
       // The place moves only afterwards: a reload that failed is owed again by the next poll.
       if (page.revocations.some(({ targetKind }) => !heldAsEntry.has(targetKind))) {

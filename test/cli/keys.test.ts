@@ -3,7 +3,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
+import { withClient } from '../support/postgres.ts';
 import { runLatchkey } from '../support/run-latchkey.ts';
 
 const secret = () => randomBytes(32).toString('base64url');
@@ -58,5 +60,38 @@ describe('B1: latchkey keys rotate with a KEK that is not the database’s own',
       /nothing was written/,
     );
     expect(await stored()).toEqual(before);
+  });
+});
+
+describe('latchkey keys beside a database that is too slow for a while', () => {
+  const rotations = async () =>
+    (await api.eventsOf(issuerKeysetId)).filter(({ type }) => type === 'KeyRetired').length;
+
+  /** Asked outside the transaction below, which would see its first look again. */
+  const hasTried = () =>
+    withClient(api.database.ownerUrl, async (client) => {
+      const { rowCount } = await client.query(
+        `select from pg_stat_activity where datname = current_database()
+          and application_name like 'latchkey keys%' and query like '%latchkey.append%'`,
+      );
+      return rowCount! > 0;
+    });
+
+  // Fails when the command gives up after the second and a half that a request has.
+  it('tries again, and rotates once', async () => {
+    const before = await rotations();
+    await withClient(api.database.ownerUrl, async (owner) => {
+      await owner.query('begin');
+      await owner.query('select from latchkey.streams where stream_id = $1 for update', [
+        issuerKeysetId,
+      ]);
+      const rotating = latchkey(['keys', 'rotate'], { KEK: kek });
+      await expect.poll(hasTried, { timeout: 20_000 }).toBe(true);
+      await owner.query('select pg_sleep(2)');
+      await owner.query('commit');
+      const { code, text } = await rotating;
+      expect(code, text).toBe(0);
+    });
+    expect(await rotations()).toBe(before + 1);
   });
 });

@@ -19,7 +19,7 @@ export interface Between {
 const hardlyEverMs = 3_600_000;
 
 /** A revocation poll beside those of `api`, on the same database, whose statements a test sees. */
-export function pollBeside(api: TestApi, intervalMs = hardlyEverMs) {
+export function pollBeside(api: TestApi, intervalMs = hardlyEverMs, pageRows?: number) {
   const { config, keyWrap, cells } = api.node;
   const pools = createPools({
     databaseUrl: api.database.appUrl,
@@ -62,6 +62,7 @@ export function pollBeside(api: TestApi, intervalMs = hardlyEverMs) {
     keyWrap,
     seal: cells.home.readers.seal,
     intervalMs,
+    ...(pageRows === undefined ? {} : { pageRows }),
     guard: world.guard,
     log: { warn: logs('warn'), info: logs('info'), error: logs('error') },
   });
