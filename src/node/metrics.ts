@@ -3,6 +3,7 @@ import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
 import { shedReasons } from '../platform/fair-queue.ts';
 import { counter, readGauge } from '../platform/metrics/registry.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
+import { observeIssuerKeys } from './key-metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 
 export interface NodeMetrics {
@@ -105,6 +106,7 @@ export function observeNode(registry: Registry, { pools, memory, hasher }: Obser
     ],
   ];
   for (const [name, help, read] of gauges) readGauge(registry, { name, help }, read);
+  observeIssuerKeys(registry, memory);
   observePools(registry, pools);
 }
 

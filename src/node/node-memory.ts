@@ -125,6 +125,11 @@ export class NodeMemory {
     this.signingKey.replace(active === undefined ? undefined : opened.usable.get(active.kid));
   }
 
+  /** How many tokens of the key this node has accepted. */
+  verificationsBy(kid: string): number {
+    return this.#keyRing.find(kid)?.uses.verifications ?? 0;
+  }
+
   get privateKeys(): OpenedKeys {
     return this.#privateKeys;
   }

@@ -36,6 +36,7 @@ const keyParameters = {
   RS256: { type: 'rsa', options: { modulusLength: 2048 } },
   PS256: { type: 'rsa', options: { modulusLength: 2048 } },
   ES256: { type: 'ec', options: { namedCurve: 'P-256' } },
+  Ed25519: { type: 'ed25519', options: {} },
   EdDSA: { type: 'ed25519', options: {} },
 } as const satisfies Record<SigningAlgorithm, object>;
 
@@ -95,18 +96,31 @@ function publicPart({ kid, alg, jwk }: Pick<KeysetKey, 'kid' | 'alg' | 'jwk'>) {
 /** The key that this process signs with. Replaced as a whole, so a token never mixes two keys. */
 export class ActiveSigningKey {
   #key: SigningKey | undefined;
+  readonly #uses = new Map<string, number>();
 
   /** `undefined`: this process cannot sign now. */
   replace(key: SigningKey | undefined): void {
     this.#key = key;
   }
 
-  /** Throws `unavailable` until the keyset has been loaded, and while its key does not open. */
+  /**
+   * The key for one signature, which is counted. Throws `unavailable` until the keyset has been
+   * loaded, and while its key does not open.
+   */
   get(): SigningKey {
-    if (this.#key !== undefined) return this.#key;
+    if (this.#key !== undefined) {
+      const { kid } = this.#key;
+      this.#uses.set(kid, this.usesOf(kid) + 1);
+      return this.#key;
+    }
     throw new LatchkeyError('unavailable', {
       retryAfterSeconds: 1,
       detail: 'no signing key is loaded',
     });
+  }
+
+  /** How many tokens this process has signed with the key. */
+  usesOf(kid: string): number {
+    return this.#uses.get(kid) ?? 0;
   }
 }

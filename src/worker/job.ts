@@ -1,8 +1,10 @@
 import type { By } from '../app/by.ts';
+import type { KeysetNode } from '../app/keyset/ensure-issuer-keys.ts';
 import type { ExpiringNode } from '../app/session/expire-session.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { Cells } from '../node/cell.ts';
 import type { Config } from '../node/config.ts';
+import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { PostgresPool } from '../platform/postgres/pool.ts';
 import type { WorkerMetrics } from './metrics.ts';
 
@@ -14,15 +16,17 @@ export interface JobLogger {
 
 /** What a run works with. */
 export interface JobContext {
-  readonly config: ExpiringNode['config'] & {
-    readonly sessions: Pick<Config['sessions'], 'retentionSeconds'>;
-    readonly worker: Pick<Config['worker'], 'partitionPositions'>;
-  };
+  readonly config: ExpiringNode['config'] &
+    KeysetNode['config'] & {
+      readonly sessions: Pick<Config['sessions'], 'retentionSeconds'>;
+      readonly worker: Pick<Config['worker'], 'partitionPositions'>;
+    };
   readonly pool: PostgresPool;
   /** The same, under the seal of rows that give authority. */
   readonly readers: SealedReaders;
   /** For the use cases that it runs. */
   readonly cells: Cells;
+  readonly keyWrap: KeyWrap;
   readonly metrics: WorkerMetrics;
   readonly log: JobLogger;
   /** Epoch milliseconds. */

@@ -7,6 +7,7 @@ export interface WorkerMetrics {
   readonly runs: Counter<'job' | 'outcome'>;
   readonly lastSuccess: Gauge<'job'>;
   readonly sessionsExpired: Counter;
+  readonly keyRotations: Counter;
   readonly logCheckFindings: Gauge<'scope'>;
   readonly wholeLogChecked: Gauge;
   readonly logPartitions: Gauge;
@@ -29,6 +30,10 @@ export function workerMetrics(registry: Registry = new Registry()): WorkerMetric
     sessionsExpired: counter(registry, {
       name: 'latchkey_sessions_expired_total',
       help: 'Sessions that this worker ended because their time was over',
+    }),
+    keyRotations: counter(registry, {
+      name: 'latchkey_key_rotations_total',
+      help: 'Rotations of the issuer key that this worker made because they were due',
     }),
     logCheckFindings: gauge(registry, {
       name: 'latchkey_log_check_findings',

@@ -1,7 +1,6 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
 import { byProgram } from '../app/by.ts';
-import { requireSameClock } from '../eventlog/database-clock.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
@@ -11,6 +10,7 @@ import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { oneCell } from '../node/cell.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
+import { newId } from '../platform/crypto/new-id.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
 import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
@@ -22,8 +22,10 @@ import { checkLog, checkLogWhole } from './jobs/check-log.ts';
 import { ensurePartitions } from './jobs/ensure-partitions.ts';
 import { expireSessions } from './jobs/expire-sessions.ts';
 import { pruneOldEpochs, pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
-import { removeKeys } from './jobs/remove-keys.ts';
+import { tickKeys } from './jobs/tick-keys.ts';
+import { type Loop, startLoop } from './loop.ts';
 import { type WorkerMetrics, workerMetrics } from './metrics.ts';
+import { perform } from './perform.ts';
 import { workerReadiness } from './readiness.ts';
 
 export interface WorkerOptions {
@@ -103,8 +105,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const stopping = new AbortController();
   const boss = createBoss(options);
+  let loops: ReturnType<typeof startLoop>[] = [];
   const stop = async () => {
     stopping.abort();
+    await Promise.all(loops.map((loop) => loop.stop()));
     await boss.stop({ graceful: true, timeout: drainMs });
     await pools.end();
   };
@@ -115,6 +119,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       config: options.config,
       ...records,
       pool: pools.readers,
+      keyWrap: options.keyWrap,
       metrics,
       log,
       now: options.now ?? Date.now,
@@ -128,24 +133,15 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     });
     const { deleteAfterSeconds } = queueSettings;
     await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
-    for (const job of allJobs()) await register(boss, guarded(job, guard), contextOf, options);
+    const runs: Runs = { contextOf, guard, pollSeconds: options.pollSeconds ?? 2 };
+    for (const job of allJobs()) await register(boss, job, runs);
+    loops = allLoops().map((loop) => startLoop(() => turnOf(loop, runs)));
   } catch (error) {
     await stop();
     throw error;
   }
   const readiness = () => workerReadiness(pools.readers, { draining: stopping.signal.aborted });
   return { metrics, readiness, stop };
-}
-
-/** A job runs on the log that this worker started with, and on no other. */
-function guarded(job: Job, guard: LogGuard): Job {
-  return {
-    ...job,
-    run: async (context) => {
-      await guard.check(context.pool);
-      await job.run(context);
-    },
-  };
 }
 
 /** Throws KeyWrapError when the key-encryption key is not the database's. */
@@ -169,10 +165,13 @@ function allJobs(): Job[] {
     pruneOldEpochs,
     pruneOldSessions,
     ensurePartitions,
-    removeKeys,
     checkLog,
     checkLogWhole,
   ];
+}
+
+function allLoops(): Loop[] {
+  return [tickKeys()];
 }
 
 function createBoss({ databaseUrl, log }: WorkerOptions): PgBoss {
@@ -206,30 +205,31 @@ async function startBoss(boss: PgBoss): Promise<void> {
   }
 }
 
+/** What every run is given. */
+interface Runs {
+  readonly contextOf: (runId: string) => JobContext;
+  readonly guard: LogGuard;
+  readonly pollSeconds: number;
+}
+
 async function register(
   boss: PgBoss,
   job: Job,
-  contextOf: (runId: string) => JobContext,
-  { log, pollSeconds = 2 }: WorkerOptions,
+  { contextOf, guard, pollSeconds }: Runs,
 ): Promise<void> {
   await boss.createQueue(job.name, { policy: 'exclusive', deadLetter: deadLetterQueue });
   // A queue that exists keeps its settings, and those may be an older release's.
   await boss.updateQueue(job.name, { ...queueSettings, deadLetter: deadLetterQueue });
   await boss.schedule(job.name, job.cron, { job: job.name });
-  const work = async ([due]: BossJob[]) => {
+  const work = ([due]: BossJob[]) => {
     const context = contextOf(due!.id);
-    try {
-      // A clock that is ahead would expire sessions and forget revocations too early.
-      await requireSameClock(context.readers, context.now);
-      await job.run(context);
-      context.metrics.runs.inc({ job: job.name, outcome: 'completed' });
-      context.metrics.lastSuccess.setToCurrentTime({ job: job.name });
-    } catch (error) {
-      context.metrics.runs.inc({ job: job.name, outcome: 'failed' });
-      log.error({ err: error, job: job.name }, 'job failed');
-      throw error;
-    }
+    return perform(job.name, () => job.run(context), context, guard);
   };
   await boss.work(job.name, { pollingIntervalSeconds: pollSeconds }, work);
   if (job.atStart) await boss.send(job.name, { job: job.name });
+}
+
+function turnOf(loop: Loop, { contextOf, guard }: Runs): Promise<number> {
+  const context = contextOf(newId());
+  return perform(loop.name, () => loop.run(context), context, guard);
 }

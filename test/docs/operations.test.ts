@@ -16,10 +16,12 @@ describe('docs/operations.md', () => {
 
   it('lists every job of the worker, and no other', () => {
     const declared = sourceFiles('src/worker/jobs').flatMap(({ text }) =>
-      [...text.matchAll(/name: '([\w.-]+)',\s+cron:/g)].map(([, name]) => name),
+      [...text.matchAll(/name: '([\w.-]+)',\s+(?:cron|run):/g)].map(([, name]) => name),
     );
     const table = page.split('## Jobs')[1]!.split('## ')[0]!;
-    const listed = [...table.matchAll(/^\| `([\w.-]+)` \| (?:each|\d)/gm)].map(([, name]) => name);
+    const listed = [...table.matchAll(/^\| `([\w.-]+)` \| (?:each|when|\d)/gm)].map(
+      ([, name]) => name,
+    );
     expect(declared.length).toBeGreaterThan(5);
     expect(listed.toSorted()).toEqual(declared.toSorted());
   });

@@ -8,7 +8,7 @@ import {
   importSigningKey,
 } from '../../src/node/signing-keys.ts';
 
-const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+const algorithms = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
 
 async function keysetKey(alg: (typeof algorithms)[number], status: KeyStatus): Promise<KeysetKey> {
   const { kid, jwk } = await generateSigningKey(alg);

@@ -59,7 +59,19 @@ export function keysetCommands(
       { type: 'RotateKeys', now, newKey: key(), retireForSeconds: 1, jwksMaxKeys: 10, usableKids },
     ],
     RevokeKey: [{ type: 'RevokeKey', now, kid, newKey: key(), usableKids }],
-    RemoveRetired: [{ type: 'RemoveRetired', now, keepRevokedForSeconds: 60 }],
+    TickKeys: [
+      {
+        type: 'TickKeys',
+        now,
+        newKey: key(),
+        usableKids,
+        rotationSeconds: 1,
+        announceSeconds: 1,
+        retireForSeconds: 1,
+        jwksMaxKeys: 10,
+        keepRevokedForSeconds: 60,
+      },
+    ],
   };
 }
 

@@ -124,7 +124,7 @@ export class Population {
     EnsureKeys: () => this.#changeKeysAtRandom('EnsureKeys'),
     RotateKeys: () => this.#changeKeysAtRandom('RotateKeys'),
     RevokeKey: () => this.#changeKeysAtRandom('RevokeKey'),
-    RemoveRetired: () => this.#changeKeysAtRandom('RemoveRetired'),
+    TickKeys: () => this.#changeKeysAtRandom('TickKeys'),
     CreateInvite: () => this.#invite(),
     TryInvite: () => this.#tryInvite(this.#pick(this.invites)),
     UseInvite: () => this.#useInvite(this.#pick(this.invites)),

@@ -21,43 +21,46 @@ import {
 
 const untilMs = start + ttlSeconds * 1000;
 
-describe.each(['RS256', 'PS256', 'ES256', 'EdDSA'] as const)('a good token under %s', (alg) => {
-  test('gives its claims, first from the signature and then from the cache', async () => {
-    const world = await createWorld({ alg });
-    const first = world.check(world.token);
-    expect(first).toMatchObject({
-      ok: true,
-      claims: { iss: issuer, sub: userId, sid: sessionId, jti: `${sessionId}.1`, epoch: 0 },
-    });
-    expect(world.verifier.cachedTokens).toBe(1);
-    const second = world.check(world.token);
-    expect(second).toEqual(first);
-    if (!first.ok || !second.ok) throw new Error('refused');
-    expect(second.claims).toBe(first.claims);
-  });
-
-  // Fails when: isSignedBy returns true, authenticateToken skips it, or the cache, which finds a token
-  // by its last characters, does not compare the others.
-  test.each(['and was never seen before', 'and was cached before'])(
-    'is refused with any one bit of any part flipped, %s',
-    async (state) => {
+describe.each(['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const)(
+  'a good token under %s',
+  (alg) => {
+    test('gives its claims, first from the signature and then from the cache', async () => {
       const world = await createWorld({ alg });
-      if (state === 'and was cached before') world.check(world.token);
-      const parts = world.token.split('.').map((part) => Buffer.from(part, 'base64url'));
-      for (const [index, part] of parts.entries()) {
-        const step = Math.max(1, Math.floor((part.length * 8) / 64));
-        for (let bit = 0; bit < part.length * 8; bit += step) {
-          const flipped = Buffer.from(part);
-          flipped[bit >> 3]! ^= 1 << (bit & 7);
-          const token = parts
-            .map((original, at) => (at === index ? flipped : original).toString('base64url'))
-            .join('.');
-          expect(world.check(token).ok, `part ${index}, bit ${bit}`).toBe(false);
+      const first = world.check(world.token);
+      expect(first).toMatchObject({
+        ok: true,
+        claims: { iss: issuer, sub: userId, sid: sessionId, jti: `${sessionId}.1`, epoch: 0 },
+      });
+      expect(world.verifier.cachedTokens).toBe(1);
+      const second = world.check(world.token);
+      expect(second).toEqual(first);
+      if (!first.ok || !second.ok) throw new Error('refused');
+      expect(second.claims).toBe(first.claims);
+    });
+
+    // Fails when: isSignedBy returns true, authenticateToken skips it, or the cache, which finds a token
+    // by its last characters, does not compare the others.
+    test.each(['and was never seen before', 'and was cached before'])(
+      'is refused with any one bit of any part flipped, %s',
+      async (state) => {
+        const world = await createWorld({ alg });
+        if (state === 'and was cached before') world.check(world.token);
+        const parts = world.token.split('.').map((part) => Buffer.from(part, 'base64url'));
+        for (const [index, part] of parts.entries()) {
+          const step = Math.max(1, Math.floor((part.length * 8) / 64));
+          for (let bit = 0; bit < part.length * 8; bit += step) {
+            const flipped = Buffer.from(part);
+            flipped[bit >> 3]! ^= 1 << (bit & 7);
+            const token = parts
+              .map((original, at) => (at === index ? flipped : original).toString('base64url'))
+              .join('.');
+            expect(world.check(token).ok, `part ${index}, bit ${bit}`).toBe(false);
+          }
         }
-      }
-    },
-  );
-});
+      },
+    );
+  },
+);
 
 describe.each([
   ['on a cache hit', 1_000_000],

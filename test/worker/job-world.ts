@@ -27,6 +27,13 @@ import { testMeta } from '../support/session-commands.ts';
 export const jobConfig: JobContext['config'] = {
   sessions: { idleSeconds: 0, retentionSeconds: 30 * 86_400 },
   lifetimes: {},
+  verification: { clockSkewSeconds: 5 },
+  keyset: {
+    algorithm: 'ES256',
+    rotationSeconds: 30 * 86_400,
+    announceSeconds: 5 * 86_400,
+    keysMax: 5,
+  },
   worker: { partitionPositions: 20_000_000 },
 };
 
@@ -84,6 +91,7 @@ export class JobWorld {
     return {
       config: jobConfig,
       pool: this.pools.readers,
+      keyWrap: testKeyWrap,
       readers: this.records,
       cells: oneCell({
         logId: 'the log of this world',

@@ -72,7 +72,6 @@ describe('the worker', () => {
       'revocation-epochs.prune',
       'sessions.prune',
       'partitions.ensure',
-      'keys.remove',
       'log.check',
     ];
     await Promise.all(names.map(completed));
@@ -118,7 +117,7 @@ describe('the worker', () => {
     const { rows } = await world.owner.query(
       `select name, policy from pgboss_v12.queue where name not in ('jobs.failed', '__pgboss__send-it')`,
     );
-    expect(rows).toHaveLength(8);
+    expect(rows).toHaveLength(7);
     expect(rows.every(({ policy }) => policy === 'exclusive')).toBe(true);
   });
 

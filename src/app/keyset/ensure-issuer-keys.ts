@@ -1,5 +1,7 @@
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { keysMissing } from '../../domain/keyset/decide.ts';
+import type { LifetimeSettings } from '../../domain/session/lifetimes.ts';
+import type { Config } from '../../node/config.ts';
 import type { Node } from '../../node/node.ts';
 import { openPrivateKeys } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
@@ -9,7 +11,13 @@ import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 
-export type KeysetNode = Pick<Node, 'config' | 'cells' | 'keyWrap' | 'now'>;
+export interface KeysetNode extends Pick<Node, 'cells' | 'keyWrap' | 'now'> {
+  readonly config: {
+    readonly keyset: Omit<Config['keyset'], 'maxAgeSeconds' | 'clientCacheSeconds'>;
+    readonly lifetimes: LifetimeSettings;
+    readonly verification: Pick<Config['verification'], 'clockSkewSeconds'>;
+  };
+}
 
 /**
  * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:

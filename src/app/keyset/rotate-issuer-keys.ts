@@ -1,11 +1,8 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { issuerKeysetId } from '../../domain/kernel/ids.ts';
-import { limits } from '../../domain/kernel/limits.ts';
 import type { RotateKeys } from '../../domain/keyset/decide.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
-import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { Config } from '../../node/config.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { generateSigningKey } from '../../node/signing-keys.ts';
 import { changeKeyset } from '../../tables/change.ts';
@@ -17,6 +14,7 @@ import { stateAfterCommand } from '../first-answer.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { toTime } from '../representations.ts';
 import { type KeysetNode, keySecretRows } from './ensure-issuer-keys.ts';
+import { retireForSeconds } from './retire-for-seconds.ts';
 
 /**
  * Promotes the older pending key now, whatever its age: verifiers hold it already. The active one
@@ -49,7 +47,7 @@ export async function rotateIssuerKeys(
       now: node.now(),
       newKey,
       usableKids: await usablePendingKids(readers, keyWrap, keyset.state),
-      retireForSeconds: retireForSeconds(config),
+      retireForSeconds: await retireForSeconds(readers, config),
       jwksMaxKeys: config.keyset.keysMax,
     });
     const secrets = { rows: await keySecretRows(keyWrap, change, [newKey]) };
@@ -67,10 +65,4 @@ function decide(keyset: KeysetRecord, command: RotateKeys) {
     const facts = { possible_at: toTime(error.facts.possible_at as number) };
     throw new LatchkeyError(code, { cause: error, detail, retryAfterSeconds, facts });
   }
-}
-
-/** Until the last token that a key signed has expired on every node's clock. */
-function retireForSeconds(config: Config): number {
-  const longest = longestAccessTokenTtlSeconds(config.lifetimes);
-  return longest + config.verification.clockSkewSeconds + limits.revocationMarginSeconds;
 }

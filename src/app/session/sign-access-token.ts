@@ -31,7 +31,7 @@ export interface AccessTokenInput {
 }
 
 const signAsync = promisify(sign);
-const onCurve: ReadonlySet<SigningAlgorithm> = new Set(['ES256', 'EdDSA']);
+const onCurve: ReadonlySet<SigningAlgorithm> = new Set(['ES256', 'Ed25519', 'EdDSA']);
 
 /**
  * An RFC 9068 access token. `jti` is the session id and the generation,

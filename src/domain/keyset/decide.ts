@@ -1,9 +1,10 @@
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
-import { accept, type Decider, type Decision } from '../kernel/decider.ts';
+import { accept, type Decider, type Decision, fold } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import type { KeysetEvent } from './events.ts';
 import { activeKey, pendingKeys, publishedKeys } from './published.ts';
+import { type KeySchedule, nextRotation, roomFrom } from './schedule.ts';
 import { evolveKeyset, initialKeyset, type KeysetState } from './state.ts';
 
 /** The public part of a new key; its private part is stored, wrapped, in the same transaction. */
@@ -54,16 +55,17 @@ export interface RevokeKey {
 }
 
 /**
- * A revoked key stays on record for `keepRevokedForSeconds`: as long as its tokens would have
- * lived.
+ * What time does to a keyset: it removes keys whose last token has expired, and rotates when the
+ * schedule says so. `newKey` must be there where `isRotationDue(state, command)`. A revoked key stays
+ * on record for `keepRevokedForSeconds`: as long as its tokens would have lived.
  */
-export interface RemoveRetired {
-  readonly type: 'RemoveRetired';
-  readonly now: number;
+export interface TickKeys extends KeySchedule, Omit<RotateKeys, 'type' | 'newKey'> {
+  readonly type: 'TickKeys';
+  readonly newKey?: GeneratedKey;
   readonly keepRevokedForSeconds: number;
 }
 
-export type KeysetCommand = EnsureKeys | RotateKeys | RevokeKey | RemoveRetired;
+export type KeysetCommand = EnsureKeys | RotateKeys | RevokeKey | TickKeys;
 
 /** Throws `conflict` (with the seconds to wait) and `not_found`. */
 export const keysetDecider: Decider<KeysetState, KeysetCommand, KeysetEvent> = {
@@ -80,8 +82,8 @@ function decideKeyset(state: KeysetState, command: KeysetCommand): Decision<Keys
       return rotate(state, command);
     case 'RevokeKey':
       return revoke(state, command);
-    case 'RemoveRetired':
-      return accept(...removals(state, command.now, command.keepRevokedForSeconds));
+    case 'TickKeys':
+      return tick(state, command);
   }
 }
 
@@ -132,7 +134,8 @@ function rotate(state: KeysetState, command: RotateKeys): Decision<KeysetEvent> 
   const [active, pending] = [activeKey(state), pendingKeys(state)];
   if (!active || pending.length === 0) throw new Error('an active and a pending key always exist');
   const finished = publishedKeys(state).filter((key) => isFinished(key, now));
-  if (publishedKeys(state).length - finished.length + 1 > jwksMaxKeys) throw full(state, now);
+  const room = roomFrom(publishedKeys(state), jwksMaxKeys);
+  if (room === null || room > now) throw full(room, now);
   const next = pending.find(({ kid }) => usableKids.includes(kid));
   if (next === undefined) {
     throw new LatchkeyError('conflict', {
@@ -148,6 +151,25 @@ function rotate(state: KeysetState, command: RotateKeys): Decision<KeysetEvent> 
     { type: 'KeyActivated', data: { at: now, kid: next.kid } },
     generation(state, newKey, now),
   );
+}
+
+/** Whether a tick now rotates, and so needs a new key. */
+export function isRotationDue(
+  state: KeysetState,
+  command: Pick<TickKeys, 'now' | 'usableKids' | keyof KeySchedule>,
+): boolean {
+  const { at } = nextRotation(state, command, command.usableKids);
+  return at !== null && at <= command.now;
+}
+
+function tick(state: KeysetState, command: TickKeys): Decision<KeysetEvent> {
+  const { now, newKey, keepRevokedForSeconds } = command;
+  const gone = removals(state, now, keepRevokedForSeconds);
+  if (!isRotationDue(state, command)) return accept(...gone);
+  if (newKey === undefined) throw new Error('a rotation needs a new key');
+  const left = fold(evolveKeyset, state, gone);
+  const { events } = rotate(left, { ...command, type: 'RotateKeys', newKey });
+  return accept(...gone, ...events);
 }
 
 function revoke(state: KeysetState, command: RevokeKey): Decision<KeysetEvent> {
@@ -193,19 +215,17 @@ function generation(state: KeysetState, key: GeneratedKey, now: number): KeysetE
 }
 
 /**
- * The JWKS is full of keys with live tokens: none is dropped, the rotation waits for the first that
- * may go. `possible_at`: epoch milliseconds.
+ * The JWKS is full of keys with live tokens: none is dropped, the rotation waits for room.
+ * `possible_at`: epoch milliseconds.
  */
-function full(state: KeysetState, now: number): LatchkeyError {
-  const times = state.keys.flatMap((key) => (key.status === 'retiring' ? key.removeAfter! : []));
-  const first = Math.min(...times);
+function full(room: number | null, now: number): LatchkeyError {
   return new LatchkeyError('conflict', {
     detail: 'every published key is still needed',
-    ...(times.length === 0
+    ...(room === null
       ? {}
       : {
-          retryAfterSeconds: Math.ceil((first - now) / 1000),
-          facts: { possible_at: first },
+          retryAfterSeconds: Math.ceil((room - now) / 1000),
+          facts: { possible_at: room },
         }),
   });
 }

@@ -116,12 +116,12 @@ describe('KEY_ALGORITHM', () => {
   it('B12: holds after a restart and one rotation; what the old key signed stays good', async () => {
     const { email } = await api.register();
     const old = await api.logIn({ email, device: 'web' });
-    const restarted = await api.anotherNode({ KEY_ALGORITHM: 'EdDSA' });
+    const restarted = await api.anotherNode({ KEY_ALGORITHM: 'Ed25519' });
     const pending = (await keys()).filter(({ status }) => status === 'pending');
-    expect(pending.map(({ alg }) => alg)).toEqual(['EdDSA', 'EdDSA']);
+    expect(pending.map(({ alg }) => alg)).toEqual(['Ed25519', 'Ed25519']);
     await restarted.call('POST', '/admin/keys/rotate', { token });
     const fresh = await restarted.logIn({ email, device: 'mobile' });
-    expect(algOf(fresh.access_token)).toBe('EdDSA');
+    expect(algOf(fresh.access_token)).toBe('Ed25519');
     expect(await restarted.verify(old.access_token)).toBe(204);
   });
 });

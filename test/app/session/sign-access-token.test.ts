@@ -15,7 +15,7 @@ import {
 const seconds = start / 1000;
 
 describe('an access token', () => {
-  test.each(['RS256', 'PS256', 'ES256', 'EdDSA'] as const)(
+  test.each(['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const)(
     'under %s verifies with an independent library (RFC 9068)',
     async (alg) => {
       const key = await createIssuerKey(alg);

@@ -87,39 +87,3 @@ describe('revoking a key', () => {
       .thenBreaks(/needs a new one/);
   });
 });
-
-describe('removing keys that nobody needs any more', () => {
-  const remove = (at: number) =>
-    ({ type: 'RemoveRetired', now: at, keepRevokedForSeconds: 3600 }) as const;
-
-  // Fails when a retiring key is removed before its time.
-  it('waits until a retiring key’s tokens have all expired', () => {
-    given(...rotatedOnce)
-      .when(remove(now + retireMs - 1))
-      .thenRecords();
-    given(...rotatedOnce)
-      .when(remove(now + retireMs))
-      .thenRecords(removed('k1', now + retireMs));
-  });
-
-  it('keeps a revoked key on record as long as its tokens would have lived', () => {
-    const history = [...rotatedOnce, revoked('k1')];
-    given(...history)
-      .when(remove(now + 3_599_999))
-      .thenRecords();
-    given(...history)
-      .when(remove(now + 3_600_000))
-      .thenRecords(removed('k1', now + 3_600_000));
-    // Also one that was retiring: its time to go is another now.
-    given(...rotatedOnce, revoked('k1', now + retireMs - 1))
-      .when(remove(now + retireMs))
-      .thenRecords();
-  });
-
-  it('never removes the active or the pending key', () => {
-    given(...fresh)
-      .when(remove(now + 1000 * retireMs))
-      .thenRecords();
-    given().when(remove(now)).thenRecords();
-  });
-});

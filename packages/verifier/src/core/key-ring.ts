@@ -10,6 +10,8 @@ export interface VerificationKey {
   /** With its algorithm's options (`withOptions`). */
   readonly publicKey: KeyObject;
   readonly status: KeysetKey['status'];
+  /** Counted on, also when the ring takes the keyset again. */
+  readonly uses: { verifications: number };
 }
 
 /**
@@ -30,7 +32,13 @@ export class KeyRing {
       const publicKey = importPublicKey(kid, alg, jwk);
       const known = this.#keys.get(kid);
       const isSame = known?.alg === alg && known.publicKey.equals(publicKey);
-      keys.set(kid, { kid, alg, status, publicKey: isSame ? known.publicKey : publicKey });
+      keys.set(kid, {
+        kid,
+        alg,
+        status,
+        publicKey: isSame ? known.publicKey : publicKey,
+        uses: isSame ? known.uses : { verifications: 0 },
+      });
     }
     this.#keys = keys;
     this.#revision += 1;

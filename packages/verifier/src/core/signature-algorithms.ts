@@ -2,7 +2,13 @@ import type { KeyObject } from 'node:crypto';
 import { constants } from 'node:crypto';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 
-/** How node:crypto spells each algorithm of RFC 7518 and RFC 8037, and which key it takes. */
+const ed25519 = {
+  digest: null,
+  options: {},
+  fits: (key: KeyObject) => key.asymmetricKeyType === 'ed25519',
+} as const;
+
+/** How node:crypto spells each algorithm of RFC 7518 and RFC 9864, and which key it takes. */
 export const signatureAlgorithms = {
   RS256: {
     digest: 'sha256',
@@ -19,11 +25,8 @@ export const signatureAlgorithms = {
     options: { dsaEncoding: 'ieee-p1363' },
     fits: (key: KeyObject) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1',
   },
-  EdDSA: {
-    digest: null,
-    options: {},
-    fits: (key: KeyObject) => key.asymmetricKeyType === 'ed25519',
-  },
+  Ed25519: ed25519,
+  EdDSA: ed25519,
 } as const satisfies Record<SigningAlgorithm, object>;
 
 /**

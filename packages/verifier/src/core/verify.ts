@@ -147,7 +147,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verify(token, at) {
       const authenticated = authenticate(token);
       if (!authenticated.ok) return authenticated;
-      return refusalNow(authenticated, at) ?? { ok: true, claims: authenticated.claims };
+      const refusal = refusalNow(authenticated, at);
+      if (refusal !== null) return refusal;
+      authenticated.key.uses.verifications += 1;
+      return { ok: true, claims: authenticated.claims };
     },
     recognize(token) {
       const authenticated = authenticate(token);
