@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 const metrics = () => api.node.metrics.registry.metrics();
-const valueOf = (text: string, series: string) =>
+const seriesOf = (text: string, series: string) =>
   Number(
     text
       .split('\n')
@@ -28,7 +28,7 @@ it('exports age, signatures and verifications of each issuer key', async () => {
   await api.call('POST', '/admin/keys/rotate', { token: admin.access_token, body: {} });
   expect(await api.verify(token)).toBe(204);
   const text = await metrics();
-  const uses = (name: string) => valueOf(text, `latchkey_issuer_key_${name}_total{kid="${kid}"}`);
+  const uses = (name: string) => seriesOf(text, `latchkey_issuer_key_${name}_total{kid="${kid}"}`);
   expect(uses('signatures')).toBe(2);
   expect(uses('verifications')).toBe(3);
   const statuses = [

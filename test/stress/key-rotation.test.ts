@@ -136,7 +136,7 @@ it('keys rotate under load: no good token is refused, and no ended one accepted'
   const times = await activations();
   const gaps = times.slice(1).map((at, index) => (at - times[index]!) / 1000);
 
-  results.forEach((checks, index) => console.info(line(judges[index]!.name, checks)));
+  for (const [index, checks] of results.entries()) console.info(line(judges[index]!.name, checks));
   console.info(`${load.logins} logins, ${load.refreshes} refreshes, ${load.logouts} logouts`);
   console.info(
     `${times.length} activations in ${seconds} s with ${workers.length} workers, ` +

@@ -68,6 +68,12 @@ export class RotationLoad {
     }
   }
 
+  /** The unexpired tokens that a key has signed. */
+  tokensOf(kid: string): string[] {
+    const now = Date.now() + expiryMarginMs;
+    return this.#held.filter((each) => each.kid === kid && each.expiresAt > now).map(textOf);
+  }
+
   /** Lets a verifier judge the held tokens in turn, `perSecond` of them, until aborted. */
   async judge(verifier: Verifier, perSecond: number, signal: AbortSignal): Promise<Checks> {
     const checks: Checks = {
@@ -110,7 +116,10 @@ export class RotationLoad {
       ({ endedAt }) => endedAt === null || (withEnded && now > endedAt + logoutReachMs),
     );
     if (fit.length === 0 || count <= 0) return [];
-    return Array.from({ length: count }, () => fit[(this.#turn += 1) % fit.length]!);
+    return Array.from({ length: count }, () => {
+      this.#turn += 1;
+      return fit[this.#turn % fit.length]!;
+    });
   }
 
   #hold(text: string): HeldToken {
@@ -141,3 +150,5 @@ export class RotationLoad {
     return (await expectStatus(200, this.#nextNode().call('POST', target, { body }))).body;
   }
 }
+
+const textOf = ({ text }: HeldToken) => text;

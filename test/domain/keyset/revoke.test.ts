@@ -10,7 +10,6 @@ import {
   key,
   now,
   removed,
-  retireMs,
   revoked,
   rotatedOnce,
   stateAfter,
