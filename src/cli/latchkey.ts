@@ -55,6 +55,10 @@ keys
   .argument('<kid>')
   .description('refuse every token of a key on every node, from its next poll on')
   .action(async (kid) => (await import('./keys.ts')).keysRevoke(kid));
+keys
+  .command('rewrap')
+  .description('wrap every stored key anew under the first key of KEK')
+  .action(async () => (await import('./rewrap.ts')).keysRewrap());
 
 program
   .command('users')

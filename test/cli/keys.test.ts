@@ -95,3 +95,17 @@ describe('latchkey keys beside a database that is too slow for a while', () => {
     expect(await rotations()).toBe(before + 1);
   });
 });
+
+describe('latchkey keys rewrap', () => {
+  it('moves every key under the first one of KEK, and says what comes next', async () => {
+    const next = `next:${secret()}`;
+    const ring = { KEK: `${next},${kek}` };
+    const { code, text } = await latchkey(['keys', 'rewrap'], ring);
+    expect([code, text]).toEqual([
+      0,
+      expect.stringMatching(/^\d+ keys wrapped anew; all \d+ are under next now\.\nTake the older/),
+    ]);
+    expect((await latchkey(['keys', 'list'], { KEK: next })).code).toBe(0);
+    expect((await latchkey(['keys', 'list'], { KEK: kek })).text).toMatch(/under next/);
+  });
+});

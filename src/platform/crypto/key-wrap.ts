@@ -13,6 +13,8 @@ export interface KeyWrap {
    * another key.
    */
   unwrap(keyId: string, wrapped: string): Promise<Uint8Array>;
+  /** The id of the key-encryption key that wraps. */
+  readonly wrappingKekId: string;
 }
 
 /** A key cannot be wrapped or unwrapped. The message names ids only, never key material. */
@@ -41,6 +43,8 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
   const wrapping = { id: first.id, key: new Uint8Array(first.key) };
 
   return {
+    wrappingKekId: wrapping.id,
+
     wrap(keyId, plaintext) {
       return new CompactEncrypt(plaintext)
         .setProtectedHeader({ alg, enc, kid: wrapping.id, for: keyId })

@@ -118,6 +118,7 @@ export class SubjectKeys {
   }
 }
 
-function subjectKeyId(subjectId: string): string {
+/** Under which key id a subject's key is wrapped. */
+export function subjectKeyId(subjectId: string): string {
   return `subject:${subjectId}`;
 }

@@ -53,7 +53,7 @@ describe('subject keys', () => {
     const inner = localKeyWrap([{ id: 'kek-1', key: randomBytes(32) }]);
     const counted = { unwraps: 0 };
     const keyWrap: KeyWrap = {
-      wrap: inner.wrap,
+      ...inner,
       unwrap(keyId, wrapped) {
         counted.unwraps += 1;
         return inner.unwrap(keyId, wrapped);
