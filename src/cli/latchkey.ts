@@ -60,6 +60,17 @@ keys
   .description('wrap every stored key anew under the first key of KEK')
   .action(async () => (await import('./rewrap.ts')).keysRewrap());
 
+const jobs = program.command('jobs').description('jobs of the worker that failed for good');
+jobs
+  .command('failed')
+  .description('how many failed in each queue, and why the last one did')
+  .action(async () => (await import('./jobs.ts')).jobsFailed());
+jobs
+  .command('redrive')
+  .argument('[queue]')
+  .description('put them back into their queues, all or those of one queue')
+  .action(async (queue) => (await import('./jobs.ts')).jobsRedrive(queue));
+
 program
   .command('users')
   .description('user accounts')

@@ -9,6 +9,9 @@ import { Serial } from '../eventlog/serial.ts';
  */
 export const jobSchemaName = 'pgboss_v12';
 
+/** Where jobs end that failed for good. */
+export const deadLetterQueue = 'jobs.failed';
+
 const indexBuildMinutesMax = 30;
 
 /**

@@ -17,7 +17,7 @@ import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts'
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
-import { jobSchemaName } from './job-schema.ts';
+import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
 import { checkLog, checkLogWhole } from './jobs/check-log.ts';
 import { ensurePartitions } from './jobs/ensure-partitions.ts';
 import { expireSessions } from './jobs/expire-sessions.ts';
@@ -52,7 +52,6 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-const deadLetterQueue = 'jobs.failed';
 /** pg-boss' own: one job per due schedule passes through it. */
 const schedulerQueue = '__pgboss__send-it';
 
