@@ -153,6 +153,32 @@ const sessions: Row = {
       queries: [{ expr: `latchkey_unusable_keys${on()}`, legend: '{{instance}}' }],
     },
     {
+      title: 'Tokens signed and verified by issuer key',
+      description: 'After a rotation the new key takes over within an access life.',
+      unit: 'reqps',
+      queries: [
+        {
+          expr: `sum by (kid) (${rate('issuer_key_verifications_total')})`,
+          legend: 'verified {{kid}}',
+        },
+        {
+          expr: `sum by (kid) (${rate('issuer_key_signatures_total')})`,
+          legend: 'signed {{kid}}',
+        },
+      ],
+    },
+    {
+      title: 'Age of the issuer keys',
+      description: 'A key signs for a third of its life. An active one that only grows older means that no worker rotates.',
+      unit: 's',
+      queries: [
+        {
+          expr: `max by (kid, status) (latchkey_issuer_key_age_seconds${on('status=~"active|retiring"')})`,
+          legend: '{{status}} {{kid}}',
+        },
+      ],
+    },
+    {
       title: 'Notable events',
       description: 'Rotations and revocations of issuer keys, reuse of refresh tokens, lockouts.',
       unit: 'ops',
