@@ -102,7 +102,7 @@ create table latchkey.credentials (
   mac text not null
 );
 
--- What every verifier must know. `target` is a session id, jti, user id (of `user` and `roles`), client id, kid or keyset
+-- What every verifier must know. `target` is a session id, user id (of `user` and `roles`), client id, kid or keyset
 -- id; `epoch` counts for users and clients; a keyset or client entry also says: read it again. An entry may go once `until` has passed.
 create table latchkey.revocations (
   pos bigint not null,

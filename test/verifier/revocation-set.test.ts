@@ -10,7 +10,6 @@ const untilMs = start + 60_000;
 
 const everything: Revocation[] = [
   { kind: 'session', id: sessionId, untilMs },
-  { kind: 'jti', id: `${sessionId}.1`, untilMs },
   { kind: 'kid', id: 'kid-1', untilMs },
   { kind: 'user', id: userId, epoch: 2, untilMs },
   { kind: 'client', id: clientId, epoch: 1, untilMs },
@@ -21,7 +20,6 @@ function contentOf(set: RevocationSet) {
   return {
     size: set.size,
     session: set.hasSession(idOf(sessionId)),
-    jti: set.hasJti(`${sessionId}.1`),
     kid: set.hasKid('kid-1'),
     user: set.userEpoch(idOf(userId)),
     client: set.clientEpoch(idOf(clientId)),
@@ -29,8 +27,8 @@ function contentOf(set: RevocationSet) {
   };
 }
 
-const full = { size: 6, session: true, jti: true, kid: true, user: 2, client: 1, roles: 4 };
-const nothing = { session: false, jti: false, kid: false, user: -1, client: -1, roles: -1 };
+const full = { size: 5, session: true, kid: true, user: 2, client: 1, roles: 4 };
+const nothing = { session: false, kid: false, user: -1, client: -1, roles: -1 };
 const empty = { size: 0, ...nothing };
 
 describe('a revocation set', () => {

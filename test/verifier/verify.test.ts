@@ -89,14 +89,6 @@ describe.each([
     expect(check(token)).toEqual(refusal('session_revoked'));
   });
 
-  // Fails when: hasJti is not asked.
-  test('a revoked jti is refused, another generation is not', async () => {
-    const { check, token, revocations, key } = await givenAcceptedToken();
-    revocations.apply({ kind: 'jti', id: `${sessionId}.1`, untilMs });
-    expect(check(token)).toEqual(refusal('jti_revoked'));
-    expect(check(await mint(key, { generation: 2 })).ok).toBe(true);
-  });
-
   // Fails when: hasKid is not asked.
   test('a token of a revoked kid is refused, also after its key has left the ring', async () => {
     const { check, token, revocations, ring } = await givenAcceptedToken();

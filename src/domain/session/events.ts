@@ -9,7 +9,6 @@ export const revocationReasons = [
   'password_changed',
   'user_disabled',
   'admin',
-  'key_compromised',
 ] as const;
 export type RevocationReason = (typeof revocationReasons)[number];
 

@@ -39,7 +39,10 @@ export interface GrantRole {
   readonly role: string;
 }
 
-/** `otherActiveAdmins`: how many active users besides this one hold `latchkey:admin`. */
+/**
+ * `otherActiveAdmins`: how many active users with a password besides this one hold
+ * `latchkey:admin`.
+ */
 export interface RevokeRole {
   readonly type: 'RevokeRole';
   readonly now: number;

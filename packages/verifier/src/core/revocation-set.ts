@@ -6,7 +6,7 @@ import { IdTable, parseId, shardCount } from './id-table.ts';
  * milliseconds.
  */
 export type Revocation =
-  | { readonly kind: 'session' | 'jti' | 'kid'; readonly id: string; readonly untilMs: number }
+  | { readonly kind: 'session' | 'kid'; readonly id: string; readonly untilMs: number }
   | {
       readonly kind: 'user' | 'client' | 'roles';
       readonly id: string;
@@ -26,7 +26,6 @@ export class RevocationSet {
   readonly #users = new IdTable();
   readonly #clients = new IdTable();
   readonly #roles = new IdTable();
-  readonly #jtis = new Map<string, number>();
   readonly #kids = new Map<string, number>();
   #prunedThroughMs = 0;
   #revision = 0;
@@ -57,11 +56,8 @@ export class RevocationSet {
       case 'client':
         this.#clients.raise(knownId(kind, id), knownEpoch(revocation), untilSeconds);
         break;
-      case 'jti':
-        keepLater(this.#jtis, id, untilSeconds);
-        break;
       case 'kid':
-        keepLater(this.#kids, id, untilSeconds);
+        this.#kids.set(id, Math.max(this.#kids.get(id) ?? 0, untilSeconds));
         break;
       default:
         throw new Error(`unknown kind of revocation: ${kind satisfies never}`);
@@ -75,10 +71,6 @@ export class RevocationSet {
 
   hasSession(id: Id): boolean {
     return this.#sessions.get(id) !== -1;
-  }
-
-  hasJti(jti: string): boolean {
-    return this.#jtis.has(jti);
   }
 
   hasKid(kid: string): boolean {
@@ -111,8 +103,8 @@ export class RevocationSet {
     for (const table of [this.#sessions, this.#users, this.#clients, this.#roles]) {
       table.prune(nowSeconds, shards);
     }
-    for (const map of [this.#jtis, this.#kids]) {
-      for (const [id, untilSeconds] of map) if (untilSeconds <= nowSeconds) map.delete(id);
+    for (const [kid, untilSeconds] of this.#kids) {
+      if (untilSeconds <= nowSeconds) this.#kids.delete(kid);
     }
   }
 
@@ -126,10 +118,10 @@ export class RevocationSet {
 
   get size(): number {
     const tables = this.#sessions.size + this.#users.size + this.#clients.size + this.#roles.size;
-    return tables + this.#jtis.size + this.#kids.size;
+    return tables + this.#kids.size;
   }
 
-  /** Memory of the tables, which hold all but single tokens and keys. */
+  /** Memory of the tables, which hold all but the keys. */
   get bytes(): number {
     return this.#sessions.bytes + this.#users.bytes + this.#clients.bytes + this.#roles.bytes;
   }
@@ -144,8 +136,4 @@ function knownId(kind: string, text: string): Id {
 function knownEpoch({ kind, id, epoch }: { kind: string; id: string; epoch: number }): number {
   if (Number.isInteger(epoch) && epoch >= 0 && epoch <= 0x7fff_ffff) return epoch;
   throw new Error(`the revocation of ${kind} ${id} has no valid epoch`);
-}
-
-function keepLater(map: Map<string, number>, id: string, untilSeconds: number): void {
-  map.set(id, Math.max(map.get(id) ?? 0, untilSeconds));
 }

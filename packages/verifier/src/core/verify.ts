@@ -46,7 +46,6 @@ export type RefusalReason =
   | 'expired'
   | 'not_yet_valid'
   | 'session_revoked'
-  | 'jti_revoked'
   | 'client_epoch'
   | 'user_epoch'
   | 'lease'
@@ -183,7 +182,6 @@ function refusalOfRevoked(
   if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
   if (revocations.hasKid(key.kid)) return refuse('key_revoked');
   if (revocations.hasSession(sessionId)) return refuse('session_revoked');
-  if (revocations.hasJti(claims.jti)) return refuse('jti_revoked');
   if (clientId !== null && (claims.client_epoch ?? 0) < revocations.clientEpoch(clientId)) {
     return refuse('client_epoch');
   }
