@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../domain/kernel/errors.ts';
+import { invalidField } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
 
 /** The last row of a page: its time in epoch milliseconds, and the id that orders equal times. */
@@ -22,7 +22,5 @@ export function decodeCursor(text: string): PageCursor {
   const [, digits, id] = /^(\d{1,15})\.(.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
   const cursor = { at: Number(digits), id: id ?? '' };
   if (isId(cursor.id) && cursor.at <= atMax && encodeCursor(cursor) === text) return cursor;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'cursor', message: 'not a cursor of this list' }],
-  });
+  throw invalidField('cursor', 'not a cursor of this list');
 }

@@ -1,3 +1,4 @@
+import { inTime } from '../platform/in-time.ts';
 import { type Command, ConflictError } from './command.ts';
 import { unavailable } from './failure.ts';
 import { Serial } from './serial.ts';
@@ -43,7 +44,8 @@ export class CommandHandler {
   async run<T>(key: string, attempt: () => Promise<Attempt<T>>): Promise<T> {
     const deadline = performance.now() + deadlineMs;
     const looped = this.#serial.run(key, () => this.#loop(attempt, deadline));
-    const answer = await inTime(looped, deadlineMs);
+    const late = () => unavailable('command missed its deadline');
+    const answer = await inTime(looped, deadlineMs, late);
     return answer();
   }
 
@@ -74,15 +76,5 @@ export class CommandHandler {
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }
-  }
-}
-
-async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unavailable('command missed its deadline')), timeoutMs);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,7 +1,9 @@
 import type { Queryable } from '../eventlog/queryable.ts';
+import { inTime } from '../platform/in-time.ts';
 import type { Logger } from '../platform/logging/logging.ts';
 
 const freshMs = 1_000;
+/** Connecting, checking and asking may each take a second; a caller of readiness waits no longer. */
 const probeMs = 1_200;
 
 /**
@@ -52,6 +54,8 @@ export class AppendProbe {
           text: 'select latchkey.probe_append($1) as weak',
           values: [thorough],
         }),
+        probeMs,
+        () => new Error('no answer in time'),
       );
       if (this.#failedAt < startedAt) this.#appendedAt = performance.now();
       const weak = rows[0]!.weak as string[];
@@ -67,17 +71,6 @@ export class AppendProbe {
     if (problem === this.#logged) return;
     this.#logged = problem;
     if (problem !== '') this.#log.warn({ err: error, problem }, 'an append would fail');
-  }
-}
-
-/** Connecting, checking and asking may each take a second; who asks for readiness waits no longer. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('no answer in time')), probeMs);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

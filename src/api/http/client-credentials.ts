@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { hasTwoAuthorizations } from './bearer.ts';
 
 /**
@@ -20,9 +20,7 @@ export function clientCredentials(
 ): ClientCredentials {
   const header = basicHeader(request.headers.authorization);
   if (hasTwoAuthorizations(request)) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'authorization', message: 'given more than once' }],
-    });
+    throw invalidField('authorization', 'given more than once');
   }
   const inForm = form.client_id;
   const secretInForm = form.client_secret;
@@ -32,9 +30,7 @@ export function clientCredentials(
   }
   const basic = parseBasic(header);
   if (secretInForm !== undefined || (inForm !== undefined && inForm !== basic.clientId)) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'client_secret', message: 'two ways of client authentication at once' }],
-    });
+    throw invalidField('client_secret', 'two ways of client authentication at once');
   }
   return basic;
 }
@@ -59,9 +55,7 @@ export function optionalClientCredentials(
   }
   if (client_id !== undefined) return { clientId: client_id, clientSecret: client_secret ?? null };
   if (client_secret === undefined) return null;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'client_id', message: 'is required beside client_secret' }],
-  });
+  throw invalidField('client_id', 'is required beside client_secret');
 }
 
 /** Another scheme, such as the bearer that an interceptor adds, is no client authentication. */

@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField } from '../../domain/kernel/errors.ts';
 
 export const refreshCookieName = '__Host-latchkey_refresh';
 
@@ -45,9 +45,7 @@ export function refreshCookie(header: string | undefined): string | null {
     const equals = pair.indexOf('=');
     if (equals === -1 || trimmed(pair.slice(0, equals)) !== refreshCookieName) continue;
     if (found !== null) {
-      throw new LatchkeyError('invalid_request', {
-        errors: [{ path: 'cookie', message: 'the refresh cookie was sent twice' }],
-      });
+      throw invalidField('cookie', 'the refresh cookie was sent twice');
     }
     found = trimmed(pair.slice(equals + 1));
   }

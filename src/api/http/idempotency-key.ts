@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 
 /**
@@ -11,7 +11,5 @@ export function idempotencyKey(headers: IncomingHttpHeaders): string | null {
   if (key === undefined) return null;
   const fits = typeof key === 'string' && key.length <= limits.idempotencyKeyCharactersMax;
   if (fits && /^[\x21-\x7e]+$/.test(key)) return key;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }],
-  });
+  throw invalidField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { formText } from './form-text.ts';
 import { opaqueFieldsOf } from './opaque-texts.ts';
 
 const discardBytesMax = 1024 * 1024;
@@ -50,8 +51,8 @@ export function parseParameters(text: string): Record<string, string> {
   for (const pair of text.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
-    const name = decodeParameter(equals === -1 ? pair : pair.slice(0, equals));
-    const value = decodeParameter(equals === -1 ? '' : pair.slice(equals + 1));
+    const name = formText(equals === -1 ? pair : pair.slice(0, equals), 'body');
+    const value = formText(equals === -1 ? '' : pair.slice(equals + 1), 'body');
     if (name in parameters) throw invalid(name, 'given more than once');
     checkText(value, name);
     parameters[name] = value;
@@ -195,14 +196,6 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function decodeParameter(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    throw invalid('', 'is not UTF-8 in percent-encoding');
-  }
-}
-
 function keysIn(text: string): number {
   let keys = 0;
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) {
@@ -243,8 +236,7 @@ function checkText(text: string, path: string): void {
 }
 
 function invalid(path: string, message: string): LatchkeyError {
-  const shown = shownPath(path === '' ? 'body' : path);
-  return new LatchkeyError('invalid_request', { errors: [{ path: shown, message }] });
+  return invalidField(shownPath(path === '' ? 'body' : path), message);
 }
 
 function shownPath(path: string): string {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
+import { sha256 } from '../../domain/kernel/sha256.ts';
 import { type Reply, type ReplyHeaders, reply } from './reply.ts';
 
 /** One Buffer, which every answer shares: a client that does not read holds no copy of it. */
@@ -19,7 +19,7 @@ export interface CompressedDocument {
 
 export function staticDocument(content: string | Buffer, headers: ReplyHeaders): StaticDocument {
   const body = Buffer.from(content as string);
-  const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
+  const etag = `"${sha256(body)}"`;
   return { body, headers: { ...headers, etag } };
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { acceptedClaims } from '../../node/accepted-claims.ts';
 import type { Node } from '../../node/node.ts';
 import type { NodeMemory } from '../../node/node-memory.ts';
@@ -8,13 +8,7 @@ import type { FastAnswerFactory } from '../http/fast-answer.ts';
 import { missingRight } from '../http/missing-right.ts';
 import { endAnswer } from '../http/reply.ts';
 import { bodyIsOnItsWay } from '../http/request-body.ts';
-import {
-  type Demands,
-  demandsOfHeader,
-  demandsOfQuery,
-  noDemands,
-  refused as refusedDemand,
-} from './gateway-demands.ts';
+import { type Demands, demandsOfHeader, demandsOfQuery, noDemands } from './gateway-demands.ts';
 import { identityHeaders } from './identity-headers.ts';
 import { sendRefusal } from './refused.ts';
 
@@ -83,7 +77,7 @@ function gatewayCredentials({ rawHeaders }: IncomingMessage): GatewayCredentials
       plain &&= token === null && value.startsWith(scheme) && value[scheme.length] !== ' ';
       token = value.slice(scheme.length);
     } else if (name === 'x-auth-demand') {
-      if (demand !== null) throw refusedDemand('X-Auth-Demand', 'given more than once');
+      if (demand !== null) throw invalidField('X-Auth-Demand', 'given more than once');
       demand = value;
     }
   }
@@ -96,7 +90,7 @@ function forwardDemands({ demand }: GatewayCredentials): Demands {
 
 /** A gateway that sends its demands to the wrong address must not find its doors open. */
 function queryDemands(url: string, { demand }: GatewayCredentials): Demands {
-  if (demand !== null) throw refusedDemand('X-Auth-Demand', 'is read at /auth/forward only');
+  if (demand !== null) throw invalidField('X-Auth-Demand', 'is read at /auth/forward only');
   const mark = url.indexOf('?');
   return mark === -1 ? noDemands : demandsOfQuery(url.slice(mark + 1));
 }

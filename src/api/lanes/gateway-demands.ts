@@ -1,4 +1,5 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField } from '../../domain/kernel/errors.ts';
+import { formText } from '../http/form-text.ts';
 
 /** What a gateway asks of a token beyond being good. */
 export interface Demands {
@@ -23,7 +24,9 @@ export function demandsOfQuery(query: string): Demands {
   for (const pair of query.split('&')) {
     if (pair === '') continue;
     const [name, value] = splitAtEquals(pair);
-    add(demands, ofToken, { name: decoded(name), value: decoded(value), path: 'query' });
+    const path = 'query';
+    const decoded = { name: formText(name, path), value: formText(value, path) };
+    add(demands, ofToken, { ...decoded, path });
   }
   return demands as Demands;
 }
@@ -37,17 +40,12 @@ export function demandsOfHeader(header: string): Demands {
   const demands: Partial<Record<string, string>> = {};
   for (const part of header.split(';')) {
     const [name, value] = splitAtEquals(part.trim());
-    if (/[",\\]/.test(value)) throw refused('X-Auth-Demand', 'has a comma or a quote');
+    if (/[",\\]/.test(value)) throw invalidField('X-Auth-Demand', 'has a comma or a quote');
     add(demands, ofHeader, { name, value, path: 'X-Auth-Demand' });
   }
   if ((demands.status ?? '200') !== '200')
-    throw refused('X-Auth-Demand', 'status is 200 or absent');
+    throw invalidField('X-Auth-Demand', 'status is 200 or absent');
   return demands as Demands;
-}
-
-/** The refusal of demands that stand where they are not read. */
-export function refused(path: string, message: string): LatchkeyError {
-  return new LatchkeyError('invalid_request', { errors: [{ path, message }] });
 }
 
 function add(
@@ -55,10 +53,10 @@ function add(
   names: readonly string[],
   { name, value, path }: { readonly name: string; readonly value: string; readonly path: string },
 ): void {
-  if (!names.includes(name)) throw refused(path, `demands only ${names.join(', ')}`);
-  if (demands[name] !== undefined) throw refused(path, `demands ${name} twice`);
+  if (!names.includes(name)) throw invalidField(path, `demands only ${names.join(', ')}`);
+  if (demands[name] !== undefined) throw invalidField(path, `demands ${name} twice`);
   if (value.trim() === '' || value.trim() !== value) {
-    throw refused(path, `demands a blank ${name}, or one with blanks around it`);
+    throw invalidField(path, `demands a blank ${name}, or one with blanks around it`);
   }
   demands[name] = value;
 }
@@ -66,12 +64,4 @@ function add(
 function splitAtEquals(pair: string): [string, string] {
   const equals = pair.indexOf('=');
   return equals === -1 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    throw refused('query', 'is not UTF-8 in percent-encoding');
-  }
 }

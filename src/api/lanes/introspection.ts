@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { authenticateClient } from '../../app/client/authenticate-client.ts';
 import { introspect } from '../../app/session/introspect.ts';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
 import { clientCredentials } from '../http/client-credentials.ts';
 import type { FastAnswerFactory } from '../http/fast-answer.ts';
@@ -43,7 +43,5 @@ export function introspection({
 
 function requiredToken({ token }: Readonly<Record<string, string>>): string {
   if (token !== undefined) return token;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'token', message: 'is required' }],
-  });
+  throw invalidField('token', 'is required');
 }

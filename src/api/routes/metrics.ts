@@ -1,13 +1,13 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { metricsTokenCheck } from '../../platform/metrics/metrics-token.ts';
 import { optional } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 
 /** `GET /metrics` on the main port, for a scraper that presents `token` as its bearer. */
 export function metricsRoute(registry: Registry, token: string): Route {
-  const expected = digest(token);
+  const isMetricsToken = metricsTokenCheck(token);
   return route({
     method: 'get',
     path: '/metrics',
@@ -18,14 +18,10 @@ export function metricsRoute(registry: Registry, token: string): Route {
     errors: ['invalid_token'],
     responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },
     handler: async ({ bearerToken }) => {
-      if (bearerToken === null || !timingSafeEqual(digest(bearerToken), expected)) {
+      if (bearerToken === null || !isMetricsToken(bearerToken)) {
         throw new LatchkeyError('invalid_token');
       }
       return reply(200, await registry.metrics(), { 'content-type': registry.contentType });
     },
   });
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

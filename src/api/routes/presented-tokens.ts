@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, type LatchkeyError } from '../../domain/kernel/errors.ts';
 import { decodeRefreshToken, type RefreshTokenParts } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
 import { refreshCookie } from '../http/cookies.ts';
@@ -88,7 +88,7 @@ function agree(
 ): PresentedTokens {
   const cookieCounts = cookie === 'counts';
   if (cookieCounts && inBody !== undefined && inBody !== inCookie) {
-    throw refused('differs from the refresh cookie');
+    throw invalidField('refresh_token', 'differs from the refresh cookie');
   }
   const presented = inBody ?? (cookieCounts ? inCookie : null);
   const refreshToken = presented === null ? null : decode(presented);
@@ -99,9 +99,5 @@ function agree(
 }
 
 function otherSession(): LatchkeyError {
-  return refused('is of another session than the bearer');
-}
-
-function refused(message: string): LatchkeyError {
-  return new LatchkeyError('invalid_request', { errors: [{ path: 'refresh_token', message }] });
+  return invalidField('refresh_token', 'is of another session than the bearer');
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { listSessions } from '../../app/session/find-sessions.ts';
 import { refreshSession } from '../../app/session/refresh-session.ts';
 import { revokeAllSessions, revokeSession } from '../../app/session/revoke-sessions.ts';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer, optional } from '../http/auth.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
@@ -123,9 +123,7 @@ function refresh(node: Node): Route {
       client(false);
       const { hasRefreshToken, refreshToken } = tokensForRefresh(node, places);
       if (!hasRefreshToken) {
-        throw new LatchkeyError('invalid_request', {
-          errors: [{ path: 'refresh_token', message: 'is required without the refresh cookie' }],
-        });
+        throw invalidField('refresh_token', 'is required without the refresh cookie');
       }
       node.rateLimits.take('refresh', {
         address: context.address,

@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { ClientState } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { sha256 } from '../../domain/kernel/sha256.ts';
 import type { NodeMemory } from '../../node/node-memory.ts';
 
 /** What a client shows of itself. `clientSecret` is null for one that only names itself. */
@@ -29,12 +30,8 @@ export function authenticateClient(
     if (clientSecret !== null) throw new LatchkeyError('invalid_client');
     return client;
   }
-  const presented = createHash('sha256')
-    .update(clientSecret ?? '')
-    .digest();
-  const matches = client.secretHashes.some((hash) =>
-    timingSafeEqual(Buffer.from(hash, 'base64url'), presented),
-  );
+  const presented = Buffer.from(sha256(clientSecret ?? ''));
+  const matches = client.secretHashes.some((hash) => timingSafeEqual(Buffer.from(hash), presented));
   if (!matches) throw new LatchkeyError('invalid_client');
   return client;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { DeviceType } from '@latchkey/contract/device-type';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { slotOf } from '../../domain/kernel/ids.ts';
 import { sha256 } from '../../domain/kernel/sha256.ts';
 import { requireRoomForAudiences } from '../../domain/kernel/token-room.ts';
@@ -251,9 +251,7 @@ function grantedAudience(node: Node, input: LogInInput): readonly string[] {
   const allowed = client?.audiences ?? [defaultAudience, issuer];
   const wanted = input.audience ?? [client?.audiences[0] ?? defaultAudience];
   if (!wanted.every((audience) => allowed.includes(audience))) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'audience', message: 'not an audience that this client may request' }],
-    });
+    throw invalidField('audience', 'not an audience that this client may request');
   }
   const audience = [...new Set(wanted)];
   requireRoomForAudiences(audience);

@@ -1,4 +1,4 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId, derivedSlot } from '../../domain/kernel/ids.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
@@ -56,9 +56,7 @@ export function registrationId(
 export async function registerUser(node: Node, { userId, ...input }: RegisterInput, by: By) {
   const email = parseEmail(input.email);
   if (email === null) {
-    throw new LatchkeyError('invalid_request', {
-      errors: [{ path: 'email', message: 'not an e-mail address' }],
-    });
+    throw invalidField('email', 'not an e-mail address');
   }
   const password =
     input.password === null ? null : acceptedPassword(node, input.password, email.address);

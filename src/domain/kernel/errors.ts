@@ -32,3 +32,8 @@ export class LatchkeyError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
+
+/** `invalid_request` with one field problem, which the client sees. */
+export function invalidField(path: string, message: string): LatchkeyError {
+  return new LatchkeyError('invalid_request', { errors: [{ path, message }] });
+}

@@ -1,4 +1,4 @@
-import { LatchkeyError } from './errors.ts';
+import { invalidField } from './errors.ts';
 import { limits } from './limits.ts';
 
 /**
@@ -16,7 +16,5 @@ export function charactersInToken(list: readonly string[]): number {
  */
 export function requireRoomForAudiences(audiences: readonly string[]): void {
   if (charactersInToken(audiences) <= limits.tokenAudiencesCharactersMax) return;
-  throw new LatchkeyError('invalid_request', {
-    errors: [{ path: 'audience', message: 'more audiences than fit into one token' }],
-  });
+  throw invalidField('audience', 'more audiences than fit into one token');
 }

@@ -1,5 +1,5 @@
 import { accept, type Decider, type Decision } from '../kernel/decider.ts';
-import { LatchkeyError } from '../kernel/errors.ts';
+import { invalidField, LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { charactersInToken } from '../kernel/token-room.ts';
 import { type CheckPassword, checkPassword } from './check-password.ts';
@@ -175,22 +175,19 @@ function requireOtherAdmin(state: UserState, otherActiveAdmins: number): void {
 
 function requireRoleName(role: string): void {
   if (isRoleName(role)) return;
-  throw refusedRole('not a role that can be granted');
+  throw invalidField('role', 'not a role that can be granted');
 }
 
 /** Every role stands in every access token of the user, and a token has a size that all accept. */
 function requireRoomForRoles(roles: readonly string[]): void {
   const { rolesPerUserMax, tokenRolesCharactersMax } = limits;
   if (roles.length > rolesPerUserMax) {
-    throw refusedRole(`a user has at most ${rolesPerUserMax} roles`);
+    throw invalidField('role', `a user has at most ${rolesPerUserMax} roles`);
   }
   if (charactersInToken(roles) > tokenRolesCharactersMax) {
-    throw refusedRole(
+    throw invalidField(
+      'role',
       `the roles of a user, each counted with 3 more characters, have at most ${tokenRolesCharactersMax} characters`,
     );
   }
-}
-
-function refusedRole(message: string): LatchkeyError {
-  return new LatchkeyError('invalid_request', { errors: [{ path: 'role', message }] });
 }

@@ -108,7 +108,7 @@ function createPool(
   const { onConnect } = options;
   const pool = new pg.Pool({
     ...clientConfig(options),
-    ...(onConnect === undefined ? {} : { onConnect: inTime(onConnect) }),
+    ...(onConnect === undefined ? {} : { onConnect: cutWhenLate(onConnect) }),
     max: options.max,
     idleTimeoutMillis: options.idleTimeoutMillis,
     connectionTimeoutMillis: acquireTimeoutMs,
@@ -158,7 +158,7 @@ function createPool(
 }
 
 /** The driver sets no limit to what is done on a new connection. */
-function inTime(onConnect: OnConnect): OnConnect {
+function cutWhenLate(onConnect: OnConnect): OnConnect {
   return async (client) => {
     const timer = setTimeout(() => cut(client), acquireTimeoutMs);
     try {
