@@ -7,7 +7,15 @@ import { documentWords } from '../src/api/routes/document-words.ts';
 import { adminRole } from '../src/domain/user/roles.ts';
 import { declaredRoutes } from './declared-routes.ts';
 import { anchor, cell, code, table, toSection, wrapped } from './markdown.ts';
-import { type Components, fieldsOf, inWords, type JsonSchema, namesOf } from './schema-words.ts';
+import {
+  type Components,
+  fieldsOf,
+  inWords,
+  type JsonSchema,
+  meaningOf,
+  namesOf,
+  ownFieldsOf,
+} from './schema-words.ts';
 
 interface Parameter {
   readonly name: string;
@@ -72,10 +80,10 @@ ${document.tags.map((tag) => groupSection(tag, calls, schemas)).join('\n\n')}
 
 ## Objects
 
-An object may have more fields than these. A JWK has the members of its key, Introspection the
-claims of the token, Health what is failing, Problem the facts of its code ([errors.md](errors.md)).
+An object may have more fields than these: a JWK the members of its key, a Problem the facts of its
+code ([errors.md](errors.md)). A time is RFC 3339, in UTC. \`a.b\` is the field \`b\` of \`a\`.
 
-${objectTable(schemas)}
+${objectSections(schemas)}
 `;
 }
 
@@ -93,10 +101,8 @@ const credentials: readonly (readonly [name: string, meaning: string])[] = [
     'administrator',
     `An access token with the role \`${adminRole}\` and no audience but the issuer`,
   ],
-  [
-    'client',
-    '`client_id` and `client_secret` of a confidential client, by HTTP Basic or in the form',
-  ],
+  ['confidential client', 'Its `client_id` and `client_secret`, by HTTP Basic or in the form'],
+  ['client', 'The same, or the `client_id` of a public client in the form'],
 ];
 
 /** What any request may meet, so that no section repeats it. */
@@ -231,14 +237,18 @@ function factsOf({ route, operation }: Call): string[] {
   ].map((line) => wrapped(line, '  '));
 }
 
-function objectTable(schemas: Components): string {
-  const answered = Object.entries(schemas).filter(
-    ([, { properties = {} }]) => Object.keys(properties).length > 0,
-  );
-  return table(
-    ['Object', 'Fields'],
-    answered.map(([name, schema]) => [name, namesOf(schema)]),
-  );
+function objectSections(schemas: Components): string {
+  const sections = Object.entries(schemas).map(([name, schema]) => {
+    const rows = ownFieldsOf(schema).map((field) => {
+      const meaning = meaningOf(field.schema, schemas);
+      if (meaning === undefined) throw new Error(`${name}: nothing describes ${field.name}`);
+      return [code(field.name), inWords(field.schema), cell(meaning)];
+    });
+    if (schema.description === undefined) throw new Error(`nothing describes ${name}`);
+    const head = ['Field', 'Type', 'Meaning'];
+    return `### ${name}\n\n${schema.description}.\n\n${table(head, rows)}`;
+  });
+  return sections.join('\n\n');
 }
 
 /** The sentence goes on: `The user` is answered as `200 the user`. */

@@ -1,4 +1,4 @@
-import { code } from './markdown.ts';
+import { code, toSection } from './markdown.ts';
 
 /** As far as the schemas of this API use JSON Schema. */
 export interface JsonSchema {
@@ -28,11 +28,17 @@ export function inWords(schema: JsonSchema): string {
   if (schema.$ref !== undefined) return refersTo(schema.$ref);
   if (schema.enum !== undefined) return schema.enum.map(code).join(', ');
   if (schema.anyOf !== undefined) return schema.anyOf.map(inWords).join('; or ');
-  const kind = schema.format === 'uri' ? 'URL' : (schema.type ?? 'anything');
+  if (schema.const !== undefined) return code(schema.const);
+  const kind = kindOf(schema);
   const standard = schema.default === undefined ? '' : `, ${schema.default} by default`;
   if (schema.items === undefined) return `${kind}${boundsOf(schema)}${standard}`;
   const most = schema.maxItems === undefined ? '' : ` of up to ${schema.maxItems}`;
   return `list${most} (${inWords(schema.items)})`;
+}
+
+function kindOf({ format, type = 'anything', properties }: JsonSchema): string {
+  if (properties !== undefined) return `object: ${Object.keys(properties).map(code).join(', ')}`;
+  return { uri: 'URL', 'date-time': 'time' }[format ?? ''] ?? type;
 }
 
 function boundsOf({ minLength = 0, maxLength, minimum, maximum }: JsonSchema): string {
@@ -51,12 +57,28 @@ interface Field {
   readonly schema: JsonSchema;
 }
 
-/** The fields of an object, those of an object inside it included. */
+/** The fields of an object, those of an object inside it included, also of one that has a name. */
 export function fieldsOf(schema: JsonSchema, components: Components): Field[] {
-  const { properties = {}, required = [] } = resolved(schema, components);
+  return fieldsIn(resolved(schema, components), (inner) => fieldsOf(inner, components));
+}
+
+/** The fields of an object, those of an object inside it included, unless that one has a name. */
+export function ownFieldsOf(schema: JsonSchema): Field[] {
+  return fieldsIn(schema, ownFieldsOf);
+}
+
+/** What a field means, or what the object is that it holds. */
+export function meaningOf(schema: JsonSchema, components: Components): string | undefined {
+  return schema.description ?? resolved(schema, components).description;
+}
+
+function fieldsIn(
+  { properties = {}, required = [] }: JsonSchema,
+  fieldsInside: (inner: JsonSchema) => Field[],
+): Field[] {
   return Object.entries(properties).flatMap(([key, field]) => {
     const optional = required.includes(key) ? '' : '?';
-    const inner = fieldsOf(field, components);
+    const inner = fieldsInside(field);
     if (inner.length === 0) return [{ name: `${key}${optional}`, schema: field }];
     return inner.map(({ name, schema }) => ({ name: `${key}${optional}.${name}`, schema }));
   });
@@ -81,7 +103,7 @@ function resolved(schema: JsonSchema, components: Components): JsonSchema {
 }
 
 function refersTo(reference: string): string {
-  return `[${nameIn(reference)}](#objects)`;
+  return toSection(nameIn(reference));
 }
 
 function nameIn(reference: string): string {

@@ -9,7 +9,7 @@ export const problemSchema = z
     code: z.enum(errorCodes),
     request_id: z.string(),
     errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
-    ended_at: z.iso.datetime().meta({ description: 'RFC 3339, UTC' }).optional(),
+    ended_at: z.iso.datetime().optional(),
     device_name: z.string().optional(),
     reasons: z.array(z.string()).optional(),
   })

@@ -169,7 +169,9 @@ const idempotencyKeyParameter: JsonObject = {
   in: 'header',
   required: false,
   description:
-    'A random UUID. A repeat under the same key changes nothing and answers the same. Latchkey remembers only a request that changed something',
+    'A random UUID. A repeat under the same key changes nothing and answers the same, but shows no ' +
+    'client secret and no invite again. A repeated refresh answers the same refresh token and a ' +
+    'fresh access token. Latchkey remembers only a request that changed something',
   schema: { type: 'string', minLength: 1, maxLength: limits.idempotencyKeyCharactersMax },
 };
 

@@ -27,6 +27,7 @@ export function oauthRoutes(node: Node): Route[] {
         'the scope `introspect.all`. For a refresh token the answer is `{active: false}`.',
       tags,
       auth: client,
+      credential: 'confidential client',
       accepts: 'form',
       failsAs: 'oauth',
       body: tokenForm,
@@ -40,7 +41,8 @@ export function oauthRoutes(node: Node): Route[] {
       path: '/oauth2/revoke',
       summary: "End the session of one of the client's tokens (RFC 7009)",
       description:
-        'For an unknown token, or one of another client, the answer is 200 too and nothing changes.',
+        'For an unknown token, or one of another client, the answer is 200 too and nothing ' +
+        'changes. A public client may ask too: it sends its `client_id` in the form.',
       tags,
       auth: client,
       accepts: 'form',

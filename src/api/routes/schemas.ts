@@ -10,9 +10,9 @@ export function text(min: number, max: number) {
     .meta({ minLength: min, maxLength: max });
 }
 
-const time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
-const id = z.string().min(1).meta({ description: 'opaque' });
-const seconds = z.int().min(0).meta({ description: 'seconds' });
+const time = z.iso.datetime();
+const id = z.string().min(1);
+const seconds = z.int().min(0);
 
 const deviceType = z.enum(deviceTypes).meta({ description: 'The type of the device' });
 
@@ -21,7 +21,7 @@ export const deviceSchema = z
     type: deviceType,
     name: text(0, limits.deviceNameCodePointsMax).optional(),
   })
-  .meta({ id: 'Device' });
+  .meta({ id: 'Device', description: 'The device that logs in' });
 
 const user = z.strictObject({
   id,
@@ -35,12 +35,12 @@ const user = z.strictObject({
   disabled: z.boolean(),
 });
 
-const userSchema = user.meta({ id: 'User' });
+const userSchema = user.meta({ id: 'User', description: 'A user' });
 
 /** As administrators see it. */
 const adminUserSchema = user
   .extend({ locked_until: time.optional() })
-  .meta({ id: 'AdminUser', description: '`locked_until` only while the user is locked' });
+  .meta({ id: 'AdminUser', description: 'A user, as administrators see one' });
 
 const sessionSchema = z
   .strictObject({
@@ -54,7 +54,7 @@ const sessionSchema = z
     amr: z.array(z.string()),
     current: z.boolean(),
   })
-  .meta({ id: 'Session' });
+  .meta({ id: 'Session', description: 'A session' });
 
 export const tokenSetSchema = z
   .strictObject({
@@ -67,7 +67,7 @@ export const tokenSetSchema = z
     session: sessionSchema,
     user: userSchema,
   })
-  .meta({ id: 'TokenSet' });
+  .meta({ id: 'TokenSet', description: 'What a login and a refresh answer' });
 
 export const registeredSchema = z.strictObject({ user: userSchema });
 export const sessionListSchema = z.strictObject({ sessions: z.array(sessionSchema) });
@@ -85,7 +85,9 @@ const jwkSchema = z
   })
   .meta({ id: 'JWK', description: 'RFC 7517, public parts only' });
 
-export const jwkSetSchema = z.strictObject({ keys: z.array(jwkSchema) }).meta({ id: 'JWKSet' });
+export const jwkSetSchema = z
+  .strictObject({ keys: z.array(jwkSchema) })
+  .meta({ id: 'JWKSet', description: 'RFC 7517' });
 
 export const clientSchema = z
   .strictObject({
@@ -98,7 +100,7 @@ export const clientSchema = z
     created_at: time,
     disabled: z.boolean(),
   })
-  .meta({ id: 'Client' });
+  .meta({ id: 'Client', description: 'A registered client' });
 
 export const clientSecretSchema = z.strictObject({
   client_id: id,
@@ -117,7 +119,7 @@ const issuerKeySchema = z
     remove_after: time.nullable(),
     revoked_at: time.nullable(),
   })
-  .meta({ id: 'IssuerKey' });
+  .meta({ id: 'IssuerKey', description: 'A key that signs access tokens' });
 export const issuerKeyListSchema = z.strictObject({ keys: z.array(issuerKeySchema) });
 
 export const inviteSchema = z.strictObject({ invite: z.string().optional(), expires_at: time });
@@ -130,12 +132,44 @@ export const protectedSchema = z.strictObject({
 });
 export const dashboardSchema = z.strictObject({ message: z.string(), user_id: id });
 
-export const introspectionSchema = z.looseObject({ active: z.boolean() }).meta({
-  id: 'Introspection',
-  description: 'RFC 7662: `{active: false}` or the claims',
-});
+/** The claims of an access token (RFC 9068), which an inactive answer leaves out. */
+const claimSchemas = {
+  iss: z.string().meta({ description: 'The issuer' }),
+  sub: id.meta({ description: 'The id of the user' }),
+  aud: z.array(z.string()).meta({ description: 'The audiences that the token is for' }),
+  exp: seconds.meta({ description: 'When the token expires, in seconds since 1970' }),
+  iat: seconds.meta({ description: 'When the token was signed, in seconds since 1970' }),
+  nbf: seconds.meta({ description: 'When the token begins to be good, in seconds since 1970' }),
+  jti: z.string().meta({ description: 'The session and the generation of its refresh token' }),
+  client_id: id.meta({ description: 'The client of the session; `latchkey` for Latchkey’s own' }),
+  client_epoch: z
+    .int()
+    .meta({ description: 'Latchkey raises it to refuse the earlier tokens of the client' }),
+  sid: id.meta({ description: 'The id of the session' }),
+  auth_time: seconds.meta({ description: 'When the user logged in, in seconds since 1970' }),
+  amr: z.array(z.string()),
+  roles: z.array(z.string()).meta({ description: 'The roles of the user, if there are any' }),
+  scope: z.string().meta({ description: 'The scopes, with spaces between them, if there are any' }),
+  device_type: deviceType,
+  epoch: z
+    .int()
+    .meta({ description: 'Latchkey raises it to refuse the earlier tokens of the user' }),
+};
 
-export const healthSchema = z.looseObject({ status: z.string() }).meta({ id: 'Health' });
+export const introspectionSchema = z
+  .looseObject({
+    active: z.boolean(),
+    token_type: z.literal('Bearer').optional(),
+    ...z.object(claimSchemas).partial().shape,
+  })
+  .meta({ id: 'Introspection', description: 'RFC 7662: `{active: false}`, or the claims' });
+
+export const healthSchema = z
+  .looseObject({
+    status: z.string().meta({ description: '`ok`, `ready` or `not_ready`' }),
+    failing: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Health', description: 'What a probe answers' });
 
 function lengthWithin(value: string, min: number, max: number): boolean {
   // A code point takes at most two UTF-16 units: the cheap bound keeps the count off long strings.
