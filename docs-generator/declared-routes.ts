@@ -4,7 +4,7 @@ import { docsRoutes } from '../src/api/pages/docs-page.ts';
 import { allRoutes } from '../src/api/routes/all.ts';
 import { metricsRoute } from '../src/api/routes/metrics.ts';
 
-/** Stands for whatever a declaration touches: no handler runs here. */
+/** Stands for everything that a declaration touches: no handler runs here. */
 const anything: unknown = new Proxy(() => {}, { get: () => anything, apply: () => anything });
 
 /** Every route that a node may serve, without a node, in the order of the documentation. */

@@ -52,7 +52,7 @@ export interface ApiOptions {
   readonly config: Config;
   /** As the application role. */
   readonly databaseUrl: string;
-  /** Past a pooler; default: `databaseUrl`. */
+  /** Reaches Postgres itself where `databaseUrl` leads to a pooler; default: `databaseUrl`. */
   readonly directUrl?: string;
   /** Made before the API listens, if there is no user with this address. */
   readonly administrator?: AdministratorToBe;

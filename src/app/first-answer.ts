@@ -6,10 +6,10 @@ import { foldLogged } from '../tables/fold-logged.ts';
 import type { Stream } from '../tables/stream.ts';
 
 /**
- * A stream as a command left it, which is what the command's first answer was made of, whatever has
- * changed since. Without a `commandId`: the command that began the stream. null when it is not in
- * the log. For retries only: it reads the stream. Raises `internal_error` for an event that this
- * service did not write.
+ * The state of a stream right after a command, of which the command's first answer was made.
+ * Without a `commandId`: the command that began the stream. null when it is not in the log. For
+ * retries only: it reads the stream. Raises `internal_error` for an event that this service did not
+ * write.
  */
 export async function stateAfterCommand<S, E extends DomainEvent, C>(
   readers: SealedReaders,

@@ -6,7 +6,10 @@ import type { By } from './by.ts';
 
 /** One change of a stream that exists, which a caller may repeat under an Idempotency-Key. */
 export interface IdempotentCommand {
-  /** The same for the same key of the same actor, route and stream. Its slot says nothing. */
+  /**
+   * The same for the same key of the same actor, route and stream. It names no stream, so nothing
+   * reads its slot.
+   */
   readonly commandId: string;
   readonly repeatable: boolean;
 }

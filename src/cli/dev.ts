@@ -22,7 +22,7 @@ export async function dev(): Promise<void> {
   const config = loadConfig();
   const log = createLogger({ level: config.logging.level, name: 'latchkey' });
   for (const warning of config.warnings) log.warn({}, warning);
-  // Whatever fails during the start closes what was started, the database last.
+  // A failure during the start closes what was started, the database last.
   await using running = new AsyncDisposableStack();
   const credentials = administratorCredentials(config);
   const database = running.adopt(await startDatabase(config, log), ({ stop }) => stop());

@@ -54,7 +54,7 @@ export function keepRunning(first: EmbeddedPostgres, options: Options): () => Pr
   };
 }
 
-/** Looks until the server has ended or the process is to stop. */
+/** Calls `look` every `lookMs` until the server has ended or `signal` is aborted. */
 async function whileRunning(
   server: EmbeddedPostgres,
   signal: AbortSignal,

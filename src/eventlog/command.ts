@@ -19,7 +19,7 @@ export interface EventMeta {
 /**
  * One stream of a command. Without events it is a guard: locked, compared (`guard`), and bumped, so
  * that two commands which guard the same stream serialise; a stream that does not exist cannot
- * guard, whatever is expected of it.
+ * guard, and the command conflicts.
  */
 export interface StreamTouch {
   readonly streamId: string;

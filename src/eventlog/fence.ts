@@ -11,8 +11,8 @@ interface Unsettled {
 /**
  * Tells up to which position the log is settled: no append that could still commit at or below it
  * is under way. Every append holds a shared lock before it draws a position. So: read the sequence,
- * then the lock's holders; once those are gone, whatever was drawn up to that ceiling is committed
- * or rolled back. Two autocommit statements: in one, the snapshot would be older than the view of
+ * then the lock's holders; once those are gone, every position up to that ceiling is committed or
+ * rolled back. Two autocommit statements: in one, the snapshot would be older than the view of
  * the locks. A new connection needs a new Fence: after a crash the sequence may have moved back,
  * and a ceiling from before it would settle positions that are yet to be drawn.
  */
@@ -86,7 +86,7 @@ const settlePauseMs = 10;
 
 /**
  * The highest settled position, after at most `waitMs`; 0 when an append stays under way for so
- * long: whoever asks again later will know more.
+ * long. Then ask again later.
  */
 export async function settledPosition(client: Queryable, waitMs: number): Promise<number> {
   const fence = new Fence(client);

@@ -1,9 +1,9 @@
 import type { Queryable } from './queryable.ts';
 
 /**
- * Whether a command with this id has left an event in the stream. It may be under way on another
- * node still: whoever then appends with an exact version meets a conflict, and finds it at the next
- * look.
+ * Whether a command with this id has left an event in the stream. Another node may
+ * still be appending it: your append with an exact version then conflicts, and the next look finds
+ * the command.
  */
 export async function isCommandInLog(
   client: Queryable,

@@ -54,7 +54,7 @@ export class CommandHandler {
     deadline: number,
   ): Promise<Attempt<T>['answer']> {
     for (let tries = 1; ; tries += 1) {
-      // Nobody waits for it any more: whoever is next in the queue must not wait for it either.
+      // Its caller has been answered: the next in the queue must not wait for it either.
       if (performance.now() >= deadline) throw unavailable('no turn before the deadline');
       this.#options.requireLog?.();
       const { command, answer } = await attempt();

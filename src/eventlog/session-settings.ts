@@ -24,7 +24,7 @@ const timeLimits: Readonly<Record<string, TimeLimit>> = {
 };
 
 /**
- * What this session's settings break, whoever gave them: the server, the database or the role. Each
+ * What this session's settings break, those of the server, of the database and of the role. Each
  * problem says the statement that mends it; `latchkey migrate` runs these. `hasLimits`: whether the
  * role must have the time limits of the application.
  */

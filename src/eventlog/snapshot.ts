@@ -9,7 +9,7 @@ export interface Snapshot {
   readonly open: readonly string[];
 }
 
-/** Before everything: every row was committed since. */
+/** A reader that starts here reads every row. */
 export const emptySnapshot: Snapshot = { nextXact: '0', open: [] };
 
 /** The text of a pg_snapshot, `xmin:xmax:xip_list`. */

@@ -19,8 +19,8 @@ export function applyRevocations(memory: NodeMemory, command: Command): void {
 }
 
 /**
- * What another node ended and this node's poll may not have seen yet: whoever repeats the logout
- * here may rely on the answer as much as on the first one.
+ * Applies a logout that another node has committed and this node's poll may not have read yet. So
+ * after a logout that is repeated here, this node refuses the session's tokens too.
  */
 export function applyEndedSession(memory: NodeMemory, { sessionId, state }: SessionRecord): void {
   if (state.endedAt === null) return;

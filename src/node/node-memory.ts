@@ -74,7 +74,8 @@ export class NodeMemory {
   }
 
   /**
-   * As `verifyFor`, but whatever has become of the token since: for a logout with an expired token.
+   * As `verifyFor`, but the token may have expired or been revoked: for a logout with an expired
+   * one.
    */
   recognizeFor(token: string, use: TokenUse): UseVerification {
     const recognized = this.verifier.recognize(token);

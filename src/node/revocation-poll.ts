@@ -41,7 +41,10 @@ export interface RevocationPollOptions {
   readonly log: Pick<Logger, 'warn' | 'info' | 'error'>;
 }
 
-/** Nothing else in memory depends on these; the others say: read it again. */
+/**
+ * For an entry of these kinds the poll adds it to the revocation set and is done. For any other
+ * kind it also reads the clients and the keyset again.
+ */
 const heldAsEntry: ReadonlySet<RevocationTarget> = new Set(['session', 'user', 'roles']);
 const pageRowsDefault = 5_000;
 const pollMs = 1_500;
@@ -63,8 +66,8 @@ interface Scan {
 
 /**
  * Keeps a node's memory current. Each poll asks for the revocations of every transaction that was
- * committed since the snapshot of the last one, in whatever order they were: an append held open
- * delays nobody's logout, and nothing is read twice because of it. `nextPass` says where it begins.
+ * committed since the snapshot of the last one, in any order. So an append that stays open delays
+ * no logout and makes the poll read nothing twice. `nextPass` says where it begins.
  */
 export class RevocationPoll {
   readonly #options: RevocationPollOptions;

@@ -120,7 +120,7 @@ export class TableFiller {
     if (this.#filling.length === 0) this.#filling = Buffer.allocUnsafe(2 * flushBytes);
     this.#client.query(copy as unknown as pg.Submittable);
     this.#underWay = copy.done;
-    // Whoever awaits it next gets the error; until then it is not an unhandled one.
+    // The next await gets the error; until then it must not count as an unhandled one.
     copy.done.catch(() => {});
   }
 }

@@ -71,11 +71,11 @@ export function keptRowsSql(table: string): string {
 
 export interface PruneOptions {
   readonly pruning: Pruning;
-  /** Epoch milliseconds: what is older goes. */
+  /** Epoch milliseconds: older rows go. */
   readonly at: number;
   /**
-   * How far, in ms, `at` lies before now at least (after it when negative). The database's clock
-   * says when now is: a worker whose clock is ahead forgets nothing early.
+   * `at` is cut to the database's clock minus this many milliseconds (negative: plus). So a worker
+   * whose clock is ahead deletes nothing early.
    */
   readonly beforeNowMs: number;
   /** Rows per transaction. */

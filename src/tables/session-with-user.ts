@@ -12,7 +12,7 @@ export interface UserOfSession extends UserRecord {
   readonly newerSessions: { readonly newer: number; readonly newerOfType: number };
 }
 
-/** A session, whoever owns it and whether or not it has ended; `user` is null when it is gone. */
+/** A session of any user, live or ended; `user` is null when the user's row is gone. */
 export interface SessionWithUser {
   readonly session: SessionRecord;
   readonly user: UserOfSession | null;

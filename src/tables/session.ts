@@ -52,7 +52,7 @@ export function sessionRecord(row: Record<string, unknown>): SessionRecord {
   return { sessionId: id, ...record };
 }
 
-/** A session, whoever owns it and whether or not it has ended; null when there is none. */
+/** A session of any user, live or ended; null when there is none. */
 export async function findSession(
   client: SealedReaders,
   sessionId: string,

@@ -56,8 +56,8 @@ export const jobTables = [
 const versionColumns = ['cron_on', 'flow_on', 'reindex_on', 'monitor_backoff_on'];
 
 /**
- * By name: `bam` holds statements that a process with the owner's rights runs, and whoever lowers
- * `version` has migrations run again.
+ * Names each table, because two others would give too much: the statements in `bam` run with the
+ * owner's rights, and a lower `version` makes migrations run again.
  */
 async function grantJobTables(client: pg.Client, role: string): Promise<void> {
   const tables = jobTables.map((table) => `${jobSchemaName}.${table}`).join(', ');

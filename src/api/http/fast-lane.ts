@@ -8,7 +8,7 @@ interface FastPath {
   readonly path: string;
   /** The path itself is declared. */
   at: boolean;
-  /** Whatever follows it and a slash is. */
+  /** So is every path below it. */
   below: boolean;
   /** null: any. */
   readonly methods: readonly string[] | null;

@@ -64,7 +64,7 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
 /**
  * The problem document (RFC 9457) of an error with its headers: a `Bearer` challenge on 401 and on
  * `insufficient_scope` (RFC 6750 section 3), Retry-After in seconds on 429 and 503,
- * and on whatever else says how long to wait.
+ * and on any other error that says how long to wait.
  */
 function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
   const { status, code, title } = published(error.code);
@@ -90,7 +90,7 @@ function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
 
 /**
  * The error of an OAuth endpoint (RFC 6749 section 5.2). Failed client authentication is a `Basic`
- * challenge; an `invalid_grant` is a 400 there, whatever the status elsewhere.
+ * challenge; an `invalid_grant` is a 400 there, also where a problem has another status.
  */
 function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
   const kind: ProblemKind = problemKinds[error.code];

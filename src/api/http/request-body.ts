@@ -21,7 +21,7 @@ export async function readJson<S extends z.ZodType>(
   { optional = false }: { optional?: boolean } = {},
 ): Promise<z.output<S>> {
   if (optional) {
-    // No body at all may come in chunks too, and whatever type it says then is of nothing.
+    // An empty body may come in chunks too; its Content-Type then describes nothing.
     const body = await readBody(request);
     if (body.length === 0) return check(schema, {});
     requireJson(request);

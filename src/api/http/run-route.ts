@@ -21,7 +21,7 @@ export interface Authenticators {
   client(credentials: ClientCredentials): ClientCaller;
 }
 
-/** What routes are run with, whatever they are for. */
+/** What every route runs with. */
 export interface Runtime {
   readonly authenticators: Authenticators;
   /** Counts one attempt, or raises `rate_limited`. */

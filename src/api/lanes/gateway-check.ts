@@ -32,7 +32,7 @@ function gatewayCheck(
   return (lane) => {
     const { verifications } = metrics;
     return (request, response) => {
-      // Whatever body a gateway forwards is none of our business: it is discarded with the answer.
+      // A gateway may forward a body: nobody reads it, and the answer ends it.
       try {
         const credentials = gatewayCredentials(request);
         const demands = demandsOf(request, credentials);
@@ -53,7 +53,7 @@ function gatewayCheck(
 
 /** What a gateway sends in headers, as nearly every request has it. */
 interface GatewayCredentials {
-  /** null leaves the rest to `bearerToken`. */
+  /** Null unless the request has one plain `Bearer` header: `bearerToken` then reads it. */
   token: string | null;
   demand: string | null;
 }

@@ -13,7 +13,7 @@ export interface DocsFiles {
 const library = (name: string) => fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`));
 const own = (name: string) => fileURLToPath(new URL(`./docs/${name}`, import.meta.url));
 
-/** In no order: each asset's name in the page stands for its hashed one. */
+/** `loadDocsFiles` replaces the name of each of these in the page by its hashed name. */
 const assetFiles = [
   library('swagger-ui.css'),
   library('swagger-ui-bundle.js'),

@@ -16,7 +16,7 @@ export interface TokenPlaces {
 export interface PresentedTokens {
   /** An access token for our own endpoints, expired or not: enough to end its session, never more. */
   readonly bearer: { readonly sid: string; readonly sub: string } | null;
-  /** Whether the body or a cookie that counts holds a refresh token, whoever made it. */
+  /** Whether the body or a cookie that counts holds a refresh token, ours or not. */
   readonly hasRefreshToken: boolean;
   /** What that one says; null when it is not ours. */
   readonly refreshToken: RefreshTokenParts | null;
@@ -24,7 +24,7 @@ export interface PresentedTokens {
   readonly cookieCounts: boolean;
 }
 
-/** A bearer for another use says nothing here. */
+/** An access token for any other use counts as none here. */
 const account = { kind: 'account' } as const;
 
 type Needed = Pick<Node, 'memory' | 'secrets' | 'config'>;

@@ -125,7 +125,7 @@ function sessionsOfUsers(node: Node): Route[] {
     route({
       method: 'delete',
       path: '/admin/sessions/{id}',
-      summary: 'End a session, whoever owns it',
+      summary: 'End a session of any user',
       tags,
       auth: admin,
       params: z.object({ id }),

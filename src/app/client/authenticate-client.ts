@@ -37,11 +37,11 @@ export function authenticateClient(
 }
 
 /**
- * Whether whoever presents a refresh token may refresh its session: one of a confidential client by
- * that client's authentication only (RFC 6749 section 6), one of a public client or of none as it
- * is, and none of a third party, whose answer would hold the user. To be asked before anything is
- * said about the session, or written. Raises `invalid_client`, `invalid_token`, and what `present`
- * raises.
+ * Checks that the caller of a refresh may refresh a session of the client `clientId`. A
+ * confidential client must authenticate (RFC 6749 section 6). For a public client, or for none
+ * (null), the refresh token is enough. A third party may not, because the answer holds the user.
+ * Call it before you write or answer anything about the session. Raises `invalid_client`,
+ * `invalid_token`, and what `present` raises.
  */
 export function requireClientOfSession(
   memory: Pick<NodeMemory, 'client'>,

@@ -2,12 +2,12 @@ import type { ClientState } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { NodeMemory } from '../../node/node-memory.ts';
 
-/** May introspect every token, whoever it is meant for. */
+/** A client with it may introspect the tokens for every audience. */
 const introspectAllScope = 'introspect.all';
 
 /**
  * RFC 7662 section 2.2, from memory: the claims of a token that is good now, to a client that it is
- * meant for. Whatever else is asked about, a refresh token included, is `{active: false}` and
+ * meant for. For every other text, a refresh token included, the answer is `{active: false}` and
  * nothing more. Raises `invalid_client` for a public client, which proves nothing, and
  * `unavailable` when this node cannot say: that is no "inactive".
  */

@@ -30,7 +30,7 @@ export interface LogInInput {
   readonly transport: 'body' | 'cookie';
   readonly clientId: string | null;
   readonly clientSecret: string | null;
-  /** Wanted; null for the default. */
+  /** The audiences that the caller asks for; null asks for the default. */
   readonly audience: readonly string[] | null;
   /** What an earlier login of this device was given; null for a stranger. */
   readonly deviceToken: string | null;

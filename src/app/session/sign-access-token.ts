@@ -17,7 +17,7 @@ export interface AccessTokenInput {
   readonly sessionId: string;
   readonly generation: number;
   readonly audience: readonly string[];
-  /** null: first party. */
+  /** Null for Latchkey's own client, which is first-party. */
   readonly client: { readonly id: string; readonly epoch: number } | null;
   readonly amr: readonly string[];
   readonly roles: readonly string[];

@@ -47,8 +47,8 @@ export async function pageOfUsers(
 }
 
 /**
- * The user with this address, in whatever spelling, found without reading anybody else's; in a
- * list, for it is a filter.
+ * The user with this address, in any spelling of it, as a list of one or none: the address is a
+ * filter. Reads no other user.
  */
 export async function usersByEmail(node: Node, text: string) {
   const user = await findUserByEmail(node, text);

@@ -138,10 +138,10 @@ function refusalOf(error: unknown): LatchkeyError | null {
 }
 
 /**
- * What the first try under the same key answered, whatever has become of the user since, and as
- * durable as it was then; null when there was none. Raises `conflict` when the key was used for
- * another registration. Its password is compared as long as it is still the user's; whoever tries
- * passwords here needs the key, and meets the limits of registration.
+ * What the first try under the same key answered, even if the user has changed since; null when
+ * there was none. The answer is as durable as it was then. Raises `conflict` when the key was used
+ * for another registration. The password is compared as long as the user has not changed it:
+ * guessing passwords here takes the key, and the limits of registration apply.
  */
 async function firstAnswer(
   { cells, subjectKeys, hasher }: Node,

@@ -10,9 +10,9 @@ export function charactersInToken(list: readonly string[]): number {
 }
 
 /**
- * Raises `invalid_request` for audiences that do not fit into one token, whoever may have them. The
- * other parts are bounded where they are granted, so that the largest token has fewer than
- * `accessTokenCharactersMax` characters.
+ * Raises `invalid_request` for audiences that do not fit into one token, also when the client may
+ * have each of them. The other parts are bounded where they are granted, so that the largest token
+ * has fewer than `accessTokenCharactersMax` characters.
  */
 export function requireRoomForAudiences(audiences: readonly string[]): void {
   if (charactersInToken(audiences) <= limits.tokenAudiencesCharactersMax) return;

@@ -38,7 +38,7 @@ const standard: Record<DeviceType, Seconds> = {
 const banking: Seconds = [5 * minute, 1 * day];
 const internal: Seconds = [60 * minute, 30 * day];
 
-/** The lifetimes of a new session. A service never has a refresh token, whatever the profile. */
+/** The lifetimes of a new session. A service has no refresh token in any profile. */
 export function lifetimesFor(
   deviceType: DeviceType,
   { profile = 'standard', accessTokenExpiryMs, refreshTokenExpiryMs }: LifetimeSettings = {},

@@ -42,8 +42,8 @@ export interface Topic<V> {
 export type ValuesOf<T> = T extends Topic<infer V> ? V : never;
 
 /**
- * A topic: its fields, each with its variable, and what it demands of them. Whoever adds a setting
- * adds one field here; reading, `.env.example` and the page of settings follow.
+ * A topic: its fields, each with its variable, and what it demands of them. You add a setting by
+ * one field here; reading, `.env.example` and the page of settings follow.
  */
 export function settings<F extends Fields, D extends object = Record<never, never>>(
   title: string,

@@ -5,8 +5,8 @@ import { homeSlot, inSlot } from '../../domain/kernel/ids.ts';
 
 /**
  * A new id: UUIDv7 (RFC 9562 section 5.7), so that new rows land side by side in an index, with its
- * slot in `rand_a`. What belongs to a user takes the user's slot, whatever else the home slot. So
- * do ids that name no stream (requests, commands): their slot says nothing.
+ * slot in `rand_a`. What belongs to a user takes the user's slot, everything else the home slot.
+ * Ids that name no stream (requests, commands) take the home slot too, and nothing reads it.
  */
 export function newId(slot: number = homeSlot): string {
   return inSlot(slot, v7());

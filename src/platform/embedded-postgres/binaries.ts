@@ -28,7 +28,7 @@ export interface PostgresLauncher {
   /** The command that runs `program` (`initdb` or `postgres`) in this mode. */
   command(program: string, args: readonly string[]): { file: string; args: string[] };
   readonly spawnOptions: { uid?: number; gid?: number };
-  /** Makes a file or directory tree belong to whoever the server runs as. */
+  /** Makes a file or directory tree belong to the user that the server runs as. */
   handOver(target: string): void;
 }
 

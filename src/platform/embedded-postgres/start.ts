@@ -51,7 +51,7 @@ export interface EmbeddedPostgres {
   readonly pid: number;
   readonly port: number;
   readonly launchMode: LaunchMode;
-  /** Resolves when the server has ended, for whatever reason. */
+  /** Resolves when the server has ended, for any reason. */
   readonly ended: Promise<void>;
   /** Ends Postgres in good order and frees the data directory. Safe to call twice. */
   stop(): Promise<void>;
@@ -308,7 +308,7 @@ function tieToThisProcess(child: ChildProcess, cluster: string): () => Promise<v
     });
     return stopping;
   };
-  // Whoever else listens drains first and calls stop(); alone, we must not leave the server behind.
+  // Another listener drains first and calls stop(). Without one, the server must not stay behind.
   const onSignal = (signal: NodeJS.Signals) => {
     if (process.listenerCount(signal) > 1) return;
     void stop().finally(() => process.kill(process.pid, signal));

@@ -8,9 +8,9 @@ export interface ApplicationRoleOptions {
 }
 
 /**
- * Start-up options would be the other way to set these, but PgBouncer refuses them. They hold
- * against whatever the server, the database or the role as a whole was given; what must hold is
- * checked at each start (`eventlog/session-settings.ts`). `default_transaction_read_only` is not
+ * Start-up options would be the other way to set these, but PgBouncer refuses them. They win
+ * over what the server, the database or the role as a whole was given. Each start checks what must
+ * hold (`eventlog/session-settings.ts`). `default_transaction_read_only` is not
  * among them: an operator may close a database for a while.
  */
 const roleSettings = {

@@ -113,7 +113,7 @@ export function createDedicatedConnection(options: ConnectionOptions): Dedicated
       }
       return await work(client);
     } catch (error) {
-      // Whatever it was: a session can be wrong in ways that no code tells, such as one that began
+      // After any error: a session can be wrong in ways that no code tells, such as one that began
       // while the database was read-only.
       if (client !== undefined) drop(client);
       throw toUnavailable(error);

@@ -39,7 +39,10 @@ export class Lease {
     this.#start = start;
   }
 
-  /** For good: the log is not the one that this node's revocations came from. */
+  /**
+   * Ends the lease for ever. Call it when the node learns that its revocations came from another
+   * log.
+   */
   forfeit(): void {
     this.#forfeited = true;
   }

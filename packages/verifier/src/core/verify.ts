@@ -64,11 +64,11 @@ export interface Refusal {
 export type Verification = { readonly ok: true; readonly claims: AccessTokenClaims } | Refusal;
 
 export interface Verifier {
-  /** Synchronous, no I/O, and throws for no token whatever. */
+  /** Synchronous, without I/O; it never throws, whichever text `token` is. */
   verify(token: string, options: VerifyOptions): Verification;
   /**
-   * Whether this issuer signed it, whatever has become of it since: for a logout with an expired
-   * token. Never a reason to grant anything.
+   * Whether this issuer signed it; the token may have expired or been revoked since. For a logout
+   * with an expired token: never grant anything because of it.
    */
   recognize(token: string): Verification;
   readonly cachedTokens: number;
@@ -168,7 +168,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   };
 }
 
-/** Only after a change of the keys or of the set there is anything to ask them again. */
+/**
+ * Asks the key ring and the revocation set only if one of them has changed since this token passed
+ * here last.
+ */
 function refusalOfRevoked(
   token: VerifiedToken,
   keyRing: KeyRing,
