@@ -92,7 +92,7 @@ function oneClient(node: Node): Route[] {
       limit: perUser('administration'),
       responses: { 204: { description: 'Disabled, also when it had been before' } },
       handler: async ({ params, context }) => {
-        await disableClient(node, params.id, context);
+        await disableClient(node, { clientId: params.id }, context);
         await refreshMemory(node, context.log);
         return reply(204);
       },

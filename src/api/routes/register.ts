@@ -39,7 +39,7 @@ export function registerRoutes(node: Node): Route[] {
         const userId = registrationId(context, idempotencyKey);
         const invite =
           node.config.registration.mode === 'invite'
-            ? await judgeInvite(node, body.invite, userId, context)
+            ? await judgeInvite(node, { code: body.invite, registrationId: userId }, context)
             : undefined;
         const input = {
           email: body.email,

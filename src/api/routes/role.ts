@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { grantRole, revokeRole } from '../../app/user/change-role.ts';
+import { grantRole } from '../../app/user/grant-role.ts';
+import { revokeRole } from '../../app/user/revoke-role.ts';
 import type { Node } from '../../node/node.ts';
 import { id, segment } from '../http/path-parameters.ts';
 import { reply } from '../http/reply.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { listSessions } from '../../app/session/find-sessions.ts';
-import { revokeSession } from '../../app/session/revoke-sessions.ts';
+import { revokeSession } from '../../app/session/revoke-session.ts';
 import { disableUser } from '../../app/user/disable-user.ts';
 import { enableUser } from '../../app/user/enable-user.ts';
 import { pageOfUsers, usersByEmail } from '../../app/user/find-users.ts';

@@ -9,7 +9,11 @@ import type { By } from '../by.ts';
  * Disables a client for ever: its secrets are gone, its tokens are refused, its sessions cannot
  * refresh. Idempotent. Raises `not_found`, `unavailable`.
  */
-export async function disableClient(node: Node, clientId: string, by: By): Promise<void> {
+export async function disableClient(
+  node: Node,
+  { clientId }: { readonly clientId: string },
+  by: By,
+): Promise<void> {
   const { readers, handler } = node.cells.home;
   await handler.run(clientId, async () => {
     const client = await findClient(readers, clientId);

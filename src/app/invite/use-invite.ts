@@ -25,8 +25,7 @@ export interface JudgedInvite {
  */
 export async function judgeInvite(
   node: Node,
-  code: string | undefined,
-  registrationId: string,
+  { code, registrationId }: { readonly code: string | undefined; readonly registrationId: string },
   by: By,
 ): Promise<JudgedInvite> {
   const decoded = code === undefined ? null : decodeInviteCode(code);

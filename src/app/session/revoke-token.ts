@@ -2,7 +2,7 @@ import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
 import { findSession } from '../../tables/session.ts';
 import type { By } from '../by.ts';
-import { revokeSession } from './revoke-sessions.ts';
+import { revokeSession } from './revoke-session.ts';
 
 /**
  * Ends the session of an access or refresh token, expired or not, if it is that client's (RFC 7009

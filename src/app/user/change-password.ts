@@ -9,7 +9,7 @@ import { type By, turnOf } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
-import { endSessions } from '../session/revoke-sessions.ts';
+import { endSessions } from '../session/end-sessions.ts';
 import { acceptedPassword } from './accepted-password.ts';
 
 export interface ChangePasswordInput {

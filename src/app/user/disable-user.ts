@@ -7,7 +7,7 @@ import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { findUserWithSessions, guarded, guardedAdministrators } from '../guard.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
-import { endSessions } from '../session/revoke-sessions.ts';
+import { endSessions } from '../session/end-sessions.ts';
 import type { UserSwitch } from './user-switch.ts';
 
 /**
