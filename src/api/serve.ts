@@ -6,7 +6,7 @@ import { ensureConfiguredAdministrator } from '../app/user/ensure-administrator.
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { RecordSeal } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
-import { checkDatabase } from '../eventlog/start-up-checks.ts';
+import type { DatabaseDemands } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
 import type { Config } from '../node/config.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
@@ -19,6 +19,7 @@ import { createRateLimits } from '../node/rate-limits.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
+import { requireSoundDatabase } from '../node/sound-database.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
@@ -31,9 +32,6 @@ import { processRegistry } from '../platform/metrics/registry.ts';
 import type { DedicatedConnection } from '../platform/postgres/connection.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
-import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
-import { requireSchema } from '../platform/postgres/required-schema.ts';
-import { requireSameDatabase } from '../platform/postgres/same-database.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
@@ -108,7 +106,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const keyWrap = localKeyWrap(loadKeyRing(config));
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
-  await untilAnswered(() => requireSoundDatabase({ pools, guard }, connection, options), log);
+  const demands = { ...demandsOf(options), direct: connection };
+  await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
   const secrets = await whileUnavailable(() => loadServerSecrets(pools.readers, keyWrap));
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
   const { cells, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
@@ -155,18 +154,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   return api;
 }
 
-/** Refuses what the service could not work with, before anything is loaded from it. */
-async function requireSoundDatabase(
-  { pools, guard }: Pick<Parts, 'pools' | 'guard'>,
-  direct: DedicatedConnection,
-  { config, ownerAllowed = false }: ApiOptions,
-): Promise<void> {
-  await requireSchema(pools.readers);
-  const connections = config.database.poolReaders + writerConnections + 1;
-  await checkDatabase(pools.readers, { connections, ownerAllowed });
-  await requireSameDatabase(pools.readers, direct);
-  await guard.check(pools.readers);
-  await requirePreparedStatements(pools.writers);
+function demandsOf({ config, ownerAllowed = false }: ApiOptions): DatabaseDemands {
+  return { connections: config.database.poolReaders + writerConnections + 1, ownerAllowed };
 }
 
 interface Parts {

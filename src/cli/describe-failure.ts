@@ -41,7 +41,8 @@ export function describeFailure(error: unknown): string {
 }
 
 function unreachable(error: unknown): string {
-  const { address, hostname, port, code, message } = partsOf(rootOf(error));
+  const { address, hostname, port, code, message, severity } = partsOf(rootOf(error));
+  if (severity !== undefined) return sentence(`Postgres ended the connection: ${message}`);
   const at = address ?? hostname;
   const where = at === undefined ? '' : ` at ${at}${port === undefined ? '' : ` port ${port}`}`;
   return sentence(
@@ -58,18 +59,20 @@ function describeRefusal({ code, detail, facts, errors }: LatchkeyError): string
   return sentence(said === '' ? code : `${said} (${code})`);
 }
 
-interface SocketError {
+interface ConnectionFailure {
   readonly address?: string;
   readonly hostname?: string;
   readonly port?: number;
   readonly code?: string;
   readonly message: string;
+  /** Only of an error that the server has sent. */
+  readonly severity?: string;
 }
 
 /** A name with several addresses fails with all of them at once: the first speaks for the others. */
-function partsOf(error: Error): SocketError {
+function partsOf(error: Error): ConnectionFailure {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first as SocketError;
+  return first as ConnectionFailure;
 }
 
 function rootOf(error: unknown): Error {

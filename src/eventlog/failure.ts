@@ -23,19 +23,11 @@ export function classifyFailure(error: unknown): Failure {
     if (constraint === 'subject_keys_pkey') return { kind: 'race' };
     return { kind: 'other', error: new UniqueViolationError(constraint ?? 'unknown', error) };
   }
-  return isUnavailable(error) || endedItsSession(error)
-    ? { kind: 'connection' }
-    : { kind: 'other', error };
+  return isUnavailable(error) ? { kind: 'connection' } : { kind: 'other', error };
 }
 
 function wasNeverSent(error: unknown): boolean {
   return error instanceof LatchkeyError && error.cause instanceof CommitsHangError;
-}
-
-/** Whatever the code: the session went with it, and a server may find the commit when it starts. */
-function endedItsSession(error: unknown): boolean {
-  const { severity } = error as { severity?: unknown };
-  return severity === 'FATAL' || severity === 'PANIC';
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -6,15 +6,13 @@ import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
-import { checkDatabase } from '../eventlog/start-up-checks.ts';
 import { oneCell } from '../node/cell.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
+import { requireSoundDatabase } from '../node/sound-database.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import { newId } from '../platform/crypto/new-id.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
-import { requirePreparedStatements } from '../platform/postgres/pooler-check.ts';
-import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
@@ -73,17 +71,6 @@ const queueSettings = {
   deleteAfterSeconds: 300,
 } as const;
 
-async function requireSoundDatabase(
-  { readers, writers }: Pools,
-  guard: LogGuard,
-  { ownerAllowed = false }: WorkerOptions,
-): Promise<void> {
-  await requireSchema(readers);
-  await checkDatabase(readers, { connections: connectionsMax, ownerAllowed });
-  await guard.check(readers);
-  await requirePreparedStatements(writers);
-}
-
 /**
  * Starts the jobs, on schedule and once now. Any number of workers may run: each due job runs on
  * one of them. The database must have been migrated; this process changes rows, never the schema.
@@ -112,7 +99,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await pools.end();
   };
   try {
-    await untilAnswered(() => requireSoundDatabase(pools, guard, options), log);
+    const { ownerAllowed = false } = options;
+    const demands = { connections: connectionsMax, ownerAllowed };
+    await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
     const records = await whileUnavailable(() => openRecords(pools, { guard, metrics }, options));
     const contextOf = (runId: string): JobContext => ({
       config: options.config,

@@ -23,3 +23,9 @@ it('a refusal is told by its reason, with its code behind', () => {
   const refusal = new LatchkeyError('not_found', { detail: 'no key has this kid' });
   expect(describeFailure(refusal)).toBe('no key has this kid (not_found).');
 });
+
+// Fails when a server that has answered is said to be out of reach.
+it('a session that the server ends is told with what it says', () => {
+  const ended = Object.assign(refused('57P01'), { severity: 'FATAL' });
+  expect(describeFailure(ended)).toBe('Postgres ended the connection: what Postgres says.');
+});

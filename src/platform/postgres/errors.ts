@@ -60,6 +60,7 @@ export function sqlState(error: unknown): string | undefined {
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isConnectionError(error.cause)) return true;
+  if (endedItsSession(error)) return true;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   if (syscall === 'connect' || syscall === 'getaddrinfo') return true;
   if (typeof code === 'string') {
@@ -67,6 +68,15 @@ export function isConnectionError(error: unknown): boolean {
   }
   if (error instanceof AggregateError) return error.errors.some(isConnectionError);
   return connectionMessages.some((start) => error.message.startsWith(start));
+}
+
+/**
+ * The server closes the session with such an error, under any code. A disk that fails under a
+ * commit ends the server, which may find the commit when it starts again.
+ */
+function endedItsSession(error: Error): boolean {
+  const { severity } = error as { severity?: unknown };
+  return severity === 'FATAL' || severity === 'PANIC';
 }
 
 const turnedAway = new Set(['ECONNREFUSED', 'ENOTFOUND', '28000', '28P01', '3D000']);
@@ -77,7 +87,9 @@ const turnedAway = new Set(['ECONNREFUSED', 'ENOTFOUND', '28000', '28P01', '3D00
  */
 export function isTurnedAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (turnedAway.has(String((error as { code?: unknown }).code))) return true;
+  const code = String((error as { code?: unknown }).code);
+  if (turnedAway.has(code)) return true;
+  if (endedItsSession(error) && !unavailableStates.has(code) && !code.startsWith('08')) return true;
   if (error instanceof AggregateError && error.errors.some(isTurnedAway)) return true;
   return isTurnedAway(error.cause);
 }

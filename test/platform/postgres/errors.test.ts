@@ -55,6 +55,8 @@ describe('one rule says what a failure of Postgres means', () => {
   // it had written of the commit is found again when it starts.
   it.each(['FATAL', 'PANIC'])('%s, whatever its code: may have been committed', (severity) => {
     const error = Object.assign(withCode('58030'), { severity });
+    expect(isConnectionError(error)).toBe(true);
+    expect(toUnavailable(error)).toMatchObject({ code: 'unavailable' });
     expect(classifyFailure(error)).toEqual({ kind: 'connection' });
   });
 
@@ -71,6 +73,7 @@ describe('a first contact', () => {
     ['no such database', withCode('3D000')],
     ['each of several addresses refused', new AggregateError([withCode('ECONNREFUSED')])],
     ['one of these behind another error', new Error('no', { cause: withCode('28000') })],
+    ['no right to connect', Object.assign(withCode('42501'), { severity: 'FATAL' })],
   ])('is turned away: %s', (_, error) => {
     expect(isTurnedAway(toUnavailable(error))).toBe(true);
   });
@@ -78,7 +81,7 @@ describe('a first contact', () => {
   it.each([
     ['silence', new Error('timeout expired')],
     ['a statement that was cut', new Error('Connection terminated unexpectedly')],
-    ['a recovery', withCode('57P03')],
+    ['a recovery', Object.assign(withCode('57P03'), { severity: 'FATAL' })],
     ['too many clients', withCode('53300')],
   ])('may come about later: %s', (_, error) => {
     expect(isTurnedAway(toUnavailable(error))).toBe(false);
