@@ -10,6 +10,8 @@ interface Package {
   readonly folder: string;
   /** Where its package.json and its `src/` stand. */
   readonly from: string;
+  /** Its README, from `from`. */
+  readonly readme: string;
   /** Files and folders that it publishes besides `lib/` and its README. */
   readonly files: readonly string[];
   /** Folders of `dist/` that travel in its tarball, so that no registry is asked for them. */
@@ -19,18 +21,31 @@ interface Package {
 interface Manifest {
   readonly [field: string]: unknown;
   readonly bin?: unknown;
-  readonly exports?: unknown;
+  readonly exports?: Readonly<Record<string, string>>;
   readonly devEngines?: { readonly runtime: { readonly version: string } };
 }
 
 /** In the order of their dependencies. */
 const packages: readonly Package[] = [
-  { folder: 'contract', from: 'packages/contract', files: [], bundles: [] },
-  { folder: 'verifier', from: 'packages/verifier', files: [], bundles: ['contract'] },
+  {
+    folder: 'contract',
+    from: 'packages/contract',
+    readme: 'README.md',
+    files: [],
+    bundles: [],
+  },
+  {
+    folder: 'verifier',
+    from: 'packages/verifier',
+    readme: 'README.md',
+    files: [],
+    bundles: ['contract'],
+  },
   {
     folder: 'latchkey',
     from: '.',
-    files: ['migrations', 'docs'],
+    readme: 'docs/npm-package.md',
+    files: ['migrations', 'docs/operations.md', 'docs/postgres.md', 'docs/settings.md'],
     bundles: ['contract', 'verifier'],
   },
 ];
@@ -52,41 +67,56 @@ function compile(): void {
   if (status !== 0) process.exit(1);
 }
 
-function assemble({ folder, from, files, bundles }: Package): void {
+function assemble({ folder, from, readme, files, bundles }: Package): void {
+  const manifest = manifestIn(from);
   const target = path.join(dist, folder);
   const sources = path.join(root, from, 'src');
   mkdirSync(target);
-  cpSync(path.join(compiled, from, 'src'), path.join(target, 'lib'), { recursive: true });
+  const isProgram = !Object.values(manifest.exports ?? {}).some((file) => file.endsWith('.ts'));
+  const isNeeded = (file: string) => !(isProgram && file.endsWith('.d.ts'));
+  cpSync(path.join(compiled, from, 'src'), path.join(target, 'lib'), {
+    recursive: true,
+    filter: isNeeded,
+  });
   for (const file of globSync('**/*.*', { cwd: sources })) {
     if (!file.endsWith('.ts')) cpSync(path.join(sources, file), path.join(target, 'lib', file));
   }
-  for (const file of ['README.md', ...files]) {
-    cpSync(path.join(root, from, file), path.join(target, file), {
-      recursive: true,
-      filter: (copied) => !copied.endsWith('.ts'),
-    });
+  for (const file of files) {
+    cpSync(path.join(root, from, file), path.join(target, file), { recursive: true });
+    if (file.endsWith('.md')) unlinkAbsent(path.join(target, file), files);
   }
+  cpSync(path.join(root, from, readme), path.join(target, 'README.md'));
   cpSync(path.join(root, 'LICENSE'), path.join(target, 'LICENSE'));
   for (const bundled of bundles) {
     const inside = path.join(target, 'node_modules/@latchkey', bundled);
     cpSync(path.join(dist, bundled), inside, {
       recursive: true,
-      filter: (file) => path.basename(file) !== 'node_modules',
+      filter: (file) => path.basename(file) !== 'node_modules' && isNeeded(file),
     });
   }
-  const manifest = publishedManifest(manifestIn(from), files, bundles);
-  writeFileSync(path.join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  const published = publishedManifest(manifest, files, bundles);
+  writeFileSync(path.join(target, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
+}
+
+/** Leaves the words of a link whose page is not in the package. */
+function unlinkAbsent(page: string, files: readonly string[]): void {
+  const present = files.map((file) => path.basename(file));
+  const text = readFileSync(page, 'utf8').replace(
+    /\[([^\]]*)\]\(([^)#:]+)(?:#[^)]*)?\)/g,
+    (link, words, target) => (present.includes(target) ? link : words),
+  );
+  writeFileSync(page, text);
 }
 
 /** What somebody who installs the package needs of its package.json. */
 function publishedManifest(
-  { name, version, description, license, type, bin, exports, ...rest }: Manifest,
+  { name, version, description, keywords, license, type, bin, exports, ...rest }: Manifest,
   files: readonly string[],
   bundles: readonly string[],
-): Manifest {
-  const { dependencies, peerDependencies, peerDependenciesMeta } = rest;
+): object {
+  const { sideEffects, dependencies, peerDependencies, peerDependenciesMeta } = rest;
   return {
-    ...{ name, version, description, license, type },
+    ...{ name, version, description, keywords, license, type, sideEffects },
     engines: { node: devEngines!.runtime.version },
     bin: mapped(bin, built),
     exports: mapped(exports, (file) => {

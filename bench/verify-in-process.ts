@@ -1,8 +1,8 @@
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { signatureAlgorithms, withOptions } from '@latchkey/verifier/internal/signature-algorithms';
 import { KeyRing } from '@latchkey/verifier/key-ring';
 import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
-import { signatureAlgorithms, withOptions } from '@latchkey/verifier/signature-algorithms';
 import { createVerifier } from '@latchkey/verifier/verify';
 import { signAccessToken } from '../src/app/session/sign-access-token.ts';
 import { generateSigningKey, importSigningKey } from '../src/node/signing-keys.ts';

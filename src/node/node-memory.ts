@@ -1,5 +1,5 @@
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
-import { parseId } from '@latchkey/verifier/id-table';
+import { parseId } from '@latchkey/verifier/internal/id-table';
 import { KeyRing } from '@latchkey/verifier/key-ring';
 import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';

@@ -1,6 +1,6 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
-import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
+import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algorithms';
 import { activeKey, pendingKeys } from '../domain/keyset/published.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { Queryable } from '../eventlog/queryable.ts';

@@ -3,7 +3,7 @@ import { createPrivateKey, generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeysetKey } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
-import { withOptions } from '@latchkey/verifier/signature-algorithms';
+import { withOptions } from '@latchkey/verifier/internal/signature-algorithms';
 import { calculateJwkThumbprint } from 'jose';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { sha256 } from '../domain/kernel/sha256.ts';

@@ -11,7 +11,10 @@ export default defineConfig({
   resolve: {
     // The copy shares node_modules, and with it links to the packages that are not mutated.
     alias: [
-      { find: /^@latchkey\/verifier\/(.*)$/, replacement: `${packages}/verifier/src/core/$1.ts` },
+      {
+        find: /^@latchkey\/verifier\/(?:internal\/)?(.*)$/,
+        replacement: `${packages}/verifier/src/core/$1.ts`,
+      },
       { find: /^@latchkey\/contract\/(.*)$/, replacement: `${packages}/contract/src/$1.ts` },
     ],
   },

@@ -102,6 +102,7 @@ export function importsOf(file: SourceFile): Import[] {
 /** Where the packages of this repository keep what they export. */
 const workspaces: Readonly<Record<string, string>> = {
   '@latchkey/contract/': 'packages/contract/src/',
+  '@latchkey/verifier/internal/': 'packages/verifier/src/core/',
   '@latchkey/verifier/': 'packages/verifier/src/core/',
 };
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { hashOf, IdTable, parseId, shardCount } from '@latchkey/verifier/id-table';
+import { hashOf, IdTable, parseId, shardCount } from '@latchkey/verifier/internal/id-table';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { parseId } from '@latchkey/verifier/id-table';
+import { parseId } from '@latchkey/verifier/internal/id-table';
 import type { Revocation } from '@latchkey/verifier/revocation-set';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import { describe, expect, test } from 'vitest';

@@ -1,11 +1,11 @@
 import { sign } from 'node:crypto';
 import type { KeyStatus } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
+import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algorithms';
 import { KeyRing } from '@latchkey/verifier/key-ring';
 import type { StalePolicy } from '@latchkey/verifier/lease';
 import { type Lease, LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
-import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
 import type { VerifierOptions } from '@latchkey/verifier/verify';
 import { createVerifier } from '@latchkey/verifier/verify';
 import type { AccessTokenInput } from '../../src/app/session/sign-access-token.ts';

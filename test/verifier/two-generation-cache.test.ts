@@ -1,4 +1,4 @@
-import { TwoGenerationCache } from '@latchkey/verifier/two-generation-cache';
+import { TwoGenerationCache } from '@latchkey/verifier/internal/two-generation-cache';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 

@@ -6,7 +6,7 @@ import {
 } from '@latchkey/contract/access-token-claims';
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
-import { signatureAlgorithms } from '@latchkey/verifier/signature-algorithms';
+import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algorithms';
 import type { SigningKey } from '../../node/signing-keys.ts';
 
 export interface AccessTokenInput {
