@@ -1,12 +1,53 @@
+/**
+ * @typedef {Record<string, string>} Texts
+ * @typedef {{ method: string, url: string, headers: Texts, body: string | undefined }} Sent
+ * @typedef {{ type?: string, description?: string, example?: unknown }} Field
+ * @typedef {{ example: Texts, schema: { properties?: Record<string, Field> } }} Body
+ * @typedef {{
+ *   description?: string,
+ *   parameters?: { name: string, in: string }[],
+ *   requestBody?: { content: Record<string, Body> },
+ *   security?: Record<string, string[]>[],
+ * }} Operation
+ * @typedef {Record<string, Record<string, Operation>>} Paths
+ * @typedef {{ info: { description: string }, paths: Paths }} Api
+ *
+ * What Swagger UI keeps are maps of Immutable.js, as far as this page reads them.
+ * @typedef {{ toJS?: () => Texts }} Held
+ * @typedef {{ method: string, url: string, headers?: Held, body?: string | Held }} HeldRequest
+ * @typedef {{ get(key: string): unknown, getIn(keys: string[]): unknown }} ShownOperation
+ * @typedef {{ size: number, filter(is: (each: ShownOperation) => boolean): Shown }} Shown
+ * @typedef {{
+ *   get(key: 'operations'): Shown,
+ *   update(key: 'operations', change: (operations: Shown) => Shown): Group,
+ * }} Group
+ * @typedef {{
+ *   map(change: (group: Group, name: string) => Group): Groups,
+ *   filter(is: (group: Group) => boolean): Groups,
+ * }} Groups
+ * @typedef {{ url: string, body?: { access_token?: string } }} Received
+ * @typedef {{ preauthorizeApiKey(scheme: string, token: string): void }} SwaggerUi
+ */
+
+/** The library's script stands before this one in the page. */
+const swaggerUi = /** @type {{ SwaggerUIBundle: (options: object) => SwaggerUi }} */ (
+  /** @type {unknown} */ (window)
+).SwaggerUIBundle;
+
 /** The credential of these answers is what the next request shows. */
 const tokenAnswers = /\/auth\/(?:login|refresh)$/;
 
+/** @type {(text: string) => string} */
 const quoted = (text) => JSON.stringify(text);
+/** @type {(text: string) => string} */
 const inShell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+/** @type {(text: string) => string} */
 const inPython = (text) => (text.includes("'") ? quoted(text) : `'${text}'`);
+/** @type {(headers: Texts, quote: (text: string) => string) => string[]} */
 const entries = (headers, quote) =>
   Object.entries(headers).map(([name, value]) => `${quote(name)}: ${quote(value)}`);
 
+/** @param {Sent} request */
 function curl({ method, url, headers, body }) {
   const lines = [`curl -X ${method} ${inShell(url)}`];
   for (const [name, value] of Object.entries(headers))
@@ -15,6 +56,7 @@ function curl({ method, url, headers, body }) {
   return lines.join(' \\\n  ');
 }
 
+/** @param {Sent} request */
 function javascript({ method, url, headers, body }) {
   const options = [`method: ${quoted(method)}`];
   if (Object.keys(headers).length > 0) {
@@ -29,6 +71,7 @@ function javascript({ method, url, headers, body }) {
   ].join('\n');
 }
 
+/** @param {Sent} request */
 function python({ method, url, headers, body }) {
   const given = [inPython(method), inPython(url)];
   if (Object.keys(headers).length > 0) {
@@ -51,20 +94,43 @@ const languages = [
   { key: 'python', title: 'Python', syntax: 'python', write: python },
 ];
 
-/** A body as it is sent: Swagger UI holds a form as a Map or an object. */
+/**
+ * A body as it is sent: Swagger UI holds a form as a Map or an object.
+ *
+ * @param {string | Held | Texts | null | undefined} body
+ */
 function bodyText(body) {
-  const plain = body?.toJS?.() ?? body;
-  if (plain === undefined || plain === null || typeof plain === 'string') return plain;
-  return new URLSearchParams(plain).toString();
+  if (body === undefined || body === null) return undefined;
+  return typeof body === 'string' ? body : new URLSearchParams(plainOf(body)).toString();
 }
 
+/**
+ * @param {Held | Texts} held
+ * @returns {Texts}
+ */
+function plainOf(held) {
+  return typeof held.toJS === 'function' ? held.toJS() : /** @type {Texts} */ (held);
+}
+
+/**
+ * @param {{ toObject(): HeldRequest }} request
+ * @returns {Sent}
+ */
 function sentRequest(request) {
   const { method, url, headers = {}, body } = request.toObject();
-  return { method, url, headers: headers.toJS?.() ?? headers, body: bodyText(body) };
+  return { method, url, headers: plainOf(headers), body: bodyText(body) };
 }
 
-/** The request that an operation's samples show, before anybody has filled in anything. */
+/**
+ * The request that an operation's samples show, before you have filled in anything.
+ *
+ * @param {string} path
+ * @param {string} method
+ * @param {Operation} operation
+ * @returns {Sent}
+ */
 function exampleRequest(path, method, { parameters = [], requestBody, security }) {
+  /** @type {Texts} */
   const headers = {};
   const credential = Object.keys(security?.[0] ?? {})[0];
   if (credential === 'bearer') headers.Authorization = 'Bearer ACCESS_TOKEN';
@@ -75,10 +141,11 @@ function exampleRequest(path, method, { parameters = [], requestBody, security }
     if (place === 'header') headers[name] = 'A_RANDOM_UUID';
   }
   const isForm = type === 'application/x-www-form-urlencoded';
-  const body = isForm ? bodyText(content.example) : type && JSON.stringify(content.example);
+  const body = isForm ? bodyText(content?.example) : content && JSON.stringify(content.example);
   return { method: method.toUpperCase(), url: location.origin + path, headers, body };
 }
 
+/** @param {Sent} request */
 function samples(request) {
   return languages
     .map(
@@ -88,15 +155,24 @@ function samples(request) {
     .join('\n\n');
 }
 
-/** Else each field of a form would begin with the word `string`, and send it. */
+/**
+ * Else each field of a form would begin with the word `string`, and send it.
+ *
+ * @param {Operation} operation
+ */
 function fillForm({ requestBody }) {
   const form = requestBody?.content['application/x-www-form-urlencoded'];
-  for (const [name, field] of Object.entries(form?.schema.properties ?? {})) {
+  if (form === undefined) return;
+  for (const [name, field] of Object.entries(form.schema.properties ?? {})) {
     field.example = form.example[name] ?? '';
   }
 }
 
-/** The second names below `/api/auth` would double every list. */
+/**
+ * The second names below `/api/auth` would double every list.
+ *
+ * @param {Api} api
+ */
 function prepared(api) {
   const paths = Object.entries(api.paths).filter(([path]) => !path.startsWith('/api/auth/'));
   for (const [path, methods] of paths) {
@@ -119,9 +195,15 @@ function prepared(api) {
   };
 }
 
-/** An operation is found by its path, its group, or any word of what is said about it. */
+/**
+ * An operation is found by its path, its group, its summary or its id.
+ *
+ * @param {Groups} groups
+ * @param {string} phrase
+ */
 function findOperations(groups, phrase) {
   const wanted = phrase.toLowerCase();
+  /** @type {(operation: ShownOperation) => boolean} */
   const isFound = (operation) =>
     [
       operation.get('path'),
@@ -145,7 +227,7 @@ const plugin = {
     ...Object.fromEntries(
       languages.map(({ key, write }) => [
         `requestSnippetGenerator_${key}`,
-        (request) => write(sentRequest(request)),
+        (/** @type {Parameters<typeof sentRequest>[0]} */ request) => write(sentRequest(request)),
       ]),
     ),
   },
@@ -153,7 +235,7 @@ const plugin = {
 
 async function show() {
   const api = await (await fetch('/openapi.json')).json();
-  const ui = SwaggerUIBundle({
+  const ui = swaggerUi({
     dom_id: '#reference',
     spec: prepared(api),
     plugins: [plugin],
@@ -169,7 +251,7 @@ async function show() {
         languages.map(({ key, title, syntax }) => [key, { title, syntax }]),
       ),
     },
-    responseInterceptor: (response) => {
+    responseInterceptor: (/** @type {Received} */ response) => {
       const { pathname } = new URL(response.url);
       const token = response.body?.access_token;
       if (tokenAnswers.test(pathname) && token) ui.preauthorizeApiKey('bearer', token);
@@ -179,6 +261,7 @@ async function show() {
 }
 
 show().catch((error) => {
-  document.getElementById('reference').textContent =
-    `The API description could not be read: ${error}`;
+  document
+    .getElementById('reference')
+    ?.replaceChildren(`The API description could not be read: ${error}`);
 });
