@@ -120,6 +120,18 @@ const rules: Rule[] = [
     planted: { path: 'src/app/x.ts', text: 'findUser(node.readers, id);' },
   },
   {
+    name: 'worker and command line decide nothing: they call use cases',
+    over: src.filter(({ path }) => ['src/worker', 'src/cli'].includes(roomOf(path) ?? '')),
+    find: (file) =>
+      importsOf(file)
+        .filter(({ from }) => resolved(file.path, from) === 'src/tables/change.ts')
+        .map(({ from }) => `${file.path} imports ${from}`),
+    planted: {
+      path: 'src/worker/jobs/x.ts',
+      text: "import { changeUser } from '../../tables/change.ts';",
+    },
+  },
+  {
     name: 'there are no barrels',
     over: everything,
     find: (file) => [
