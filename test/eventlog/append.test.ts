@@ -5,6 +5,8 @@ import { readStream } from '../../src/eventlog/read.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { bytea } from '../../src/platform/postgres/bytea.ts';
 import { openTestLog, type TestLog, whileHeld } from '../support/event-log.ts';
+import { untilWaiting } from '../support/held-streams.ts';
+import { withClient } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';
 import { commandOf, startSession, touch } from '../support/session-commands.ts';
 
@@ -272,13 +274,23 @@ test.each([1, 2])(
   },
 );
 
-test('recorded_at is drawn after the position', async () => {
-  const { rows: bodies } = await log.owner.query<{ prosrc: string }>(
-    `select prosrc from pg_proc
-     where oid in ('latchkey.append'::regproc, 'latchkey.append_one'::regproc)`,
-  );
-  expect(bodies).toHaveLength(2);
-  for (const { prosrc } of bodies) {
-    expect(prosrc.indexOf('clock_timestamp()')).toBeGreaterThan(prosrc.lastIndexOf('nextval'));
-  }
-});
+// Fails when an append reads the clock before it draws its positions: an event that waited for its
+// position would then be recorded before events of lower positions.
+test.each([1, 2])('recorded_at is later than the draw of the position (%i events)', (events) =>
+  withClient(log.database.ownerUrl, async (holder) => {
+    const [id] = await given(1);
+    await holder.query('begin');
+    // Takes a lock under which nobody draws a position.
+    await holder.query('alter sequence latchkey.event_pos cache 1');
+    const appended = log.writer.append(commandOf([touch(id!, 1, { events })]));
+    await untilWaiting(log.database, `query like '%append%'`);
+    const { rows } = await holder.query('select clock_timestamp() as freed');
+    await holder.query('rollback');
+    await appended;
+    const recorded = (await readStream(log.pools.readers, id!)).slice(1);
+    expect(recorded).toHaveLength(events);
+    for (const { recordedAt } of recorded) {
+      expect(recordedAt.getTime()).toBeGreaterThanOrEqual(rows[0].freed.getTime());
+    }
+  }),
+);
