@@ -48,7 +48,7 @@ describe('latchkey users unlock', { timeout: 60_000 }, () => {
     expect((await attempt()).status).toBe(200);
     expect((await api.eventsOf(id)).at(-1)).toMatchObject({
       type: 'UserUnlocked',
-      meta: { actor: 'cli' },
+      meta: { actor: 'cli', actor_type: 'system' },
     });
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../src/domain/kernel/limits.ts';
+import { readStream } from '../../src/eventlog/read.ts';
 import { findExpiredSessions, findSession } from '../../src/tables/session.ts';
 import { expireSessions } from '../../src/worker/jobs/expire-sessions.ts';
 import { visibleRevocations } from '../support/revocations.ts';
@@ -22,6 +23,8 @@ describe('sessions.expire', () => {
     await expireSessions().run(world.context(weekLater));
 
     expect(await world.eventTypes(over)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    const [, expired] = await readStream(world.records, over);
+    expect(expired).toMatchObject({ meta: { actor: 'worker', actor_type: 'worker' } });
     expect((await findSession(world.records, over))?.state).toMatchObject({
       status: 'ended',
       endReason: 'expired',

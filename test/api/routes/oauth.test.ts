@@ -175,6 +175,11 @@ describe('POST /oauth2/revoke', () => {
     const { body } = await api.call('POST', '/auth/refresh', { body: refresh });
     expect(body.code).toBe('session_ended');
     expect((await revoke(shop, login[kind])).status).toBe(200);
+    const events = await api.eventsOf(login.session.id);
+    expect(events.map(({ meta }) => [meta.actor_type, meta.actor])).toEqual([
+      ['user', login.user.id],
+      ['client', client_id],
+    ]);
   });
 
   it('lets a public client revoke by its name', async () => {

@@ -46,7 +46,7 @@ describe('an administrator', () => {
     const unlocked = (await api.eventsOf(id)).filter(({ type }) => type === 'UserUnlocked');
     expect(unlocked).toHaveLength(1);
     const { id: admin } = (await api.call('GET', '/auth/me', { token })).body.user;
-    expect(unlocked[0]).toMatchObject({ meta: { actor: admin } });
+    expect(unlocked[0]).toMatchObject({ meta: { actor: admin, actor_type: 'admin' } });
   });
 
   it('B8: repeats it under one Idempotency-Key without lifting a later lock', async () => {

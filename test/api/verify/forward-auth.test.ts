@@ -65,8 +65,7 @@ describe('/auth/verify', () => {
     expect(answer.status).toBe(204);
   });
 
-  // Fails when a demand is not looked at, when an empty one counts as none, or when one of several
-  // scopes is enough.
+  // Fails when a demand is not looked at, or when an empty one counts as none.
   it.each([
     ['?role=editor', 204],
     ['?role=admin', 403],

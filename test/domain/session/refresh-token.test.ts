@@ -23,6 +23,16 @@ describe('a refresh token', () => {
     expect(decodeRefreshToken(token, ring)).toStrictEqual({ sessionId, generation: 3, secret });
   });
 
+  // Must never change: clients keep these texts for weeks. A release that writes or reads them in
+  // another way refuses every one that is out there, and logs everybody out.
+  it('has the same text in every release', () => {
+    const text =
+      'lkr_e5f_AQAHAZChssPUfl-KawwdLj9KWwAAAAP______________________________________' +
+      '____2AozKLvNI65UylC4Tv2Z4dWGBatI-lPJ4_Q834tv-ZQ';
+    expect(token).toBe(text);
+    expect(decodeRefreshToken(text, ring)).toStrictEqual({ sessionId, generation: 3, secret });
+  });
+
   it('round-trips any parts', () => {
     const parts = fc.record({
       macKeyId: fc.nat(0xffff),
@@ -175,8 +185,9 @@ describe('the successor secret', () => {
     );
   });
 
-  // Fails when anything goes into the derivation in another way: a lost answer would not come again
-  // from a newer release, and a good client would look like a thief.
+  // Must never change, the label included. The row of a session holds the hash of the successor: a
+  // release that derives another one cannot repeat an answer that got lost during the upgrade, and
+  // takes the good client for a thief.
   it('is the same in every release', () => {
     const parent = Buffer.alloc(32, 1);
     const drawn = Buffer.alloc(16, 7).toString('base64url');
