@@ -11,6 +11,9 @@ import { rebuildAndCompare } from '../rebuild/rebuild.ts';
 import { databaseUrls } from './database.ts';
 import { endOnSignal } from './shutdown.ts';
 
+/** With fewer, the time is that of the connections and of the temporary tables. */
+const rateFromEvents = 10_000;
+
 /**
  * Folds the log into temporary tables. With `compare`, prints every difference to the live rows and
  * ends with exit code 2 when there is one.
@@ -40,8 +43,11 @@ export async function rebuild({ compare = false }: { compare?: boolean }): Promi
       },
       log,
     });
-    const rate = Math.round(result.events / result.seconds);
-    console.log(`${result.events} events up to position ${result.ceiling}, ${rate} events/s`);
+    const rate =
+      result.events < rateFromEvents
+        ? ''
+        : `, ${Math.round(result.events / result.seconds)} events/s`;
+    console.log(`${result.events} events up to position ${result.ceiling}${rate}`);
     if (!compare) return;
     for (const difference of result.differences) console.log(JSON.stringify(difference));
     console.log(result.count === 0 ? 'equal' : `${result.count} differences`);

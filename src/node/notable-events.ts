@@ -1,11 +1,15 @@
 import type { Command } from '../eventlog/command.ts';
 import type { Logger } from '../platform/logging/logging.ts';
+import type { AnyEvent } from '../tables/streams.ts';
 import type { NodeMetrics } from './metrics.ts';
 
+interface Notable {
+  readonly level: 'info' | 'warn';
+  readonly message: string;
+}
+
 /** What an operator wants to be told of, whichever command caused it. */
-const notable: Readonly<
-  Record<string, { readonly level: 'info' | 'warn'; readonly message: string }>
-> = {
+const notable: Readonly<Partial<Record<AnyEvent['type'], Notable>>> = {
   KeyActivated: { level: 'info', message: 'an issuer key signs from now on' },
   KeyRetired: { level: 'info', message: 'issuer keys were rotated' },
   KeyRevoked: { level: 'warn', message: 'an issuer key was revoked' },
@@ -22,7 +26,7 @@ export function reportNotableEvents(
 ): void {
   for (const { kind, streamId, events } of command.streams) {
     for (const { type, data } of events) {
-      const known = notable[type];
+      const known = notable[type as AnyEvent['type']];
       if (known === undefined) continue;
       metrics.notableEvents.inc({ event: type });
       const subject = kind === 'keyset' ? { kid: data.kid } : { [`${kind}_id`]: streamId };

@@ -59,7 +59,6 @@ export const changeUser = changeOf(streams.user);
 export const changeSession = changeOf(streams.session);
 export const changeClient = changeOf(streams.client);
 export const changeKeyset = changeOf(streams.keyset);
-export const changeInvite = changeOf(streams.invite);
 
 /** Puts the rows of several changes into one command. */
 export function mergeRows(...parts: readonly CommandRows[]): CommandRows {

@@ -1,4 +1,5 @@
 import type { ClientEvent } from '../domain/client/events.ts';
+import type { InviteEvent } from '../domain/invite/events.ts';
 import { limits } from '../domain/kernel/limits.ts';
 import type { KeysetEvent } from '../domain/keyset/events.ts';
 import type { SessionEvent } from '../domain/session/events.ts';
@@ -28,48 +29,102 @@ export interface Revocation {
 const marginMs = limits.revocationMarginSeconds * 1000;
 const longestAccessLifeMs = limits.accessTokenTtlSecondsMax * 1000;
 
-/** What an event of a session revokes; `state` is the session after it. */
+/**
+ * What an event of a session revokes; `state` is the session after it. Every type of event stands in
+ * the `switch` here and in those below: a new one does not compile until it says what it revokes.
+ */
 export function revocationOfSession(
   sessionId: string,
   state: SessionState,
   event: SessionEvent,
 ): Revocation | null {
-  // At its absolute end a session has no token left, unless that end was brought forward.
-  const hasTokens = event.data.at < state.accessExpiresAt;
-  const isExpiry = event.type === 'SessionExpired';
-  const ends =
-    event.type === 'SessionRevoked' || (isExpiry && (event.data.cause === 'idle' || hasTokens));
-  if (!ends) return null;
+  switch (event.type) {
+    case 'SessionStarted':
+    case 'SessionRefreshed':
+    case 'RefreshTokenReuseDetected':
+      return null;
+    case 'SessionRevoked':
+      return endOfSession(sessionId, state, event.data.at);
+    case 'SessionExpired': {
+      // At its absolute end a session has no token left, unless that end was brought forward.
+      const hasTokens = event.data.cause === 'idle' || event.data.at < state.accessExpiresAt;
+      return hasTokens ? endOfSession(sessionId, state, event.data.at) : null;
+    }
+  }
+}
+
+function endOfSession(sessionId: string, state: SessionState, at: number): Revocation {
   // A retry of the last refresh may have been answered with a fresh token until this very moment.
   const accessLifeMs = state.accessExpiresAt - state.refreshedAt;
-  const until = Math.max(state.accessExpiresAt, event.data.at + accessLifeMs) + marginMs;
+  const until = Math.max(state.accessExpiresAt, at + accessLifeMs) + marginMs;
   return { targetKind: 'session', target: sessionId, epoch: null, until };
 }
 
 export function revocationOfUser(userId: string, event: UserEvent): Revocation | null {
-  if (!('epoch' in event.data)) return null;
-  return {
-    targetKind: event.type === 'RoleGranted' ? 'roles' : 'user',
-    target: userId,
-    epoch: event.data.epoch,
-    until: event.data.at + longestAccessLifeMs + marginMs,
-  };
+  switch (event.type) {
+    case 'RoleGranted':
+      return newEpoch('roles', userId, event.data);
+    case 'RoleRevoked':
+    case 'UserDisabled':
+    case 'UserEpochRaised':
+      return newEpoch('user', userId, event.data);
+    case 'UserRegistered':
+    case 'ProfileChanged':
+    case 'PasswordChanged':
+    case 'PasswordCheckFailed':
+    case 'UserLocked':
+    case 'DeviceLocked':
+    case 'FailedChecksCleared':
+    case 'UserUnlocked':
+    case 'UserEnabled':
+      return null;
+  }
+}
+
+function newEpoch(
+  targetKind: 'user' | 'roles',
+  target: string,
+  { at, epoch }: { readonly at: number; readonly epoch: number },
+): Revocation {
+  return { targetKind, target, epoch, until: longestLifeFrom(at) };
 }
 
 export function revocationOfClient(clientId: string, event: ClientEvent): Revocation {
-  return {
-    targetKind: 'client',
-    target: clientId,
-    epoch: event.type === 'ClientDisabled' ? event.data.epoch : null,
-    until: event.data.at + longestAccessLifeMs + marginMs,
-  };
+  const until = longestLifeFrom(event.data.at);
+  switch (event.type) {
+    case 'ClientRegistered':
+    case 'ClientSecretRotated':
+      return { targetKind: 'client', target: clientId, epoch: null, until };
+    case 'ClientDisabled':
+      return { targetKind: 'client', target: clientId, epoch: event.data.epoch, until };
+  }
 }
 
 export function revocationOfKeyset(keysetId: string, event: KeysetEvent): Revocation {
-  const until = event.data.at + longestAccessLifeMs + marginMs;
-  return event.type === 'KeyRevoked'
-    ? { targetKind: 'kid', target: event.data.kid, epoch: null, until }
-    : { targetKind: 'keyset', target: keysetId, epoch: null, until };
+  const until = longestLifeFrom(event.data.at);
+  switch (event.type) {
+    case 'KeyGenerated':
+    case 'KeyActivated':
+    case 'KeyRetired':
+    case 'KeyRemoved':
+      return { targetKind: 'keyset', target: keysetId, epoch: null, until };
+    case 'KeyRevoked':
+      return { targetKind: 'kid', target: event.data.kid, epoch: null, until };
+  }
+}
+
+export function revocationOfInvite({ type }: InviteEvent): null {
+  switch (type) {
+    case 'InviteCreated':
+    case 'InviteTried':
+    case 'InviteUsed':
+      return null;
+  }
+}
+
+/** When no token that was made by `at` (epoch ms) is good any more. */
+function longestLifeFrom(at: number): number {
+  return at + longestAccessLifeMs + marginMs;
 }
 
 /**

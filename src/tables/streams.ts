@@ -9,6 +9,7 @@ import { invites } from './invite.ts';
 import { keysets } from './keyset.ts';
 import {
   revocationOfClient,
+  revocationOfInvite,
   revocationOfKeyset,
   revocationOfSession,
   revocationOfUser,
@@ -59,7 +60,10 @@ export const streams = {
     table: invites,
     decider: inviteDecider,
     subjectId: () => null,
-    revocation: () => null,
+    revocation: (_, __, event) => revocationOfInvite(event),
     upcasters: {},
   }),
 } satisfies Readonly<Record<StreamKind, unknown>>;
+
+/** An event of any noun. */
+export type AnyEvent = Parameters<(typeof streams)[StreamKind]['decider']['evolve']>[1];

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { bodyExample } from '../../src/api/http/body-example.ts';
 import { budgetsOf, type Route } from '../../src/api/http/route.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
+import { documentWords } from '../../src/api/routes/document-words.ts';
 import { type Budget, budgets, type Rule } from '../../src/domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import { createRateLimits } from '../../src/node/rate-limits.ts';
@@ -39,15 +42,12 @@ function writing(): Route[] {
   );
 }
 
-const bodies: Readonly<Record<string, object>> = {
-  'post /auth/register': { email: 'ada@example.com', password: testPassword },
-  'post /auth/login': { email: 'ada@example.com', password: testPassword },
-  'post /auth/refresh': { refresh_token: 'not ours' },
-  'patch /auth/me': { name: 'Ada' },
-  'post /auth/password': { current_password: testPassword, new_password: `${testPassword} 2` },
-  'post /admin/users': { email: 'bob@example.com' },
-  'post /admin/clients': { name: 'a client' },
-};
+/** What the API page fills in for it. */
+function exampleOf({ body, accepts }: Route): { body?: object } {
+  if (body === undefined || accepts === 'form') return {};
+  const schema = z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' });
+  return { body: bodyExample(schema, documentWords.fieldExamples) };
+}
 
 describe('C3: every route that appends', () => {
   it('names the budgets that it takes from', () => {
@@ -75,10 +75,9 @@ describe('C3: every route that appends', () => {
       });
       run.mockClear();
       const path = route.path.replaceAll('{id}', randomUUID()).replace(/\{\w+\}/g, 'x');
-      const body = bodies[`${route.method} ${route.path}`];
       const { status, headers } = await api.call(route.method.toUpperCase(), path, {
         token,
-        ...(body === undefined ? {} : { body }),
+        ...exampleOf(route),
       });
       const name = `${route.method} ${route.path} over ${budget}`;
       expect([name, status, headers.get('retry-after')]).toEqual([name, 429, '7']);

@@ -1,30 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { declaredRoutes } from '../../docs-generator/declared-routes.ts';
-import { budgetsOf } from '../../src/api/http/route.ts';
-import { budgets } from '../../src/domain/kernel/budgets.ts';
+import { limitsPage } from '../../docs-generator/limits-page.ts';
 import { readText } from '../support/source-files.ts';
-
-const routes = declaredRoutes();
-
-const spans: Readonly<Record<number, string>> = { 60: 'a minute', 3600: 'an hour' };
-
-function takenBy(budget: string): string {
-  const takers = routes.filter((route) => budgetsOf(route).some((name) => name === budget));
-  return takers.map(({ method, path }) => `\`${method.toUpperCase()} ${path}\``).join(', ');
-}
 
 describe('docs/limits.md', () => {
   it('C3: has the budgets of the code, and the routes that take from each', () => {
-    const declared = Object.entries(budgets).map(([budget, rules]) => {
-      const limits = rules.map(
-        ({ per, count, windowSeconds }) =>
-          `${count.toLocaleString('en')} per ${per} ${spans[windowSeconds]}`,
-      );
-      return `| \`${budget}\` | ${limits.join('; ') || 'none'} | ${takenBy(budget)} |`;
-    });
-    const listed = readText('docs/limits.md')
-      .split('\n')
-      .filter((line) => /^\| `\w+` \|/.test(line));
-    expect(listed).toEqual(declared);
+    const page = readText('docs/limits.md');
+    expect(page === limitsPage(), 'run `npm run docs`').toBe(true);
+    expect(page).toContain(
+      '\n| `profile` | 20 per user a minute; 120 per user an hour | `PATCH /auth/me` |\n',
+    );
+    expect(page).toContain('\n| `session_end` | none | `POST /auth/logout`, ');
   });
 });

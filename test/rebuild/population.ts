@@ -1,5 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import { changeInvite } from '../../src/app/invite/change-invite.ts';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
 import type { InviteState } from '../../src/domain/invite/state.ts';
@@ -24,7 +25,6 @@ import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
 import {
   type Change,
   changeClient,
-  changeInvite,
   changeKeyset,
   changeSession,
   changeUser,
@@ -42,6 +42,14 @@ interface Stream<S> {
   readonly id: string;
   version: number;
   state: S;
+}
+
+/** What a stream was after an append. */
+export interface PastState {
+  readonly kind: StreamKind;
+  readonly id: string;
+  readonly version: number;
+  readonly state: unknown;
 }
 
 export interface SeededSession extends Stream<SessionState> {
@@ -74,7 +82,7 @@ export class Population {
   readonly invites: Stream<InviteState>[] = [];
   readonly keyset: Stream<KeysetState> = { id: issuerKeysetId, version: 0, state: initialKeyset };
   /** Each that a stream has ever had. */
-  readonly states: { readonly kind: StreamKind; readonly state: unknown }[] = [];
+  readonly states: PastState[] = [];
   clock = populationStartedAt;
 
   constructor(lanes: readonly pg.Client[], random: () => number) {
@@ -345,7 +353,8 @@ export class Population {
     });
     stream.version = change.version;
     stream.state = change.state;
-    this.states.push({ kind: change.touch.kind, state: change.state });
+    const { kind } = change.touch;
+    this.states.push({ kind, id: stream.id, version: stream.version, state: stream.state });
   }
 
   #pick<T>(list: readonly T[]): T {

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { changeInvite } from '../../src/app/invite/change-invite.ts';
 import type { InviteCommand } from '../../src/domain/invite/decide.ts';
 import { ConflictError } from '../../src/eventlog/command.ts';
 import { readStream } from '../../src/eventlog/read.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { createPools, type Pools } from '../../src/platform/postgres/pool.ts';
-import { type Change, changeInvite } from '../../src/tables/change.ts';
+import type { Change } from '../../src/tables/change.ts';
 import { findInvite } from '../../src/tables/invite.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';

@@ -4,11 +4,11 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { sha256 } from '../../domain/kernel/sha256.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
-import { changeInvite } from '../../tables/change.ts';
 import { findInvite } from '../../tables/invite.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { createdId } from '../idempotent-command.ts';
+import { changeInvite } from './change-invite.ts';
 
 export interface CreateInviteInput {
   readonly expiresInSeconds: number;

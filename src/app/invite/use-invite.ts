@@ -2,10 +2,10 @@ import { requireGoodInvite } from '../../domain/invite/decide.ts';
 import { decodeInviteCode } from '../../domain/invite/invite-code.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { changeInvite } from '../../tables/change.ts';
 import { findInvite } from '../../tables/invite.ts';
 import { type Part, refuse } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeInvite } from './change-invite.ts';
 
 /** An invite that was good when it was judged. */
 export interface JudgedInvite {
