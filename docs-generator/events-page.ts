@@ -1,13 +1,10 @@
 import { type DomainEvent, type StreamKind, streamKinds } from '../src/domain/kernel/event.ts';
 import type { Stream } from '../src/tables/stream.ts';
-import { streams } from '../src/tables/streams.ts';
+import { type AnyEvent, streams } from '../src/tables/streams.ts';
 import { type DeclaredEvent, type DeclaredStream, declaredStreams } from './declared-events.ts';
 import { cell, code, table, toSection, wrapped } from './markdown.ts';
 
-type EventOf<S> = S extends { decider: { evolve(state: never, event: infer E): unknown } }
-  ? E
-  : never;
-type EventType = (EventOf<(typeof streams)[StreamKind]> & DomainEvent)['type'];
+type EventType = AnyEvent['type'];
 
 /** The tables that a use case writes with an event, besides that of its stream. */
 export const besideTheStream: Partial<Record<EventType, readonly string[]>> = {
