@@ -1,4 +1,4 @@
-import { type DomainEvent, type StreamKind, streamKinds } from '../src/domain/kernel/event.ts';
+import { type DomainEvent, streamKinds } from '../src/domain/kernel/event.ts';
 import type { Stream } from '../src/tables/stream.ts';
 import { type AnyEvent, streams } from '../src/tables/streams.ts';
 import { type DeclaredEvent, type DeclaredStream, declaredStreams } from './declared-events.ts';
