@@ -87,6 +87,13 @@ describe('the state of each stream', () => {
     expect(known.filter((type) => !met.has(type))).toEqual([]);
   });
 
+  // Fails when a noun says `revocation: () => null`: its next event would be asked nothing.
+  it('is asked at each event what that one revokes', () => {
+    for (const [kind, { revocation }] of Object.entries(streams)) {
+      expect(revocation, kind).toHaveLength(3);
+    }
+  });
+
   it('is declared under the kind that it has', () => {
     for (const [kind, stream] of Object.entries(streams)) expect(stream.kind).toBe(kind);
   });
