@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { byProgram } from '../../src/app/by.ts';
 import { ensureIssuerKeys } from '../../src/app/keyset/ensure-issuer-keys.ts';
+import { revokeIssuerKey } from '../../src/app/keyset/revoke-issuer-key.ts';
 import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
+import { limits } from '../../src/domain/kernel/limits.ts';
 import { activeKey, pendingKeys } from '../../src/domain/keyset/published.ts';
 import { noteAccessTokenTtl } from '../../src/eventlog/access-token-lifetimes.ts';
 import { findIssuerKeyset } from '../../src/tables/keyset.ts';
@@ -108,6 +110,23 @@ describe('keys.tick', () => {
     expect((await events()).slice(3)).toEqual(['KeyRemoved']);
     expect((await keyset()).keys.map(({ kid }) => kid)).not.toContain(first);
     expect(await secrets()).not.toContain(first);
+  });
+
+  // Fails when it is removed at once: a node that starts later would know a token of the key as one
+  // whose key it has never heard of.
+  it('keeps a revoked key on record for as long as an access token may live', async () => {
+    const kid = activeKey(await keyset())!.kid;
+    await revokeIssuerKey(
+      world.context(startedAt),
+      { kid, idempotencyKey: null },
+      byProgram('system', 'cli'),
+    );
+    const kids = async () => (await keyset()).keys.map((each) => each.kid);
+    const longestLifeSeconds = limits.accessTokenTtlSecondsMax + limits.revocationMarginSeconds;
+    await tick(startedAt + longestLifeSeconds * 1000 - 1);
+    expect(await kids()).toContain(kid);
+    await tick(startedAt + longestLifeSeconds * 1000);
+    expect(await kids()).not.toContain(kid);
   });
 
   // Fails when the worker's own settings alone say how long the tokens of a key live.
