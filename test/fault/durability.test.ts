@@ -19,9 +19,10 @@ const weakened = new RegExp(
   `(?:${settings.join('|')})(?!\\s*[=!]==)\\W{0,6}(?:\\bto\\W{1,3})?(?:off|false|local|no|0)\\b`,
   'i',
 );
-/** Those that prove that a weakened database is refused, this file among them. */
+/** Those that prove that a weakened database is refused, or mended, this file among them. */
 const provesRefusal = [
   'test/node/readiness.test.ts',
+  'test/eventlog/durable-commits.test.ts',
   'test/eventlog/start-up-checks.test.ts',
   'test/fault/durability.test.ts',
   'test/processes/embedded-postgres.test.ts',
