@@ -18,13 +18,12 @@ export interface Change<S> {
   readonly rows: CommandRows;
 }
 
-interface Current<S> {
-  readonly version: number;
-  readonly state: S;
-}
-
 /** Decides a command on a stream; `current` is null for one that does not exist yet. */
-type Decide<S, C> = (id: string, current: Current<S> | null, command: C) => Change<S>;
+type Decide<S, C> = (
+  id: string,
+  current: Pick<Change<S>, 'version' | 'state'> | null,
+  command: C,
+) => Change<S>;
 
 /** How commands change the streams of one kind. */
 export function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): Decide<S, C> {
