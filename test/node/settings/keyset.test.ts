@@ -1,17 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/node/config.ts';
-import { ConfigError } from '../../../src/platform/config/config-error.ts';
-
-/** The names of the variables that are refused. */
-function refused(env: Record<string, string>): string[] {
-  try {
-    loadConfig(env);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.problems.map(({ variable }) => variable);
-  }
-}
+import { refusedSettings } from '../../support/refused-settings.ts';
 
 const daily = { KEY_ROTATION_SECONDS: '86400' };
 /** An iot token lives six hours: with skew and margin three keys retire at a time. */
@@ -23,20 +12,20 @@ describe('times of keys that contradict each other are refused', () => {
     ['shorter with a slower verifier', { JWKS_CLIENT_CACHE_SECONDS: '431696' }],
     ['longer than two rotations', { ...daily, KEY_ANNOUNCE_SECONDS: '172801' }],
   ])('an announcement that is %s', (_, env) => {
-    expect(refused(env)).toEqual(['KEY_ANNOUNCE_SECONDS']);
+    expect(refusedSettings(env)).toEqual(['KEY_ANNOUNCE_SECONDS']);
   });
 
   test('a JWKS without room for all keys that retire at a time', () => {
-    expect(refused({ ...often, JWKS_MAX_KEYS: '5' })).toEqual(['JWKS_MAX_KEYS']);
+    expect(refusedSettings({ ...often, JWKS_MAX_KEYS: '5' })).toEqual(['JWKS_MAX_KEYS']);
   });
 });
 
 // Fails when one of those bounds is off by one.
 test('times that just fit are accepted', () => {
-  expect(refused({ KEY_ANNOUNCE_SECONDS: '1205' })).toEqual([]);
-  expect(refused({ JWKS_CLIENT_CACHE_SECONDS: '431695' })).toEqual([]);
-  expect(refused({ ...daily, KEY_ANNOUNCE_SECONDS: '172800' })).toEqual([]);
-  expect(refused({ ...often, JWKS_MAX_KEYS: '6' })).toEqual([]);
+  expect(refusedSettings({ KEY_ANNOUNCE_SECONDS: '1205' })).toEqual([]);
+  expect(refusedSettings({ JWKS_CLIENT_CACHE_SECONDS: '431695' })).toEqual([]);
+  expect(refusedSettings({ ...daily, KEY_ANNOUNCE_SECONDS: '172800' })).toEqual([]);
+  expect(refusedSettings({ ...often, JWKS_MAX_KEYS: '6' })).toEqual([]);
 });
 
 test('KEY_ALGORITHM=EdDSA is accepted with a warning that names its successor', () => {

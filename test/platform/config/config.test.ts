@@ -9,6 +9,7 @@ import { loadConfig, prodUnlessTold, topics } from '../../../src/node/config.ts'
 import { ConfigError } from '../../../src/platform/config/config-error.ts';
 import { settingsOf } from '../../../src/platform/config/read-topics.ts';
 import { loadKeyRing } from '../../../src/platform/crypto/key-encryption-key.ts';
+import { refusedSettings } from '../../support/refused-settings.ts';
 
 const variables = settingsOf(topics).map(({ variable }) => variable);
 const key = randomBytes(32).toString('base64url');
@@ -18,17 +19,6 @@ const production = {
   KEK: `k1:${key}`,
   ISSUER: 'https://auth.example.com',
 };
-
-/** The names of the variables that are refused, in order. */
-function refused(env: Record<string, string>): string[] {
-  try {
-    loadConfig(env);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.problems.map(({ variable }) => variable).sort();
-  }
-}
 
 let directory: string;
 beforeEach(() => {
@@ -76,7 +66,7 @@ describe('every problem is reported at once', () => {
       SESSION_IDLE_SECONDS: '60',
       DEVICE_POLICY_WEB: 'limit:0',
     };
-    expect(refused(env)).toEqual(Object.keys(env).sort());
+    expect(refusedSettings(env)).toEqual(Object.keys(env).sort());
   });
 
   test('the message has one line for each problem', () => {
@@ -101,7 +91,7 @@ describe('in prod', () => {
   });
 
   test.each(['DATABASE_URL', 'KEK', 'ISSUER'])('%s is demanded', (name) => {
-    expect(refused({ ...production, [name]: '' })).toEqual([name]);
+    expect(refusedSettings({ ...production, [name]: '' })).toEqual([name]);
   });
 
   test.each([
@@ -110,8 +100,8 @@ describe('in prod', () => {
     ['PASSWORD_HASH_MEMORY_KIB', '47103'],
     ['REGISTRATION', 'open'],
   ])('%s=%s is refused', (name, value) => {
-    expect(refused({ ...production, [name]: value })).toEqual([name]);
-    expect(refused({ [name]: value })).toEqual([]);
+    expect(refusedSettings({ ...production, [name]: value })).toEqual([name]);
+    expect(refusedSettings({ [name]: value })).toEqual([]);
   });
 
   test('migrate needs the database only', () => {
@@ -134,13 +124,15 @@ describe('contradictions are refused', () => {
     ['ADMIN_EMAIL', { ADMIN_PASSWORD: 'a long enough password' }],
     ['DATABASE_URL', { DATABASE_DIRECT_URL: 'postgres://h/d' }],
   ])('%s: %j', (variable, env) => {
-    expect(refused(env as unknown as Record<string, string>)).toEqual([variable]);
+    expect(refusedSettings(env as unknown as Record<string, string>)).toEqual([variable]);
   });
 
   // Fails when a device type with longer tokens, such as iot, forbids it to browsers.
   test('an idle timeout of exactly twice the shortest access life is accepted', () => {
-    expect(refused({ SESSION_IDLE_SECONDS: '1800' })).toEqual([]);
-    expect(refused({ SESSION_IDLE_SECONDS: '600', LIFETIME_PROFILE: 'banking' })).toEqual([]);
+    expect(refusedSettings({ SESSION_IDLE_SECONDS: '1800' })).toEqual([]);
+    expect(refusedSettings({ SESSION_IDLE_SECONDS: '600', LIFETIME_PROFILE: 'banking' })).toEqual(
+      [],
+    );
   });
 });
 
@@ -167,18 +159,18 @@ describe('B2: what an empty variable and an environment mean', () => {
   });
 
   test('B2: dev is for this machine alone', () => {
-    expect(refused({ HOST: '0.0.0.0' })).toEqual(['HOST']);
-    expect(refused({ WORKER_HOST: '::' })).toEqual(['WORKER_HOST']);
-    expect(refused({ ...production, HOST: '0.0.0.0', WORKER_HOST: '::' })).toEqual([]);
+    expect(refusedSettings({ HOST: '0.0.0.0' })).toEqual(['HOST']);
+    expect(refusedSettings({ WORKER_HOST: '::' })).toEqual(['WORKER_HOST']);
+    expect(refusedSettings({ ...production, HOST: '0.0.0.0', WORKER_HOST: '::' })).toEqual([]);
     for (const host of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) {
-      expect(refused({ HOST: host })).toEqual([]);
+      expect(refusedSettings({ HOST: host })).toEqual([]);
     }
   });
 
   test('B2: a secret whose file is empty is refused, not left out', () => {
     const file = path.join(directory, 'kek');
     writeFileSync(file, '\n');
-    expect(refused({ KEK_FILE: file })).toEqual(['KEK_FILE']);
+    expect(refusedSettings({ KEK_FILE: file })).toEqual(['KEK_FILE']);
   });
 });
 
@@ -202,7 +194,7 @@ describe('B10: names that are almost ours', () => {
   });
 
   test('B10: what is no secret is never read from a file, and that is said', () => {
-    expect(refused({ ISSUER_FILE: '/run/secrets/issuer' })).toEqual(['ISSUER_FILE']);
+    expect(refusedSettings({ ISSUER_FILE: '/run/secrets/issuer' })).toEqual(['ISSUER_FILE']);
   });
 });
 
@@ -248,14 +240,14 @@ describe('secrets in files', () => {
 
   test('a variable and its file together are refused, and so is a file that is not there', () => {
     const missing = path.join(directory, 'missing');
-    expect(refused({ KEK: `k1:${key}`, KEK_FILE: missing })).toEqual(['KEK']);
-    expect(refused({ DATABASE_URL_FILE: missing })).toEqual(['DATABASE_URL_FILE']);
+    expect(refusedSettings({ KEK: `k1:${key}`, KEK_FILE: missing })).toEqual(['KEK']);
+    expect(refusedSettings({ DATABASE_URL_FILE: missing })).toEqual(['DATABASE_URL_FILE']);
   });
 });
 
 describe('the key ring', () => {
   test.each(['k1:short', `k1:${key}=`, `k1:${key},k1:${key}`, key, ','])('%s is refused', (kek) => {
-    expect(refused({ KEK: kek })).toEqual(['KEK']);
+    expect(refusedSettings({ KEK: kek })).toEqual(['KEK']);
   });
 
   test('in dev a key is made once, in a file of mode 0600', () => {
