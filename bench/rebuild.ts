@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { changeSession } from '../src/app/session/change-session.ts';
+import { changeUser } from '../src/app/user/change-user.ts';
 import { sha256 } from '../src/domain/kernel/sha256.ts';
 import type { SessionState } from '../src/domain/session/state.ts';
 import { appendBatch } from '../src/eventlog/append.ts';
@@ -15,7 +17,7 @@ import { newId } from '../src/platform/crypto/new-id.ts';
 import { SubjectKeys, sealPersonalData } from '../src/platform/crypto/subject-cipher.ts';
 import { bytea } from '../src/platform/postgres/bytea.ts';
 import { rebuildAndCompare } from '../src/rebuild/rebuild.ts';
-import { type Change, changeSession, changeUser } from '../src/tables/change.ts';
+import type { Change } from '../src/tables/change.ts';
 import { startPrivatePostgres } from '../test/support/postgres.ts';
 
 // How fast the log is folded again, and whether the result is what stands there. Every event and

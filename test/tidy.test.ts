@@ -49,6 +49,10 @@ const packagesOf: Record<string, readonly string[]> = {
 const replacesShared =
   /\bvi\.(?:mock|doMock|stub\w+|useFake\w+|setSystemTime)\(|\bprocess\.env\.\w+ = /;
 
+/** Where a command is decided on a stream. */
+const decides =
+  /^src\/(?:tables\/change|app\/\w+\/change-(?:user|session|client|keyset|invite))\.ts$/;
+
 const rules: Rule[] = [
   {
     name: 'imports go in the direction of the house plan',
@@ -124,11 +128,11 @@ const rules: Rule[] = [
     over: src.filter(({ path }) => ['src/worker', 'src/cli'].includes(roomOf(path) ?? '')),
     find: (file) =>
       importsOf(file)
-        .filter(({ from }) => resolved(file.path, from) === 'src/tables/change.ts')
+        .filter(({ from }) => decides.test(resolved(file.path, from) ?? ''))
         .map(({ from }) => `${file.path} imports ${from}`),
     planted: {
       path: 'src/worker/jobs/x.ts',
-      text: "import { changeUser } from '../../tables/change.ts';",
+      text: "import { changeUser } from '../../app/user/change-user.ts';",
     },
   },
   {

@@ -3,7 +3,6 @@ import type { DomainEvent } from '../domain/kernel/event.ts';
 import type { CommandRows, RevocationRow, StreamTouch } from '../eventlog/command.ts';
 import { revocationRow } from './revocation.ts';
 import type { Stream } from './stream.ts';
-import { streams } from './streams.ts';
 
 /**
  * A decided change of one stream: what to append, what its row becomes, and the state it leaves
@@ -53,11 +52,6 @@ export function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): 
     };
   };
 }
-
-export const changeUser = changeOf(streams.user);
-export const changeSession = changeOf(streams.session);
-export const changeClient = changeOf(streams.client);
-export const changeKeyset = changeOf(streams.keyset);
 
 /** Puts the rows of several changes into one command. */
 export function mergeRows(...parts: readonly CommandRows[]): CommandRows {

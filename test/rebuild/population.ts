@@ -1,6 +1,10 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import { changeClient } from '../../src/app/client/change-client.ts';
 import { changeInvite } from '../../src/app/invite/change-invite.ts';
+import { changeKeyset } from '../../src/app/keyset/change-keyset.ts';
+import { changeSession } from '../../src/app/session/change-session.ts';
+import { changeUser } from '../../src/app/user/change-user.ts';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
 import type { InviteState } from '../../src/domain/invite/state.ts';
@@ -22,14 +26,7 @@ import { newId } from '../../src/platform/crypto/new-id.ts';
 import { SubjectKeys, sealPersonalData } from '../../src/platform/crypto/subject-cipher.ts';
 import { bytea } from '../../src/platform/postgres/bytea.ts';
 import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
-import {
-  type Change,
-  changeClient,
-  changeKeyset,
-  changeSession,
-  changeUser,
-  mergeRows,
-} from '../../src/tables/change.ts';
+import { type Change, mergeRows } from '../../src/tables/change.ts';
 import type { streams } from '../../src/tables/streams.ts';
 import { testSeal } from '../support/seal.ts';
 import { key, keysetCommands, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';

@@ -1,9 +1,9 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { changeClient } from '../../tables/change.ts';
 import { findClient } from '../../tables/client.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeClient } from './change-client.ts';
 
 /**
  * Disables a client for ever: its secrets are gone, its tokens are refused, its sessions cannot

@@ -1,11 +1,11 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
-import { changeClient } from '../../tables/change.ts';
 import { findClient } from '../../tables/client.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { changeClient } from './change-client.ts';
 import { newClientSecret } from './client-secret.ts';
 import type { ClientCredentialsIssued } from './register-client.ts';
 

@@ -6,10 +6,10 @@ import type { Node } from '../../node/node.ts';
 import { openPrivateKeys } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
 import type { KeyWrap } from '../../platform/crypto/key-wrap.ts';
-import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeKeyset } from './change-keyset.ts';
 
 export interface KeysetNode extends Pick<Node, 'cells' | 'keyWrap' | 'now'> {
   readonly config: {

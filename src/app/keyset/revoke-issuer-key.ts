@@ -4,13 +4,13 @@ import type { KeysetState } from '../../domain/keyset/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
-import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
 import { streams } from '../../tables/streams.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { changeKeyset } from './change-keyset.ts';
 import { type KeysetNode, keySecretRows } from './ensure-issuer-keys.ts';
 
 /**

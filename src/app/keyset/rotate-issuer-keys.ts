@@ -5,7 +5,6 @@ import type { KeysetState } from '../../domain/keyset/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { generateSigningKey } from '../../node/signing-keys.ts';
-import { changeKeyset } from '../../tables/change.ts';
 import { findIssuerKeyset, type KeysetRecord } from '../../tables/keyset.ts';
 import { streams } from '../../tables/streams.ts';
 import { append, unchanged } from '../append.ts';
@@ -13,6 +12,7 @@ import type { By } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { toTime } from '../representations.ts';
+import { changeKeyset } from './change-keyset.ts';
 import { type KeysetNode, keySecretRows } from './ensure-issuer-keys.ts';
 import { retireForSeconds } from './retire-for-seconds.ts';
 

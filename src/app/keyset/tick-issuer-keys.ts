@@ -6,10 +6,10 @@ import type { KeysetEvent } from '../../domain/keyset/events.ts';
 import { type NextRotation, nextRotation } from '../../domain/keyset/schedule.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
-import { changeKeyset } from '../../tables/change.ts';
 import { deleteRemovedSecrets, findIssuerKeyset } from '../../tables/keyset.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeKeyset } from './change-keyset.ts';
 import { type KeysetNode, keySecretRows } from './ensure-issuer-keys.ts';
 import { retireForSeconds } from './retire-for-seconds.ts';
 

@@ -1,6 +1,7 @@
 import type { RevocationReason } from '../../domain/session/events.ts';
-import { type Change, changeSession } from '../../tables/change.ts';
+import type { Change } from '../../tables/change.ts';
 import type { SessionRecord } from '../../tables/session.ts';
+import { changeSession } from './change-session.ts';
 
 /** The changes that end these sessions for one reason; those past their expiry expire instead. */
 export function endSessions(

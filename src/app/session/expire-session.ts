@@ -4,10 +4,10 @@ import {
   lifetimesFor,
 } from '../../domain/session/lifetimes.ts';
 import type { Node } from '../../node/node.ts';
-import { changeSession } from '../../tables/change.ts';
 import { findSession, type SessionRecord } from '../../tables/session.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeSession } from './change-session.ts';
 
 export interface ExpiringNode extends Pick<Node, 'cells'> {
   readonly config: {

@@ -10,7 +10,7 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
-import { type Change, changeSession, changeUser } from '../../tables/change.ts';
+import type { Change } from '../../tables/change.ts';
 import type { DeviceToken } from '../../tables/device-token.ts';
 import type { SessionRecord } from '../../tables/session.ts';
 import { passwordRows, type UserForCommand } from '../../tables/user.ts';
@@ -19,8 +19,10 @@ import { type By, turnOf } from '../by.ts';
 import { authenticateClient } from '../client/authenticate-client.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
+import { changeUser } from '../user/change-user.ts';
 import { findUserByEmail } from '../user/find-user-by-email.ts';
 import { goesFirst, knownDevice, presentedDevice, rememberDevice } from '../user/known-device.ts';
+import { changeSession } from './change-session.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 
 export interface LogInInput {

@@ -12,7 +12,6 @@ import { repeatedSuccessor } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
-import { changeSession } from '../../tables/change.ts';
 import { findLiveSessions, type SessionRecord } from '../../tables/session.ts';
 import type { UserOfSession } from '../../tables/session-with-user.ts';
 import { append } from '../append.ts';
@@ -20,6 +19,7 @@ import type { By } from '../by.ts';
 import { type PresentClient, requireClientOfSession } from '../client/authenticate-client.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
+import { changeSession } from './change-session.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 
 export interface RefreshInput {

@@ -1,10 +1,10 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
+import { changeUser } from '../user/change-user.ts';
 import { endSessions } from './end-sessions.ts';
 
 /**

@@ -2,10 +2,10 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { RevocationReason } from '../../domain/session/events.ts';
 import { applyEndedSession } from '../../node/applied-revocations.ts';
 import type { Node } from '../../node/node.ts';
-import { changeSession } from '../../tables/change.ts';
 import { findSession } from '../../tables/session.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeSession } from './change-session.ts';
 
 /**
  * Ends one session. Idempotent: one that has ended, or never was, is left as it is. With `ownerId`,

@@ -2,7 +2,6 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { findUser, passwordRows, type UserForCommand } from '../../tables/user.ts';
 import { append, refuse } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
@@ -11,6 +10,7 @@ import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
 import { endSessions } from '../session/end-sessions.ts';
 import { acceptedPassword } from './accepted-password.ts';
+import { changeUser } from './change-user.ts';
 
 export interface ChangePasswordInput {
   readonly userId: string;

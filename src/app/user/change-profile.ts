@@ -1,10 +1,10 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { PersonalData, type Profile } from '../personal-data.ts';
+import { changeUser } from './change-user.ts';
 
 export interface ProfilePatch {
   readonly name?: string | null | undefined;

@@ -1,13 +1,13 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole } from '../../domain/user/roles.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { countOtherAdmins } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { findUserWithSessions, guarded, guardedAdministrators } from '../guard.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { endSessions } from '../session/end-sessions.ts';
+import { changeUser } from './change-user.ts';
 import type { UserSwitch } from './user-switch.ts';
 
 /**

@@ -1,9 +1,9 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { findUser } from '../../tables/user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
+import { changeUser } from './change-user.ts';
 
 /**
  * Grants a role; access tokens carry it from the next refresh on. Idempotent. Raises `not_found`,

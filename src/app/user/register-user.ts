@@ -9,7 +9,6 @@ import { drawSlot, newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import type { Turn } from '../../platform/fair-queue.ts';
 import { bytea } from '../../platform/postgres/bytea.ts';
-import { changeUser } from '../../tables/change.ts';
 import { streams } from '../../tables/streams.ts';
 import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
@@ -19,6 +18,7 @@ import type { JudgedInvite } from '../invite/use-invite.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
 import { acceptedPassword } from './accepted-password.ts';
+import { changeUser } from './change-user.ts';
 
 export interface RegisterInput {
   readonly email: string;

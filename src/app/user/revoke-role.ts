@@ -1,11 +1,11 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole } from '../../domain/user/roles.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { countOtherAdmins, findUser } from '../../tables/user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { guardedAdministrators } from '../guard.ts';
+import { changeUser } from './change-user.ts';
 
 /**
  * Revokes a role; access tokens that still carry it are stale at once. Idempotent. Raises

@@ -1,11 +1,11 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { UserState } from '../../domain/user/state.ts';
 import type { Node } from '../../node/node.ts';
-import { changeUser } from '../../tables/change.ts';
 import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
+import { changeUser } from './change-user.ts';
 import type { UserSwitch } from './user-switch.ts';
 
 /** What there was to lift. */
