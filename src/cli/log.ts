@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import { adoptLog, type LogProof, proveLog } from '../eventlog/log-proof.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import { loadConfig } from '../node/config.ts';
-import { createLogger } from '../platform/logging/logging.ts';
-import { createPools } from '../platform/postgres/pool.ts';
 import { databaseUrls } from './database.ts';
+import { withReaders } from './with-readers.ts';
 
 const oneDayMs = 86_400_000;
 
@@ -35,17 +34,8 @@ function readProof(file: string): LogProof {
   throw new Error(`${file} is no output of \`latchkey log identity\``);
 }
 
-async function withOwner(work: (client: Queryable) => Promise<void>): Promise<void> {
+function withOwner(work: (client: Queryable) => Promise<void>): Promise<void> {
   const config = loadConfig(process.env, 'migrate');
-  const pools = createPools({
-    databaseUrl: databaseUrls(config).owner,
-    readers: 1,
-    applicationName: 'latchkey log',
-    logger: createLogger({ level: config.logging.level, name: 'latchkey log' }),
-  });
-  try {
-    await pools.readers.use(work, { timeoutMs: oneDayMs });
-  } finally {
-    await pools.end();
-  }
+  const command = { config, databaseUrl: databaseUrls(config).owner, name: 'latchkey log' };
+  return withReaders(command, (readers) => readers.use(work, { timeoutMs: oneDayMs }));
 }

@@ -4,12 +4,11 @@ import { loadServerSecrets } from '../node/server-secrets.ts';
 import { existingKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
-import { createLogger } from '../platform/logging/logging.ts';
-import { createPools } from '../platform/postgres/pool.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { rebuildAndCompare } from '../rebuild/rebuild.ts';
 import { databaseUrls } from './database.ts';
 import { endOnSignal } from './shutdown.ts';
+import { withReaders } from './with-readers.ts';
 
 /** With fewer, the time is that of the connections and of the temporary tables. */
 const rateFromEvents = 10_000;
@@ -21,20 +20,14 @@ const rateFromEvents = 10_000;
 export async function rebuild({ compare = false }: { compare?: boolean }): Promise<void> {
   endOnSignal();
   const config = loadConfig();
-  const log = createLogger({ level: config.logging.level, name: 'latchkey rebuild' });
   const databaseUrl = databaseUrls(config).owner;
   const keyWrap = localKeyWrap(existingKeyRing(config));
   const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });
-  const pools = createPools({
-    databaseUrl,
-    readers: 1,
-    applicationName: 'latchkey rebuild',
-    logger: log,
-  });
-  try {
-    await requireSchema(pools.readers);
-    const { identifierKey, recordSealKey } = await loadServerSecrets(pools.readers, keyWrap);
-    const result = await rebuildAndCompare({
+  const command = { config, databaseUrl, name: 'latchkey rebuild' };
+  const result = await withReaders(command, async (readers, log) => {
+    await requireSchema(readers);
+    const { identifierKey, recordSealKey } = await loadServerSecrets(readers, keyWrap);
+    return rebuildAndCompare({
       databaseUrl,
       keys: {
         identifierKey,
@@ -43,16 +36,14 @@ export async function rebuild({ compare = false }: { compare?: boolean }): Promi
       },
       log,
     });
-    const rate =
-      result.events < rateFromEvents
-        ? ''
-        : `, ${Math.round(result.events / result.seconds)} events/s`;
-    console.log(`${result.events} events up to position ${result.ceiling}${rate}`);
-    if (!compare) return;
-    for (const difference of result.differences) console.log(JSON.stringify(difference));
-    console.log(result.count === 0 ? 'equal' : `${result.count} differences`);
-    if (result.count > 0) process.exitCode = 2;
-  } finally {
-    await pools.end();
-  }
+  });
+  const rate =
+    result.events < rateFromEvents
+      ? ''
+      : `, ${Math.round(result.events / result.seconds)} events/s`;
+  console.log(`${result.events} events up to position ${result.ceiling}${rate}`);
+  if (!compare) return;
+  for (const difference of result.differences) console.log(JSON.stringify(difference));
+  console.log(result.count === 0 ? 'equal' : `${result.count} differences`);
+  if (result.count > 0) process.exitCode = 2;
 }

@@ -1,4 +1,5 @@
 import { PgBoss } from 'pg-boss';
+import type { Queryable } from '../eventlog/queryable.ts';
 import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
 
 /** Jobs of one queue that failed for good. */
@@ -9,12 +10,6 @@ export interface FailedJobs {
   readonly failedAt: number;
   /** What the newest failed with, for an operator. */
   readonly reason: string;
-}
-
-interface Queryable {
-  query(statement: { text: string; values?: unknown[] }): Promise<{
-    rows: Record<string, unknown>[];
-  }>;
 }
 
 /** What stands in the dead-letter queue, by the queue that it came from. */
