@@ -1,10 +1,9 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { PersonalData, type Profile } from '../personal-data.ts';
 import { changeUser } from './change-user.ts';
+import { existingUser } from './existing-user.ts';
 
 export interface ProfilePatch {
   readonly name?: string | null | undefined;
@@ -26,8 +25,7 @@ export async function changeProfile(
 ): Promise<void> {
   const { readers, handler } = node.cells.of(userId);
   await handler.run(userId, async () => {
-    const user = await findUser(readers, userId);
-    if (user === null) throw new LatchkeyError('not_found');
+    const user = await existingUser(readers, userId);
     const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
     const before = personal.profile(user.state.pii);
     const after = patched(before, patch);

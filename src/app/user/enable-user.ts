@@ -1,10 +1,9 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { changeUser } from './change-user.ts';
+import { existingUser } from './existing-user.ts';
 import type { UserSwitch } from './user-switch.ts';
 
 /**
@@ -19,8 +18,7 @@ export async function enableUser(
   const repeatable = idempotentCommand(by, 'enable-user', userId, idempotencyKey);
   const { readers, handler } = node.cells.of(userId);
   await handler.run(userId, async () => {
-    const user = await findUser(readers, userId);
-    if (user === null) throw new LatchkeyError('not_found');
+    const user = await existingUser(readers, userId);
     const repeated = await isRepeated(readers, userId, repeatable);
     const change = changeUser(userId, user, { type: 'EnableUser', now: node.now() });
     if (repeated || change.events.length === 0) return unchanged(() => undefined);

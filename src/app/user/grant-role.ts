@@ -1,9 +1,8 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
-import { findUser } from '../../tables/user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { changeUser } from './change-user.ts';
+import { existingUser } from './existing-user.ts';
 
 /**
  * Grants a role; access tokens carry it from the next refresh on. Idempotent. Raises `not_found`,
@@ -16,8 +15,7 @@ export async function grantRole(
 ): Promise<void> {
   const { readers, handler } = node.cells.of(userId);
   await handler.run(userId, async () => {
-    const user = await findUser(readers, userId);
-    if (user === null) throw new LatchkeyError('not_found');
+    const user = await existingUser(readers, userId);
     const change = changeUser(userId, user, { type: 'GrantRole', now: node.now(), role });
     return append(by, [change], () => undefined);
   });

@@ -1,11 +1,11 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole } from '../../domain/user/roles.ts';
 import type { Node } from '../../node/node.ts';
-import { countOtherAdmins, findUser } from '../../tables/user.ts';
+import { countOtherAdmins } from '../../tables/user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { guardedAdministrators } from '../guard.ts';
 import { changeUser } from './change-user.ts';
+import { existingUser } from './existing-user.ts';
 
 /**
  * Revokes a role; access tokens that still carry it are stale at once. Idempotent. Raises
@@ -20,10 +20,9 @@ export async function revokeRole(
   await handler.run(userId, async () => {
     const now = node.now();
     const [user, others] = await Promise.all([
-      findUser(readers, userId),
+      existingUser(readers, userId),
       countOtherAdmins(node.cells.home.readers, userId),
     ]);
-    if (user === null) throw new LatchkeyError('not_found');
     const command = { type: 'RevokeRole', now, role, otherActiveAdmins: others.count } as const;
     const change = changeUser(userId, user, command);
     const guard = role === adminRole ? [guardedAdministrators(others.guard)] : [];

@@ -1,11 +1,10 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { UserState } from '../../domain/user/state.ts';
 import type { Node } from '../../node/node.ts';
-import { findUser } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { idempotentCommand, isRepeated } from '../idempotent-command.ts';
 import { changeUser } from './change-user.ts';
+import { existingUser } from './existing-user.ts';
 import type { UserSwitch } from './user-switch.ts';
 
 /** What there was to lift. */
@@ -26,8 +25,7 @@ export async function unlockUser(
   const repeatable = idempotentCommand(by, 'unlock-user', userId, idempotencyKey);
   const { readers, handler } = node.cells.of(userId);
   return handler.run(userId, async () => {
-    const user = await findUser(readers, userId);
-    if (user === null) throw new LatchkeyError('not_found', { detail: 'no such user' });
+    const user = await existingUser(readers, userId);
     const repeated = await isRepeated(readers, userId, repeatable);
     const change = changeUser(userId, user, { type: 'UnlockUser', now: node.now() });
     const changed = !repeated && change.events.length > 0;
