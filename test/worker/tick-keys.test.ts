@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { byProgram } from '../../src/app/by.ts';
 import { ensureIssuerKeys } from '../../src/app/keyset/ensure-issuer-keys.ts';
@@ -6,6 +7,7 @@ import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
 import { limits } from '../../src/domain/kernel/limits.ts';
 import { activeKey, pendingKeys } from '../../src/domain/keyset/published.ts';
 import { noteAccessTokenTtl } from '../../src/eventlog/access-token-lifetimes.ts';
+import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { findIssuerKeyset } from '../../src/tables/keyset.ts';
 import type { JobContext } from '../../src/worker/job.ts';
 import { tickKeys } from '../../src/worker/jobs/tick-keys.ts';
@@ -98,6 +100,17 @@ describe('keys.tick', () => {
     expect(lines).toEqual([{ waits_for: 'announcement', until: new Date(until).toISOString() }]);
     await loop.run(world.context(until, { config: changed, log }));
     expect(activeKey(await keyset())?.alg).toBe('Ed25519');
+  });
+
+  it('B1: promotes no key that it cannot open, and says so', async () => {
+    const lines: object[] = [];
+    const log = { ...silentLogger, warn: (fields: object) => void lines.push(fields) };
+    const stranger = localKeyWrap([{ id: 'test', key: randomBytes(32) }]);
+    await tick(startedAt + rotationMs, { keyWrap: stranger, log });
+    expect(await events()).toEqual([]);
+    expect(lines).toEqual([{ waits_for: 'usable_key', until: null }]);
+    await tick(startedAt + rotationMs);
+    expect(await events()).toEqual(['KeyRetired', 'KeyActivated', 'KeyGenerated']);
   });
 
   it('removes a retiring key with its private part once its last token has expired', async () => {

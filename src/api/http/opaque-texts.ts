@@ -7,8 +7,19 @@ import { z } from 'zod';
  */
 export const opaqueTexts = z.registry();
 
-/** The names of such fields in a body of this schema. */
+const known = new WeakMap<z.ZodType, ReadonlySet<string>>();
+
+/** The names of such fields in a body of this schema. A route has one, which is read once. */
 export function opaqueFieldsOf(schema: z.ZodType): ReadonlySet<string> {
+  let names = known.get(schema);
+  if (names === undefined) {
+    names = namesIn(schema);
+    known.set(schema, names);
+  }
+  return names;
+}
+
+function namesIn(schema: z.ZodType): ReadonlySet<string> {
   if (!(schema instanceof z.ZodObject)) return new Set();
   const names = Object.entries(schema.shape).flatMap(([name, field]) => {
     const inner = field instanceof z.ZodOptional ? field.unwrap() : field;

@@ -3,6 +3,7 @@ import { issuerKeysetId } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { isRotationDue } from '../../domain/keyset/decide.ts';
 import type { KeysetEvent } from '../../domain/keyset/events.ts';
+import { pendingKeys } from '../../domain/keyset/published.ts';
 import { type NextRotation, nextRotation } from '../../domain/keyset/schedule.ts';
 import { usablePendingKids } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
@@ -41,8 +42,10 @@ export async function tickIssuerKeys(node: KeysetNode, by: By): Promise<KeysTick
   const tick = await handler.run(issuerKeysetId, async () => {
     const keyset = await findIssuerKeyset(readers);
     const now = node.now();
-    const usableKids = await usablePendingKids(readers, keyWrap, keyset.state);
+    // Opening a key costs more than all the rest: only a rotation that is due needs to know.
+    let usableKids: readonly string[] = pendingKeys(keyset.state).map(({ kid }) => kid);
     if (isRotationDue(keyset.state, { ...schedule, now, usableKids })) {
+      usableKids = await usablePendingKids(readers, keyWrap, keyset.state);
       newKey ??= await generateSigningKey(algorithm);
     }
     const change = changeKeyset(issuerKeysetId, keyset, {
