@@ -50,8 +50,7 @@ const replacesShared =
   /\bvi\.(?:mock|doMock|stub\w+|useFake\w+|setSystemTime)\(|\bprocess\.env\.\w+ = /;
 
 /** Where a command is decided on a stream. */
-const decides =
-  /^src\/(?:tables\/change|app\/\w+\/change-(?:user|session|client|keyset|invite))\.ts$/;
+const decides = /^src\/(?:tables\/change|app\/(\w+)\/change-\1)\.ts$/;
 
 const rules: Rule[] = [
   {
