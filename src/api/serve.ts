@@ -178,6 +178,7 @@ async function listen(
   const probe = new ReadinessProbe({
     readers: pools.readers,
     memory,
+    keyWrap: node.keyWrap,
     guard,
     appendProbe,
     isDraining: () => inFlight.draining,

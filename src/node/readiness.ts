@@ -1,14 +1,17 @@
 import { clockSkewMsMax } from '../eventlog/database-clock.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
+import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import { expectedSchemaVersion, schemaVersion } from '../platform/postgres/migrate.ts';
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import type { AppendProbe } from './append-probe.ts';
 import type { NodeMemory } from './node-memory.ts';
+import { recordSealKid } from './server-secrets.ts';
 
 export interface ReadinessOptions {
   readonly readers: Queryable;
   readonly memory: NodeMemory;
+  readonly keyWrap: Pick<KeyWrap, 'kekIdOf' | 'hasKek'>;
   readonly guard: Pick<LogGuard, 'refused'>;
   readonly appendProbe: Pick<AppendProbe, 'failing'>;
   /** Whether the process is about to stop. */
@@ -62,7 +65,7 @@ export class ReadinessProbe {
   }
 
   async #database(): Promise<string[]> {
-    const { readers } = this.#options;
+    const { readers, keyWrap } = this.#options;
     const failing: string[] = [];
     try {
       const sentAt = Date.now();
@@ -73,7 +76,9 @@ export class ReadinessProbe {
           text: `select clock_timestamp() as at, pg_is_in_recovery() as standby,
             current_setting('transaction_read_only') as read_only,
             (select count(*) from latchkey.session_partitions
-              where from_pos > (select last_value from latchkey.event_pos)) as partitions_ahead`,
+              where from_pos > (select last_value from latchkey.event_pos)) as partitions_ahead,
+            (select wrapped from latchkey.key_secrets where kid = $1) as wrapped`,
+          values: [recordSealKid],
         }),
       ]);
       const receivedAt = Date.now();
@@ -83,6 +88,8 @@ export class ReadinessProbe {
       const at = (row.at as Date).getTime();
       if (at < sentAt - clockSkewMsMax || at > receivedAt + clockSkewMsMax) failing.push('clock');
       if (schema < this.#expectedSchema) failing.push('schema');
+      const kekId = keyWrap.kekIdOf(String(row.wrapped));
+      if (kekId === null || !keyWrap.hasKek(kekId)) failing.push('kek');
     } catch {
       failing.push('database');
     }

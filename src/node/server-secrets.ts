@@ -18,7 +18,7 @@ interface Queryable {
 }
 
 const identifierKid = 'identifier-lookup';
-const recordSealKid = 'record-seal';
+export const recordSealKid = 'record-seal';
 const refreshMacPrefix = 'refresh-mac-';
 
 /** By kid: what it is for. */

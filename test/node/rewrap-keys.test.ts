@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Queryable } from '../../src/eventlog/queryable.ts';
 import { rewrapKeys } from '../../src/node/rewrap-keys.ts';
-import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
+import { type KeyWrap, localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
+import { newId } from '../../src/platform/crypto/new-id.ts';
+import { subjectKeyId } from '../../src/platform/crypto/subject-cipher.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 
 const kek = (id: string) => ({ id, key: randomBytes(32) });
 const [old, next] = [kek('old'), kek('next')];
@@ -36,10 +39,36 @@ async function countByKek(): Promise<Record<string, number>> {
   );
   const counts: Record<string, number> = {};
   for (const { wrapped } of rows) {
-    const { kid } = JSON.parse(Buffer.from(wrapped.split('.')[0], 'base64url').toString());
+    const kid = underNext.kekIdOf(wrapped) ?? 'unknown';
     counts[kid] = (counts[kid] ?? 0) + 1;
   }
   return counts;
+}
+
+/** The owner's session, with something that happens before or after each statement. */
+function seen(on: {
+  readonly before?: (text: string) => Promise<unknown> | undefined;
+  readonly after?: (text: string, rows: readonly unknown[]) => void;
+}): Queryable {
+  return {
+    query: async (statement) => {
+      await on.before?.(statement.text);
+      const result = await owner.query(statement);
+      on.after?.(statement.text, result.rows);
+      return result;
+    },
+  };
+}
+
+async function addSubjectKeys(count: number, keyWrap: KeyWrap): Promise<void> {
+  const ids = Array.from({ length: count }, () => newId());
+  const wrapped = await Promise.all(
+    ids.map((id) => keyWrap.wrap(subjectKeyId(id), randomBytes(32))),
+  );
+  await owner.query(
+    'insert into latchkey.subject_keys select * from unnest($1::uuid[], $2::text[])',
+    [ids, wrapped],
+  );
 }
 
 describe('given a service that wraps under an old key', () => {
@@ -48,7 +77,7 @@ describe('given a service that wraps under an old key', () => {
     const before = await countByKek();
     const { rewrapped, keys } = await rewrapKeys(owner, underNext);
     expect(before).toEqual({ old: keys });
-    expect(Object.values(rewrapped).reduce((sum, count) => sum + count, 0)).toBe(keys);
+    expect(rewrapped).toBe(keys);
     expect(await countByKek()).toEqual({ next: keys });
     const restarted = await api.anotherNode(setting(next));
     expect((await restarted.refresh(tokens.refresh_token)).status).toBe(200);
@@ -58,33 +87,87 @@ describe('given a service that wraps under an old key', () => {
 
   it('a second run finds nothing to do', async () => {
     const { keys } = await rewrapKeys(owner, underNext);
-    expect(await rewrapKeys(owner, underNext)).toEqual({
-      rewrapped: { 'latchkey.key_secrets': 0, 'latchkey.subject_keys': 0 },
-      keys,
-    });
+    expect(await rewrapKeys(owner, underNext)).toEqual({ rewrapped: 0, keys });
   });
 
   // Fails when the proof is left out: the old key would be taken away while a row still needs it.
   it('it says so when a process still wraps under the old key', async () => {
     await rewrapKeys(owner, underNext);
-    const meanwhile = {
-      query: async (statement: string | { text: string }) => {
-        const text = typeof statement === 'string' ? statement : statement.text;
-        if (/^lock table/.test(text)) await api.register();
-        return owner.query(statement as pg.QueryConfig);
+    const client = seen({
+      before: (text) => (/^lock table/.test(text) ? api.register() : undefined),
+    });
+    await expect(rewrapKeys(client, underNext)).rejects.toThrow('1 under old');
+    expect(await rewrapKeys(owner, underNext)).toMatchObject({ rewrapped: 1 });
+  });
+
+  // Fails when what was done is looked for by its key-encryption key, which no index knows.
+  it('a run that was cut off goes on page by page, past what is done already', async () => {
+    await addSubjectKeys(1_200, localKeyWrap([old]));
+    let updates = 0;
+    const cut = seen({
+      before: async (text) => {
+        if (/^update/.test(text)) updates += 1;
+        if (updates === 3) throw new Error('cut');
       },
-    };
-    const run = rewrapKeys(meanwhile as unknown as pg.Client, underNext);
-    await expect(run).rejects.toThrow('1 under old');
-    expect(await rewrapKeys(owner, underNext)).toMatchObject({
-      rewrapped: { 'latchkey.subject_keys': 1 },
+    });
+    await expect(rewrapKeys(cut, underNext)).rejects.toThrow('cut');
+    const pages: number[] = [];
+    const client = seen({
+      after: (text, rows) => {
+        if (/^select subject_id/.test(text)) pages.push(rows.length);
+      },
+    });
+    const { rewrapped, keys } = await rewrapKeys(client, underNext);
+    expect(rewrapped).toBeLessThan(keys);
+    expect(await countByKek()).toEqual({ next: keys });
+    expect(Math.max(...pages)).toBe(500);
+  });
+
+  // Fails when the proof reads every key while it keeps writers out.
+  it('the proof reads only what was written meanwhile', async () => {
+    await addSubjectKeys(800, underNext);
+    await rewrapKeys(owner, underNext);
+    let proven: readonly unknown[] = ['nothing'];
+    const client = seen({
+      after: (text, rows) => {
+        if (text.includes('age(xmin)')) proven = rows;
+      },
+    });
+    await rewrapKeys(client, underNext);
+    expect(proven).toEqual([]);
+  });
+
+  it('keys that do not open are named, once all the others are done', async () => {
+    await owner.query(
+      "update latchkey.key_secrets set wrapped = 'garbage' where kid like 'refresh%'",
+    );
+    await addSubjectKeys(1, localKeyWrap([kek('lost')]));
+    const run = rewrapKeys(owner, underNext);
+    await expect(run).rejects.toThrow(
+      /^2 keys do not open, \d+ were wrapped anew: key refresh-mac-1 /,
+    );
+    await expect(run).rejects.toThrow(/is wrapped under lost, which is not in the ring/);
+    const counts = await countByKek();
+    expect(counts).toEqual({ next: expect.any(Number), lost: 1, unknown: 1 });
+  });
+
+  it('a writer that keeps its lock is named, and nothing is claimed', async () => {
+    await withClient(database.ownerUrl, async (writer) => {
+      await writer.query('begin');
+      await writer.query('lock table latchkey.subject_keys in row exclusive mode');
+      await expect(rewrapKeys(owner, underNext)).rejects.toThrow(
+        /nothing is proven: run this again/,
+      );
+      await writer.query('rollback');
     });
   });
 
-  it('nothing is lost where a key does not open', async () => {
-    const stranger = localKeyWrap([next]);
-    const before = await countByKek();
-    await expect(rewrapKeys(owner, stranger)).rejects.toThrow('which is not in the ring');
-    expect(await countByKek()).toEqual(before);
+  // Fails when a node whose users it cannot read any more says that it is ready.
+  it('a node that was not given the new key says so', async () => {
+    await rewrapKeys(owner, underNext);
+    const { status, body } = await api.call('GET', '/readyz');
+    expect([status, body.failing]).toEqual([503, ['kek']]);
+    const restarted = await api.anotherNode(setting(next, old));
+    expect((await restarted.call('GET', '/readyz')).status).toBe(200);
   });
 });

@@ -15,6 +15,10 @@ export interface KeyWrap {
   unwrap(keyId: string, wrapped: string): Promise<Uint8Array>;
   /** The id of the key-encryption key that wraps. */
   readonly wrappingKekId: string;
+  /** Which key-encryption key has wrapped this; null for text that is not in the wrapped form. */
+  kekIdOf(wrapped: string): string | null;
+  /** Whether this process has that key-encryption key. */
+  hasKek(kekId: string): boolean;
 }
 
 /** A key cannot be wrapped or unwrapped. The message names ids only, never key material. */
@@ -44,6 +48,8 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
 
   return {
     wrappingKekId: wrapping.id,
+    kekIdOf,
+    hasKek: (kekId) => keys.has(kekId),
 
     wrap(keyId, plaintext) {
       return new CompactEncrypt(plaintext)
@@ -52,7 +58,10 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
     },
 
     async unwrap(keyId, wrapped) {
-      const kekId = readKekId(keyId, wrapped);
+      const kekId = kekIdOf(wrapped);
+      if (kekId === null) {
+        throw new KeyWrapError(`key ${keyId} does not unwrap: it is not in the wrapped form`);
+      }
       const kek = keys.get(kekId);
       if (kek === undefined) {
         throw new KeyWrapError(`key ${keyId} is wrapped under ${kekId}, which is not in the ring`);
@@ -73,12 +82,12 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
   };
 }
 
-function readKekId(keyId: string, wrapped: string): string {
+function kekIdOf(wrapped: string): string | null {
   try {
     const { kid } = decodeProtectedHeader(wrapped);
-    if (typeof kid === 'string') return kid;
+    return typeof kid === 'string' ? kid : null;
   } catch {
     // The parser's own message may quote the text.
+    return null;
   }
-  throw new KeyWrapError(`key ${keyId} does not unwrap: it is not in the wrapped form`);
 }
