@@ -37,16 +37,22 @@ export async function readJson<S extends z.ZodType>(
  */
 export async function readFormParameters(
   request: IncomingMessage,
+  opaqueFields?: ReadonlySet<string>,
 ): Promise<Record<string, string>> {
   const type = mediaType(request.headers['content-type']);
   if (type !== 'application/x-www-form-urlencoded') {
     throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
   }
-  return parseParameters(decodeUtf8(await readBody(request)));
+  return parseParameters(decodeUtf8(await readBody(request)), opaqueFields);
 }
 
-/** Parameters of a query or form: each at most once, valid UTF-8, no NUL. */
-export function parseParameters(text: string): Record<string, string> {
+/**
+ * Parameters of a query or form: each at most once, valid UTF-8, no NUL but in the `opaqueFields`.
+ */
+export function parseParameters(
+  text: string,
+  opaqueFields: ReadonlySet<string> = new Set(),
+): Record<string, string> {
   const parameters: Record<string, string> = Object.create(null);
   for (const pair of text.split('&')) {
     if (pair === '') continue;
@@ -54,7 +60,7 @@ export function parseParameters(text: string): Record<string, string> {
     const name = formText(equals === -1 ? pair : pair.slice(0, equals), 'body');
     const value = formText(equals === -1 ? '' : pair.slice(equals + 1), 'body');
     if (name in parameters) throw invalid(name, 'given more than once');
-    checkText(value, name);
+    if (!opaqueFields.has(name)) checkText(value, name);
     parameters[name] = value;
   }
   for (const [name, value] of Object.entries(parameters)) {

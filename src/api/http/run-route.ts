@@ -10,6 +10,7 @@ import { type ClientCredentials, clientCredentials } from './client-credentials.
 import { idempotencyKey } from './idempotency-key.ts';
 import { withFloor } from './login-floor.ts';
 import { missingRight } from './missing-right.ts';
+import { opaqueFieldsOf } from './opaque-texts.ts';
 import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
@@ -53,7 +54,8 @@ export async function runRoute(
 ): Promise<Reply> {
   const caller = authenticateBearer(route, request, context, authenticators);
   const params = fitting(route.params, pathParameters);
-  const form = route.accepts === 'form' ? await readFormParameters(request) : {};
+  const opaque = route.body === undefined ? undefined : opaqueFieldsOf(route.body);
+  const form = route.accepts === 'form' ? await readFormParameters(request, opaque) : {};
   const client = authenticateClient(route, request, form, context, authenticators);
   const body = await bodyOf(route, request, form);
   const query = route.query === undefined ? undefined : check(route.query, queryOf(request));

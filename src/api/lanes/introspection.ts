@@ -9,6 +9,9 @@ import { sendReply } from '../http/reply.ts';
 import { readFormParameters } from '../http/request-body.ts';
 import { sendRefusal } from './refused.ts';
 
+/** A token that cannot be ours is inactive, whatever it is made of. */
+const opaque: ReadonlySet<string> = new Set(['token']);
+
 /**
  * Introspection from memory, without a statement and without a log line when it succeeds. A page's
  * request takes the way through Express, which knows about origins.
@@ -23,7 +26,7 @@ export function introspection({
       lane.inFlight.add(response);
       response.once('close', () => lane.inFlight.delete(response));
       try {
-        const form = await readFormParameters(request);
+        const form = await readFormParameters(request, opaque);
         const client = authenticateClient(memory, clientCredentials(request, form));
         const body = introspect(memory, client, requiredToken(form));
         const result = body.active ? 'accepted' : 'inactive';

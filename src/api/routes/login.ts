@@ -5,15 +5,13 @@ import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { none } from '../http/auth.ts';
 import { deviceCookie, refreshCookie } from '../http/cookies.ts';
-import { opaqueTexts } from '../http/opaque-texts.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { type Route, route } from '../http/route.ts';
 import { deviceNameOf } from './device-name.ts';
-import { deviceSchema, text, tokenSetSchema } from './schemas.ts';
+import { credential, deviceSchema, text, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
-const credential = text(0, limits.loginStringCodePointsMax).register(opaqueTexts);
 
 const audience = z.string().max(2048);
 const login = z.strictObject({

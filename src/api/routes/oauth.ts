@@ -3,6 +3,7 @@ import { introspect } from '../../app/session/introspect.ts';
 import { revokeToken } from '../../app/session/revoke-token.ts';
 import type { Node } from '../../node/node.ts';
 import { client } from '../http/auth.ts';
+import { opaqueTexts } from '../http/opaque-texts.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { introspection } from '../lanes/introspection.ts';
@@ -11,7 +12,7 @@ import { introspectionSchema } from './schemas.ts';
 const tags = ['OAuth'];
 /** The hint (RFC 7009 section 2.1) is not needed: a token tells itself what it is. */
 const tokenForm = z.object({
-  token: z.string('is required'),
+  token: z.string('is required').register(opaqueTexts),
   token_type_hint: z.string().optional(),
 });
 

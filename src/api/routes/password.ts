@@ -6,7 +6,7 @@ import type { Node } from '../../node/node.ts';
 import { bearer } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { text } from './schemas.ts';
+import { credential, text } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 
@@ -25,7 +25,7 @@ export function passwordRoutes(node: Node): Route[] {
       floor: true,
       limit: perUser('password'),
       spends: ['login_failure'],
-      body: z.strictObject({ current_password: anything, new_password: anything }),
+      body: z.strictObject({ current_password: credential, new_password: anything }),
       responses: { 204: { description: 'Changed; every other session has ended' } },
       errors: ['invalid_credentials', 'conflict', 'password_refused'],
       handler: async ({ body, caller, context }) => {

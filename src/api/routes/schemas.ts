@@ -1,6 +1,7 @@
 import { deviceTypes } from '@latchkey/contract/device-type';
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
+import { opaqueTexts } from '../http/opaque-texts.ts';
 
 /** A string of `min` to `max` code points: what people count, unlike UTF-16 units. */
 export function text(min: number, max: number) {
@@ -9,6 +10,9 @@ export function text(min: number, max: number) {
     .refine((value) => lengthWithin(value, min, max), `must have ${min} to ${max} characters`)
     .meta({ minLength: min, maxLength: max });
 }
+
+/** A secret or an address that somebody presents, and that is compared with what is ours. */
+export const credential = text(0, limits.loginStringCodePointsMax).register(opaqueTexts);
 
 const time = z.iso.datetime();
 const id = z.string().min(1);

@@ -22,6 +22,7 @@ import { PersonalData } from '../personal-data.ts';
 import { changeUser } from '../user/change-user.ts';
 import { findUserByEmail } from '../user/find-user-by-email.ts';
 import { goesFirst, knownDevice, presentedDevice, rememberDevice } from '../user/known-device.ts';
+import { presentedPassword } from '../user/presented-password.ts';
 import { changeSession } from './change-session.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 
@@ -56,7 +57,7 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
   });
   const preferred = known !== null && goesFirst(known.state, device, node.now());
   const turn = { ...turnOf(by), preferred };
-  const { password, hash } = comparable(input.password, known);
+  const { password, hash } = presentedPassword(input.password, known?.passwordHash ?? null);
   const check = await node.hasher.verify(hash, password, {
     ...turn,
     // A known device has its own count of failures: what strangers beside it spent is not asked.
@@ -89,15 +90,6 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
     if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
     throw new LatchkeyError('invalid_credentials', { cause: error, detail: error.detail ?? '' });
   }
-}
-
-/**
- * What is compared with what. No password is ill-formed text, whose bytes would be those of another
- * one: half a surrogate pair is hashed as U+FFFD.
- */
-function comparable(text: string, known: UserForCommand | null) {
-  const hash = text.isWellFormed() ? (known?.passwordHash ?? null) : null;
-  return { password: text.normalize('NFC'), hash };
 }
 
 interface Checked {

@@ -11,6 +11,7 @@ import { PersonalData } from '../personal-data.ts';
 import { endSessions } from '../session/end-sessions.ts';
 import { acceptedPassword } from './accepted-password.ts';
 import { changeUser } from './change-user.ts';
+import { presentedPassword } from './presented-password.ts';
 
 export interface ChangePasswordInput {
   readonly userId: string;
@@ -38,11 +39,11 @@ export async function changePassword(
   const { email } = personal.profile(known.state.pii);
   const accepted = acceptedPassword(node, input.newPassword, email);
   const turn = turnOf(by);
-  const { matches } = await node.hasher.verify(
-    known.passwordHash,
-    input.currentPassword.normalize('NFC'),
-    { ...turn, onBegin: input.payTry },
-  );
+  const presented = presentedPassword(input.currentPassword, known.passwordHash);
+  const { matches } = await node.hasher.verify(presented.hash, presented.password, {
+    ...turn,
+    onBegin: input.payTry,
+  });
   const hash = matches ? await node.hasher.hash(accepted, turn) : null;
   await node.cells
     .of(known.userId)
