@@ -1,6 +1,6 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import type { DomainEvent } from '../domain/kernel/event.ts';
-import { readStream } from '../eventlog/read.ts';
+import { type RecordedEvent, readStream } from '../eventlog/read.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import { foldLogged } from '../tables/fold-logged.ts';
 import type { Stream } from '../tables/stream.ts';
@@ -17,14 +17,36 @@ export async function stateAfterCommand<S, E extends DomainEvent, C>(
   commandId: string | null,
   stream: Stream<S, E, C>,
 ): Promise<S | null> {
+  return (await statesAround(readers, streamId, commandId, stream))?.after ?? null;
+}
+
+/** The same, and the state right before the command. */
+export async function statesAround<S, E extends DomainEvent, C>(
+  readers: SealedReaders,
+  streamId: string,
+  commandId: string | null,
+  stream: Stream<S, E, C>,
+): Promise<{ readonly before: S; readonly after: S } | null> {
   const events = await readStream(readers, streamId);
   const wanted = commandId ?? events[0]?.meta.command_id;
-  const last = events.findLastIndex(({ meta }) => meta.command_id === wanted);
-  if (last === -1) return null;
-  let state = stream.decider.initialState;
-  for (const event of events.slice(0, last + 1)) {
-    if (!readers.seal.isGenuine(event)) {
-      readers.seal.refuse('events', String(event.pos));
+  const isOfCommand = ({ meta }: (typeof events)[number]) => meta.command_id === wanted;
+  const first = events.findIndex(isOfCommand);
+  if (first === -1) return null;
+  const last = events.findLastIndex(isOfCommand);
+  const before = folded(readers, stream, stream.decider.initialState, events.slice(0, first));
+  return { before, after: folded(readers, stream, before, events.slice(first, last + 1)) };
+}
+
+function folded<S, E extends DomainEvent, C>(
+  { seal }: SealedReaders,
+  stream: Stream<S, E, C>,
+  from: S,
+  events: readonly RecordedEvent[],
+): S {
+  let state = from;
+  for (const event of events) {
+    if (!seal.isGenuine(event)) {
+      seal.refuse('events', String(event.pos));
       throw new LatchkeyError('internal_error', { detail: `event ${event.pos} has no good seal` });
     }
     state = foldLogged(stream, state, event).state;
