@@ -43,10 +43,14 @@ export function describeFailure(error: unknown): string {
 function unreachable(error: unknown): string {
   const { address, hostname, port, code, message, severity } = partsOf(rootOf(error));
   if (severity !== undefined) return sentence(`Postgres ended the connection: ${message}`);
+  if (code === undefined) {
+    const which = `did not answer in time, or ended the connection (${message})`;
+    return sentence(`Postgres ${which}: see whether it is overloaded`);
+  }
   const at = address ?? hostname;
   const where = at === undefined ? '' : ` at ${at}${port === undefined ? '' : ` port ${port}`}`;
   return sentence(
-    `Postgres cannot be reached${where} (${code ?? message}): start it, or correct DATABASE_URL`,
+    `Postgres cannot be reached${where} (${code}): start it, or correct DATABASE_URL`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { loadConfig } from '../node/config.ts';
 import { listFailedJobs, redriveJobs } from '../worker/failed-jobs.ts';
 import { databaseUrls } from './database.ts';
+import { endOnSignal } from './shutdown.ts';
 import { withReaders } from './with-readers.ts';
 
 /** Prints the jobs that failed for good, one line for each queue. */
@@ -17,6 +18,7 @@ export async function jobsFailed(): Promise<void> {
 
 /** Puts them back, all or those of one queue. */
 export async function jobsRedrive(queue?: string): Promise<void> {
+  endOnSignal();
   const moved = await redriveJobs(databaseUrls(loadConfig()).application, queue);
   const from = queue === undefined ? '' : ` of ${queue}`;
   console.log(`${moved} failed jobs${from} wait for a worker again.`);

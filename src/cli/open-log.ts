@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { requireSameClock } from '../eventlog/database-clock.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
@@ -12,8 +13,9 @@ import { newId } from '../platform/crypto/new-id.ts';
 import { createLogger, type Logger } from '../platform/logging/logging.ts';
 import { createPools } from '../platform/postgres/pool.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
-import { whileUnavailable } from '../platform/postgres/while-unavailable.ts';
+import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import { databaseUrls } from './database.ts';
+import { endOnSignal } from './shutdown.ts';
 
 /** The log and its keys, as a command of an operator works with them. */
 export interface OperatorLog {
@@ -29,13 +31,14 @@ export interface OperatorLog {
  * Runs `work` against the database itself, as the application role, once the key-encryption key has
  * been proven to be the database's own: with another one, nothing is written. While the database is
  * too slow for `work`, it is tried again: an emergency does not wait for a quiet moment. Throws
- * ConfigError, KeyWrapError, LogIdentityError.
+ * ConfigError, KeyWrapError, LogIdentityError, ClockSkewError.
  */
 export async function withOpenLog<T>(
   config: Config,
   name: string,
   work: (opened: OperatorLog) => Promise<T>,
 ): Promise<T> {
+  endOnSignal();
   const keyWrap = localKeyWrap(existingKeyRing(config));
   const log = createLogger({ level: config.logging.level, name });
   const pools = createPools({
@@ -47,9 +50,13 @@ export async function withOpenLog<T>(
   try {
     const { readers } = pools;
     const guard = new LogGuard();
-    await requireSchema(readers);
-    await guard.check(readers);
-    const secrets = await loadServerSecrets(readers, keyWrap);
+    const secrets = await untilAnswered(async () => {
+      await requireSchema(readers);
+      await guard.check(readers);
+      // What is decided here counts from this clock, such as how long a retired key verifies.
+      await requireSameClock(readers, Date.now);
+      return loadServerSecrets(readers, keyWrap);
+    }, log);
     const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(new Registry(), log));
     const opened: OperatorLog = {
       cells: oneCell({

@@ -7,7 +7,6 @@ import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import { requireSchema } from '../platform/postgres/required-schema.ts';
 import { rebuildAndCompare } from '../rebuild/rebuild.ts';
 import { databaseUrls } from './database.ts';
-import { endOnSignal } from './shutdown.ts';
 import { withReaders } from './with-readers.ts';
 
 /** With fewer, the time is that of the connections and of the temporary tables. */
@@ -18,7 +17,6 @@ const rateFromEvents = 10_000;
  * ends with exit code 2 when there is one.
  */
 export async function rebuild({ compare = false }: { compare?: boolean }): Promise<void> {
-  endOnSignal();
   const config = loadConfig();
   const databaseUrl = databaseUrls(config).owner;
   const keyWrap = localKeyWrap(existingKeyRing(config));

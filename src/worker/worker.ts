@@ -121,6 +121,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     });
     const { deleteAfterSeconds } = queueSettings;
     await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
+    await unscheduleOthers(boss);
     const runs: Runs = { contextOf, guard, pollSeconds: options.pollSeconds ?? 2 };
     for (const job of allJobs()) await register(boss, job, runs);
     loops = allLoops().map((loop) => startLoop(() => turnOf(loop, runs)));
@@ -190,6 +191,14 @@ async function startBoss(boss: PgBoss): Promise<void> {
     throw new Error('The job tables are missing or old: run `latchkey migrate` first', {
       cause: error,
     });
+  }
+}
+
+/** A job that this release does not have any more would be queued for ever, for nobody. */
+async function unscheduleOthers(boss: PgBoss): Promise<void> {
+  const names = new Set(allJobs().map(({ name }) => name));
+  for (const { name } of await boss.getSchedules()) {
+    if (!names.has(name)) await boss.unschedule(name);
   }
 }
 
