@@ -197,8 +197,8 @@ async function startBoss(boss: PgBoss): Promise<void> {
 /** A job that this release does not have any more would be queued for ever, for nobody. */
 async function unscheduleOthers(boss: PgBoss): Promise<void> {
   const names = new Set(allJobs().map(({ name }) => name));
-  for (const { name } of await boss.getSchedules()) {
-    if (!names.has(name)) await boss.unschedule(name);
+  for (const { name, key } of await boss.getSchedules()) {
+    if (!names.has(name)) await boss.unschedule(name, key);
   }
 }
 

@@ -24,6 +24,14 @@ it('a refusal is told by its reason, with its code behind', () => {
   expect(describeFailure(refusal)).toBe('no key has this kid (not_found).');
 });
 
+// Fails when a busy server is said to be down: an operator would start it again.
+it('a server that is too slow is told apart from one that is not there', () => {
+  const slow = new Error('outside', {
+    cause: new Error('timeout exceeded when trying to connect'),
+  });
+  expect(describeFailure(slow)).toMatch(/^Postgres did not answer in time, or ended/);
+});
+
 // Fails when a server that has answered is said to be out of reach.
 it('a session that the server ends is told with what it says', () => {
   const ended = Object.assign(refused('57P01'), { severity: 'FATAL' });

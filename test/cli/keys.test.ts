@@ -54,6 +54,18 @@ describe('B1: latchkey keys rotate with a KEK that is not the database’s own',
     expect(text).toContain('"retiring"');
   });
 
+  // Fails when a retired key is kept until an instant of a clock that is an hour off.
+  it('F13: on a machine whose clock is off, it writes nothing and says by how much', async () => {
+    const before = await stored();
+    const anHourAhead = 'const now = Date.now; Date.now = () => now() + 3600_000;';
+    const { code, text } = await latchkey(['keys', 'rotate'], {
+      KEK: kek,
+      NODE_OPTIONS: `--import="data:text/javascript,${encodeURIComponent(anHourAhead)}"`,
+    });
+    expect([code, text]).toEqual([1, expect.stringContaining('3600 s ahead of the database')]);
+    expect(await stored()).toEqual(before);
+  });
+
   it('B1: no process starts with it, and none writes', async () => {
     const before = await stored();
     await expect(api.anotherNode({ KEK: `test:${secret()}` })).rejects.toThrow(

@@ -87,6 +87,23 @@ describe('the worker', () => {
     );
   });
 
+  // Fails when a job of an earlier release is queued for ever, for nobody.
+  it('ends the schedule of a job that it does not have', async () => {
+    await start();
+    await world.owner.query(
+      `insert into pgboss_v12.schedule (name, cron, timezone, data, options, key)
+        select 'sessions.prune', cron, timezone, data, options, 'old'
+          from pgboss_v12.schedule where name = 'sessions.prune'`,
+    );
+    await world.owner.query(
+      "update pgboss_v12.schedule set name = 'jobs.failed' where key = 'old'",
+    );
+    await start();
+    const { rows } = await world.owner.query('select distinct name from pgboss_v12.schedule');
+    expect(rows).not.toContainEqual({ name: 'jobs.failed' });
+    expect(rows).toHaveLength(7);
+  });
+
   // Fails when a worker exports a lease, a login or a request: it has none.
   it('exports its own metrics and those of the log, and no other', async () => {
     const { registry } = (await start()).metrics;

@@ -39,6 +39,20 @@ describe('POST /auth/password', () => {
     expect(await tryLogIn(email, newPassword)).toBe(200);
   });
 
+  // Fails when half a surrogate pair is compared as the replacement character that stands for it.
+  it("counts a current password that can be nobody's as wrong", async () => {
+    const email = 'ill-formed@example.com';
+    const password = `${testPassword}\ufffd`;
+    const body = { email, password };
+    expect((await api.call('POST', '/auth/register', { body })).status).toBe(201);
+    const { access_token } = await api.logIn(body);
+    for (const wrong of [`${testPassword}\ud800`, `${testPassword}\0`]) {
+      const refused = await change(access_token, wrong);
+      expect([refused.status, refused.body.code]).toEqual([401, 'invalid_credentials']);
+    }
+    expect((await change(access_token, password)).status).toBe(204);
+  });
+
   it('ends every other session, with the reason', async () => {
     const { email, token } = await someone();
     const phone = await api.logIn({ email, device: 'mobile' });

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { byProgram } from '../../../src/app/by.ts';
+import { unlockUser } from '../../../src/app/user/unlock-user.ts';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 
 let api: TestApi;
@@ -56,6 +58,15 @@ describe('an administrator', () => {
     for (let count = 0; count < 10; count += 1) await attempt(email, 'a wrong sentence');
     expect((await change(id, 'unlock', once)).status).toBe(204);
     expect((await attempt(email)).status).toBe(401);
+  });
+
+  // Fails when a command line whose first try was lost says that nobody was locked.
+  it('B8: answers a repeat what the first one was answered', async () => {
+    const { id } = await locked();
+    const tried = { userId: id, idempotencyKey: 'unlock-lost' };
+    const first = await unlockUser(api.node, tried, byProgram('system', 'cli'));
+    expect(first).toMatchObject({ changed: true, before: { failedChecks: 10 } });
+    expect(await unlockUser(api.node, tried, byProgram('system', 'cli'))).toEqual(first);
   });
 
   // Fails when the lock outlives the enabling: who enables a user wants it to log in.
