@@ -260,13 +260,21 @@ function fieldProblems(issues: readonly Issue[], prefix: readonly PropertyKey[] 
         problems.push({ path: spelled([...path, key]), message: 'is not a field' });
       }
     } else if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-      const closest = issue.errors.toSorted((a, b) => a.length - b.length)[0]!;
-      problems.push(...fieldProblems(closest, path));
+      problems.push(...fieldProblems(closestOf(issue.errors), path));
     } else {
       problems.push({ path: spelled(path), message: issue.message });
     }
   }
   return problems;
+}
+
+/** What was wrong with it as the kind of value that it is: a long list is no bad text. */
+function closestOf(alternatives: readonly Issue[][]): Issue[] {
+  const isOfThisType = (issues: readonly Issue[]) =>
+    !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0);
+  const candidates = alternatives.filter(isOfThisType);
+  const closest = candidates.length > 0 ? candidates : alternatives;
+  return closest.toSorted((a, b) => a.length - b.length)[0]!;
 }
 
 function spelled(path: readonly PropertyKey[]): string {
