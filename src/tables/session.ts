@@ -1,6 +1,5 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { SessionState } from '../domain/session/state.ts';
-import type { Queryable } from '../eventlog/queryable.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import {
   ciphertext,
@@ -91,6 +90,12 @@ export interface SessionExpiry {
   readonly sessionId: string;
 }
 
+/** The sessions of a page that are to be trusted, and where the next page begins; null at the end. */
+export interface SessionsPage {
+  readonly sessions: readonly SessionRecord[];
+  readonly next: SessionExpiry | null;
+}
+
 /**
  * Live sessions whose absolute life ended before `now` (epoch ms), at most `limit`, oldest first,
  * beyond `after`. Without it each page would pass over the index entries of those that the pages
@@ -99,7 +104,7 @@ export interface SessionExpiry {
 export async function findExpiredSessions(
   client: SealedReaders,
   { now, after, limit }: { now: number; after: SessionExpiry; limit: number },
-): Promise<SessionRecord[]> {
+): Promise<SessionsPage> {
   const { rows } = await client.query({
     name: 'find-expired-sessions',
     text: `select ${sessions.select('s')} from latchkey.sessions s
@@ -107,7 +112,13 @@ export async function findExpiredSessions(
       order by s.expires_at, s.session_id limit $4`,
     values: [toTimestamp(now), toTimestamp(after.expiresAt), after.sessionId, limit],
   });
-  return trusted(client, rows);
+  return { sessions: trusted(client, rows), next: nextPlace(rows, limit) };
+}
+
+function nextPlace(rows: readonly Record<string, unknown>[], limit: number): SessionExpiry | null {
+  const last = rows.at(-1);
+  if (last === undefined || rows.length < limit) return null;
+  return { expiresAt: fromTimestamp(last.expires_at), sessionId: last.session_id as string };
 }
 
 function trusted({ seal }: SealedReaders, rows: Record<string, unknown>[]): SessionRecord[] {
@@ -131,12 +142,12 @@ export interface EarlySessionsPage {
   readonly ends: readonly EarlyEnd[];
 }
 
-/** Which sessions of the page have to end early, and where the next page begins; null at the end. */
+/** Which sessions of the page have to end early. */
 export async function findEarlySessions(
-  readers: Queryable,
+  client: SealedReaders,
   { after, limit, ends }: EarlySessionsPage,
-): Promise<{ sessionIds: string[]; next: SessionExpiry | null }> {
-  const { rows } = await readers.query({
+): Promise<SessionsPage> {
+  const { rows } = await client.query({
     name: 'find-early-sessions',
     text: `with page as materialized (
         select session_id, expires_at, refreshed_at, started_at, device_type, secret_hash
@@ -156,12 +167,19 @@ export async function findEarlySessions(
       ends.map(({ startedUntil }) => toTimestamp(startedUntil)),
     ],
   });
-  const last = rows.at(-1);
-  return {
-    sessionIds: rows.filter(({ early }) => early).map(({ session_id }) => session_id as string),
-    next:
-      last === undefined || rows.length < limit
-        ? null
-        : { expiresAt: fromTimestamp(last.expires_at), sessionId: last.session_id as string },
-  };
+  const early = rows.filter((row) => row.early).map(({ session_id }) => session_id as string);
+  return { sessions: await findSessions(client, early), next: nextPlace(rows, limit) };
+}
+
+async function findSessions(
+  client: SealedReaders,
+  sessionIds: readonly string[],
+): Promise<SessionRecord[]> {
+  if (sessionIds.length === 0) return [];
+  const { rows } = await client.query({
+    name: 'find-sessions',
+    text: `select ${sessions.select('s')} from latchkey.sessions s where s.session_id = any ($1)`,
+    values: [sessionIds],
+  });
+  return trusted(client, rows);
 }

@@ -51,3 +51,8 @@ export interface Job {
 }
 
 export const everyMinute = '* * * * *';
+
+/** Aborted with `signal`, or after so many minutes: the next run does the rest. */
+export function withinMinutes(minutes: number, signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(minutes * 60_000)]);
+}

@@ -17,18 +17,18 @@ export interface ExpiringNode extends Pick<Node, 'cells'> {
 }
 
 /**
- * Ends a session whose absolute life or idle time is over at `now`; any other is left as it is.
- * Given the record, the first try decides on it and saves a read. Answers whether this call ended
- * it. Raises `unavailable`.
+ * Ends a session whose absolute life or idle time is over at `now`; any other is left as it is. The
+ * first try decides on the record that was read. Answers whether this call ended it. Raises
+ * `unavailable`.
  */
 export async function expireSession(
   { config, cells }: ExpiringNode,
-  { session, now }: { readonly session: SessionRecord | string; readonly now: number },
+  { session, now }: { readonly session: SessionRecord; readonly now: number },
   by: By,
 ): Promise<boolean> {
-  const sessionId = typeof session === 'string' ? session : session.sessionId;
+  const { sessionId } = session;
   const { readers, handler } = cells.of(sessionId);
-  let known = typeof session === 'string' ? null : session;
+  let known: SessionRecord | null = session;
   return handler.run(sessionId, async () => {
     const current = known ?? (await findSession(readers, sessionId));
     known = null;

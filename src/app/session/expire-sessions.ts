@@ -28,6 +28,10 @@ interface Sweep {
   readonly onEnded: (count: number) => void;
 }
 
+interface EarlySweep extends Sweep {
+  readonly onPassed: (place: SessionExpiry) => void;
+}
+
 /** Before every session. */
 export const fromTheStart: SessionExpiry = {
   expiresAt: 0,
@@ -38,62 +42,95 @@ export const fromTheStart: SessionExpiry = {
 const batchSize = limits.batchCommandsMax;
 const pageSize = 1_000;
 const pagesMax = 100;
+/** So many batches one after the other in which nothing could be ended: it is not the sessions. */
+const fruitlessBatchesMax = 10;
 
-/** Ends every live session whose absolute life is over. Raises `unavailable`. */
+/**
+ * Ends every live session whose absolute life is over. One that cannot be ended keeps no other from
+ * its end; its error is raised afterwards: `unavailable`.
+ */
 export async function expireOverdueSessions(
   node: SweepingNode,
   { readers, after: start, signal, onEnded }: Sweep,
   by: By,
 ): Promise<void> {
   const now = node.now();
-  let after = start;
-  while (!signal.aborted) {
-    const found = await findExpiredSessions(readers, { now, after, limit: batchSize });
-    const ended = await expireAll(node, found, { now, by });
-    onEnded(ended);
-    const last = found.at(-1);
-    if (last === undefined) return;
-    after = { expiresAt: last.state.expiresAt, sessionId: last.sessionId };
+  const failures = new Failures();
+  let after: SessionExpiry | null = start;
+  while (after !== null && !signal.aborted) {
+    const page = await findExpiredSessions(readers, { now, after, limit: batchSize });
+    const outcome = await expireAll(node, page.sessions, { now, by });
+    onEnded(outcome.ended);
+    failures.add(outcome);
     // Nothing ended: another worker has taken them all.
-    if (found.length < batchSize || ended === 0) return;
+    if (page.sessions.length > 0 && outcome.ended + outcome.failed.length === 0) break;
+    after = page.next;
   }
+  failures.raise();
 }
 
 /**
  * Ends sessions that are idle, or older than the life configured now. No index knows when a session
  * was last refreshed, as that would make every refresh dearer. So it looks through a bounded number
- * of the live ones, and answers where the next call begins: `fromTheStart` after the last of them.
- * Raises `unavailable`.
+ * of the live ones, and tells `onPassed` after each page where the next call begins: `fromTheStart`
+ * after the last of them. Raises as above.
  */
 export async function expireEarlySessions(
   node: SweepingNode,
-  { readers, after: start, signal, onEnded }: Sweep,
+  { readers, after: start, signal, onEnded, onPassed }: EarlySweep,
   by: By,
-): Promise<SessionExpiry> {
-  let after = start;
-  for (let page = 0; page < pagesMax && !signal.aborted; page += 1) {
+): Promise<void> {
+  const failures = new Failures();
+  let after: SessionExpiry | null = start;
+  for (let page = 0; page < pagesMax && after !== null && !signal.aborted; page += 1) {
     const now = node.now();
     const ends = deviceTypes.map((type) => earlyEnd(node.config, type, now));
     const found = await findEarlySessions(readers, { after, limit: pageSize, ends });
-    for (let from = 0; from < found.sessionIds.length; from += batchSize) {
-      const batch = found.sessionIds.slice(from, from + batchSize);
-      onEnded(await expireAll(node, batch, { now, by }));
+    for (let from = 0; from < found.sessions.length; from += batchSize) {
+      const batch = found.sessions.slice(from, from + batchSize);
+      const outcome = await expireAll(node, batch, { now, by });
+      onEnded(outcome.ended);
+      failures.add(outcome);
     }
-    if (found.next === null) return fromTheStart;
+    onPassed(found.next ?? fromTheStart);
     after = found.next;
   }
-  return after;
+  failures.raise();
+}
+
+interface Outcome {
+  readonly ended: number;
+  readonly failed: readonly unknown[];
+}
+
+/** Of sessions that could not be ended: the sweep goes on while others can be. */
+class Failures {
+  #first: { readonly error: unknown } | null = null;
+  #fruitless = 0;
+
+  add({ ended, failed }: Outcome): void {
+    if (failed.length > 0) this.#first ??= { error: failed[0] };
+    this.#fruitless = failed.length > 0 && ended === 0 ? this.#fruitless + 1 : 0;
+    if (this.#fruitless === fruitlessBatchesMax) this.raise();
+  }
+
+  raise(): void {
+    if (this.#first !== null) throw this.#first.error;
+  }
 }
 
 async function expireAll(
   node: ExpiringNode,
-  sessions: readonly (SessionRecord | string)[],
+  sessions: readonly SessionRecord[],
   { now, by }: { readonly now: number; readonly by: By },
-): Promise<number> {
-  const outcomes = await Promise.all(
+): Promise<Outcome> {
+  const outcomes = await Promise.allSettled(
     sessions.map((session) => expireSession(node, { session, now }, by)),
   );
-  return outcomes.filter(Boolean).length;
+  return {
+    ended: outcomes.filter((each) => each.status === 'fulfilled' && each.value).length,
+    failed: outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])),
+  };
 }
 
 function earlyEnd(

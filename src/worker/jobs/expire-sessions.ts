@@ -3,7 +3,8 @@ import {
   expireOverdueSessions,
   fromTheStart,
 } from '../../app/session/expire-sessions.ts';
-import { everyMinute, type Job, type JobContext } from '../job.ts';
+import type { SessionExpiry } from '../../tables/session.ts';
+import { everyMinute, type Job, type JobContext, withinMinutes } from '../job.ts';
 
 /**
  * Ends live sessions whose absolute life or idle time is over. Several workers give one event each:
@@ -15,6 +16,10 @@ export function expireSessions(): Job {
   // A life that was made shorter since their login ends sessions early. It changes with a restart
   // only, so one pass over the live sessions finds them all.
   let isFirstPass = true;
+  const onPassed = (place: SessionExpiry) => {
+    cursor = place;
+    if (place === fromTheStart) isFirstPass = false;
+  };
   return {
     name: 'sessions.expire',
     cron: everyMinute,
@@ -22,17 +27,22 @@ export function expireSessions(): Job {
     run: async (context) => {
       const { by } = context;
       const ended = { absolute: 0, idle: 0 };
-      const overdue = sweep(context, ended, 'absolute');
-      await expireOverdueSessions(context, { ...overdue, after: fromTheStart }, by);
-      if (context.config.sessions.idleSeconds > 0 || isFirstPass) {
-        const early = sweep(context, ended, 'idle');
-        cursor = await expireEarlySessions(context, { ...early, after: cursor }, by);
-        if (cursor === fromTheStart) isFirstPass = false;
+      try {
+        const overdue = sweep(context, ended, 'absolute');
+        await expireOverdueSessions(context, { ...overdue, after: fromTheStart }, by);
+        if (context.config.sessions.idleSeconds > 0 || isFirstPass) {
+          const early = sweep(context, ended, 'idle');
+          await expireEarlySessions(context, { ...early, after: cursor, onPassed }, by);
+        }
+      } finally {
+        if (ended.absolute + ended.idle > 0) context.log.info(ended, 'sessions ended by the clock');
       }
-      if (ended.absolute + ended.idle > 0) context.log.info(ended, 'sessions ended by the clock');
     },
   };
 }
+
+/** Of one kind of end: a run ends well before the queue takes it for one that hangs. */
+const runMinutesMax = 10;
 
 /** Counts what it ends, for the metrics at once and for the log line of the run. */
 function sweep<C extends string>(
@@ -44,5 +54,5 @@ function sweep<C extends string>(
     ended[cause] += count;
     metrics.sessionsExpired.inc(count);
   };
-  return { readers, signal, onEnded };
+  return { readers, signal: withinMinutes(runMinutesMax, signal), onEnded };
 }

@@ -1,10 +1,12 @@
 import { limits } from '../../domain/kernel/limits.ts';
 import { longestNotedTtlSeconds } from '../../eventlog/access-token-lifetimes.ts';
 import { type Pruning, prune } from '../../rebuild/prune.ts';
-import { everyMinute, type Job, type JobContext } from '../job.ts';
+import { everyMinute, type Job, type JobContext, withinMinutes } from '../job.ts';
 
 const batchSize = 1_000;
-const runTimeoutMs = 240_000;
+/** A run stops after these; then the statement under way has as much time again. */
+const runMinutesMax = 4;
+const runTimeoutMs = 2 * runMinutesMax * 60_000;
 
 /** Forgets revocations that kill no token any more. */
 export const pruneOldRevocations: Job = {
@@ -46,8 +48,9 @@ async function pruneAll(
   beforeNowMs: number,
 ): Promise<void> {
   const options = { pruning, at: now() - beforeNowMs, beforeNowMs, limit: batchSize };
-  const rows = await pool.use((client) => prune(client, options, signal), {
-    timeoutMs: runTimeoutMs,
-  });
+  const rows = await pool.use(
+    (client) => prune(client, options, withinMinutes(runMinutesMax, signal)),
+    { timeoutMs: runTimeoutMs },
+  );
   if (rows > 0) log.info({ pruning, rows }, 'old rows pruned');
 }
