@@ -4,6 +4,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres/start.ts';
 import { migrate } from '../../src/platform/postgres/migrate.ts';
+import { installJobSchema } from '../../src/worker/job-schema.ts';
 
 export interface BenchPostgres {
   readonly ownerUrl: string;
@@ -27,6 +28,7 @@ export async function startBenchPostgres(
     appPassword: postgres.appPassword,
     directory: path.resolve(import.meta.dirname, '../../migrations'),
     logger: silent,
+    afterMigrations: [(client) => installJobSchema(client, appRole)],
   });
   return {
     ownerUrl: postgres.superuserUrl,
