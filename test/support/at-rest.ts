@@ -1,0 +1,34 @@
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type pg from 'pg';
+
+/** Something that stays when the process ends, and what it holds. */
+export interface Place {
+  readonly place: string;
+  readonly bytes: Buffer;
+}
+
+/** Each table of every schema but Postgres' own, row by row as a dump writes it. */
+export async function* dumpedTables(owner: pg.Client): AsyncGenerator<Place> {
+  const { rows: tables } = await owner.query(
+    `select format('%I.%I', nspname, relname) as name from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace
+      where relkind = 'r' and nspname not like 'pg\\_%' and nspname <> 'information_schema'`,
+  );
+  for (const { name } of tables) {
+    const { rows } = await owner.query(`select t::text as line from ${name} t`);
+    const text = rows.map(({ line }) => line).join('\n');
+    yield { place: `dump: ${name}`, bytes: Buffer.from(text) };
+  }
+}
+
+/** Every file below a data directory whose server has stopped, its WAL and its logs among them. */
+export function* filesBelow(directory: string, below = ''): Generator<Place> {
+  for (const name of readdirSync(path.join(directory, below))) {
+    const relative = path.join(below, name);
+    const file = path.join(directory, relative);
+    const status = lstatSync(file);
+    if (status.isDirectory()) yield* filesBelow(directory, relative);
+    else if (status.isFile()) yield { place: relative, bytes: readFileSync(file) };
+  }
+}
