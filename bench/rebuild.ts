@@ -137,6 +137,7 @@ function advance(session: Seeded, round: number): Command {
           idempotencyKeyHash: null,
           accessTokenTtlSeconds: 900,
           graceSeconds: 30,
+          keyProven: false,
           idleSeconds: 0,
           pii: Buffer.alloc(0),
           moved: false,

@@ -156,6 +156,11 @@ function valuesOf(type: TypeNode): readonly string[] | null {
   return namedValues[type.typeName?.name ?? ''] ?? null;
 }
 
+/** Types that are declared beside the events. */
+const namedTypes: Readonly<Record<string, string>> = {
+  DeviceKey: 'map of `kind`, `jkt` and `jwk`',
+};
+
 const plainTypes: Readonly<Record<string, string>> = {
   TSNumberKeyword: 'integer',
   TSStringKeyword: 'string',
@@ -166,6 +171,8 @@ const plainTypes: Readonly<Record<string, string>> = {
 function inWords(type: TypeNode, types: Aliases): string {
   const plain = plainTypes[type.type];
   if (plain !== undefined) return plain;
+  const named = namedTypes[type.typeName?.name ?? ''];
+  if (named !== undefined) return named;
   if (type.type === 'TSArrayType') return `list of ${inWords(type.elementType!, types)}s`;
   if (type.type === 'TSUnionType') {
     return type.types!.map((member) => inWords(member, types)).join(' or ');

@@ -172,12 +172,13 @@ function sealedMeta(
 }
 
 /**
- * Tables whose rows need no seal: revocations only take away, device tokens prove no user, and the
- * others are bound by the KEK.
+ * Tables whose rows need no seal: revocations only take away, device tokens and used proofs prove no user, and
+ * the others are bound by the KEK.
  */
 const unsealedTables: ReadonlySet<string> = new Set([
   'revocations',
   'device_tokens',
+  'dpop_proofs',
   'subject_keys',
   'key_secrets',
 ]);

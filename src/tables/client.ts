@@ -19,6 +19,7 @@ export const clients = new StateTable<ClientState>('clients', 'client_id', {
   secretHashes: confidential(plain('secret_hashes')),
   epoch: plain('epoch'),
   registeredAt: time('registered_at'),
+  refreshGraceSeconds: plain('refresh_grace_seconds'),
 });
 
 const selected = `select ${clients.select('c', 'st')} from latchkey.clients c

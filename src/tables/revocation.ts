@@ -40,6 +40,7 @@ export function revocationOfSession(
 ): Revocation | null {
   switch (event.type) {
     case 'SessionStarted':
+    case 'DeviceKeyBound':
     case 'SessionRefreshed':
     case 'RefreshTokenReuseDetected':
       return null;

@@ -5,6 +5,7 @@ import {
   ciphertext,
   confidential,
   fromTimestamp,
+  json,
   plain,
   time,
   timeOrNull,
@@ -43,6 +44,7 @@ export const sessions = new StateTable<SessionState>('sessions', 'session_id', {
   endReason: plain('end_reason'),
   pii: ciphertext('pii'),
   endPii: ciphertext('end_pii'),
+  deviceKey: json('device_key'),
 });
 
 /** What a statement with `sessions.select` has read. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { sha256 } from '../../src/domain/kernel/sha256.ts';
 import type { GeneratedKey, KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import type { RefreshSession } from '../../src/domain/session/decide.ts';
+import type { DeviceKey } from '../../src/domain/session/device-key.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 
@@ -90,10 +91,16 @@ export function refreshCommand(
     idempotencyKeyHash: session.state.generation % 3 === 1 ? newSecretHash() : null,
     accessTokenTtlSeconds: 900,
     graceSeconds: 30,
+    keyProven: false,
     idleSeconds: 0,
     pii: randomBytes(40),
     moved: session.state.generation % 2 === 0,
   };
+}
+
+/** Its thumbprint is none: nothing here compares it with the key. */
+export function deviceKey(kind: DeviceKey['kind']): DeviceKey {
+  return { kind, jkt: newSecretHash(), jwk: { kty: 'EC', crv: 'P-256', x: 'x"\\', y: 'y' } };
 }
 
 export function newSecretHash(): string {

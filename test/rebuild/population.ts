@@ -29,7 +29,14 @@ import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
 import { type Change, mergeRows } from '../../src/tables/change.ts';
 import type { streams } from '../../src/tables/streams.ts';
 import { testSeal } from '../support/seal.ts';
-import { key, keysetCommands, newSecretHash, refreshCommand, userCommands } from './ingredients.ts';
+import {
+  deviceKey,
+  key,
+  keysetCommands,
+  newSecretHash,
+  refreshCommand,
+  userCommands,
+} from './ingredients.ts';
 
 /** Of every noun that there is. */
 type AnyCommand = Parameters<(typeof streams)[StreamKind]['decider']['decide']>[1];
@@ -109,6 +116,7 @@ export class Population {
     const commands: (readonly UserCommand[])[] = Object.values(this.#userCommands(busy!));
     for (const command of commands.flat()) await this.changeUser(busy!, command);
     for (const session of [...this.sessions]) await this.reuse(session);
+    await this.bind(await this.start('unbound'));
     for (let step = 0; step < steps; step++) await this.step();
   }
 
@@ -117,6 +125,7 @@ export class Population {
     RegisterUser: () => this.register(),
     ...this.#userSteps(),
     StartSession: () => this.start(),
+    BindDeviceKey: () => this.bind(this.#pick(this.sessions)),
     RefreshSession: () =>
       this.#random() < 0.8
         ? this.refresh(this.#pick(this.sessions))
@@ -188,7 +197,7 @@ export class Population {
     await this.#append(user, () => changeUser(user.id, current, command), more);
   }
 
-  async start(): Promise<SeededSession> {
+  async start(binding: 'unbound' | 'any' = 'any'): Promise<SeededSession> {
     const { id: userId } = this.#pick(this.users);
     const refreshable = this.#random() < 0.8;
     const secretHash = newSecretHash();
@@ -207,9 +216,15 @@ export class Population {
       secretHash: refreshable ? secretHash : null,
       salt: refreshable ? randomBytes(16).toString('base64url') : null,
       pii: sealPersonalData(this.#subjects.get(userId)!, userId, { ip: '192.0.2.1' }),
+      ...(binding === 'any' && this.#random() < 0.3 ? { deviceKey: deviceKey('dpop') } : {}),
     });
     this.sessions.push(session);
     return session;
+  }
+
+  async bind(session: SeededSession): Promise<void> {
+    const command = { now: this.tick(), deviceKey: deviceKey('dbsc') };
+    await this.changeSession(session, { type: 'BindDeviceKey', ...command });
   }
 
   async refresh(session: SeededSession): Promise<void> {
@@ -267,6 +282,7 @@ export class Population {
       scopes: ['orders.read'],
       firstParty: this.#random() < 0.5,
       secretHash: confidential ? newSecretHash() : null,
+      refreshGraceSeconds: confidential ? 5 : null,
     });
     this.clients.push(client);
   }

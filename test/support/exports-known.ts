@@ -8,6 +8,7 @@ export const exportsKnown: readonly string[] = [
   'src/api/http/origin-rule.ts originRule',
   'src/api/http/request-body.ts parseJson',
   'src/app/user/ensure-administrator.ts ensureAdministrator',
+  'src/domain/session/rotation.ts isBound',
   'src/domain/user/common-passwords.ts commonPasswords',
   'src/domain/user/decide.ts decideUser',
   'src/domain/user/lockout.ts failuresBeforeLock',
@@ -22,6 +23,7 @@ export const exportsKnown: readonly string[] = [
   'src/platform/postgres/application-role.ts setRoleTimeouts',
   'src/rebuild/fold.ts kindFold',
   'src/rebuild/rebuild.ts rebuild',
+  'src/tables/dpop-proof.ts usedProofRow',
   'src/worker/job-schema.ts jobTables',
   'src/tables/fold-logged.ts UnreadableEventError',
 ];

@@ -5,6 +5,7 @@ import { generateSigningKey } from '../../src/node/signing-keys.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { deviceTokenRow } from '../../src/tables/device-token.ts';
+import { usedProofRow } from '../../src/tables/dpop-proof.ts';
 import { seededRandom } from '../rebuild/ingredients.ts';
 import { Population } from '../rebuild/population.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -47,6 +48,7 @@ async function otherRows(): Promise<Rows> {
   const parts = { deviceId: newId(), secretHash: 'hash' };
   return {
     ...(await keySecretRows(keyWrap, change, [key])),
+    dpop_proofs: [usedProofRow({ jkt: 'thumbprint', jti: 'id', expiresAt: 0 })],
     device_tokens: [deviceTokenRow(newId(), { ...parts, epoch: 0, createdAt: 0, usedAt: null })],
   };
 }

@@ -155,6 +155,7 @@ export class JobWorld {
       idempotencyKeyHash: null,
       accessTokenTtlSeconds: 900,
       graceSeconds: 30,
+      keyProven: false,
       idleSeconds: 0,
       pii: new Uint8Array([1]),
       moved: false,

@@ -6,6 +6,8 @@ export const errorCodes = [
   'invalid_credentials',
   'invalid_token',
   'token_stale',
+  'use_dpop_nonce',
+  'invalid_dpop_proof',
   'session_ended',
   'session_superseded',
   // Part of the contract for clients before anything raises it: they branch on it.

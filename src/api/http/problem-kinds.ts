@@ -58,6 +58,22 @@ export const problemKinds = {
       "The user's rights or password changed, or the token lacks a right and its user was " +
       'granted a role since. Refresh, then try again.',
   },
+  use_dpop_nonce: {
+    status: 401,
+    title: 'The DPoP proof needs the nonce of this answer',
+    oauth: 'use_dpop_nonce',
+    meaning:
+      'The DPoP proof has no nonce, or one that is too old. Make a new proof with the nonce of the ' +
+      'header `DPoP-Nonce`, and try again.',
+  },
+  invalid_dpop_proof: {
+    status: 401,
+    title: 'The DPoP proof is not valid',
+    oauth: 'invalid_dpop_proof',
+    meaning:
+      'The session is bound to a key and the request has no good DPoP proof by it, or the proof ' +
+      'is malformed, for another request, too old, or used already.',
+  },
   session_ended: {
     status: 401,
     title: 'The session has ended',

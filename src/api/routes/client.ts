@@ -18,6 +18,7 @@ const newClient = z.strictObject({
   audiences: z.array(z.string()).max(limits.audiencesPerClientMax).optional(),
   scopes: z.array(z.string()).max(limits.scopesPerClientMax).optional(),
   first_party: z.boolean().optional(),
+  refresh_grace_seconds: z.int().min(0).max(limits.refreshGraceSecondsMax).optional(),
 });
 
 const tags = ['Administration'];
@@ -48,6 +49,7 @@ export function clientRoutes(node: Node): Route[] {
             audiences: body.audiences ?? [node.config.tokens.defaultAudience],
             scopes: body.scopes ?? [],
             firstParty: body.first_party ?? false,
+            refreshGraceSeconds: body.refresh_grace_seconds ?? null,
             idempotencyKey,
           },
           context,

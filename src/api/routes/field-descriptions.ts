@@ -57,6 +57,9 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   phone_number: 'A phone number, as the user wrote it',
   picture: 'The URL of a picture',
   reasons: 'Each rule that the password breaks',
+  refresh_grace_seconds:
+    'How long the previous refresh token of its unbound sessions still yields the same successor; ' +
+    '`REFRESH_GRACE_SECONDS` where it is left out',
   refresh_expires_in: 'Seconds until the refresh token expires',
   refresh_token: 'Opaque and good for one use; left out where the cookie carries it',
   remove_after: 'When the last token that the key signed has expired; null before it retires',

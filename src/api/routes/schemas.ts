@@ -101,6 +101,7 @@ export const clientSchema = z
     audiences: z.array(z.string()),
     scopes: z.array(z.string()),
     first_party: z.boolean(),
+    refresh_grace_seconds: seconds.optional(),
     created_at: time,
     disabled: z.boolean(),
   })

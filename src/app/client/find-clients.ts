@@ -24,6 +24,9 @@ function representClient({ clientId, state }: ClientRecord) {
     audiences: state.audiences,
     scopes: state.scopes,
     first_party: state.firstParty,
+    ...(state.refreshGraceSeconds === null
+      ? {}
+      : { refresh_grace_seconds: state.refreshGraceSeconds }),
     created_at: toTime(state.registeredAt),
     disabled: state.status === 'disabled',
   };

@@ -15,6 +15,8 @@ export interface RegisterClientInput {
   readonly audiences: readonly string[];
   readonly scopes: readonly string[];
   readonly firstParty: boolean;
+  /** Of its unbound sessions; null: what the node is configured for. */
+  readonly refreshGraceSeconds: number | null;
   readonly idempotencyKey: string | null;
 }
 
@@ -47,7 +49,7 @@ export async function registerClient(
       }
       return unchanged(() => ({ clientId, clientSecret: null }));
     }
-    const { name, kind, audiences, scopes, firstParty } = input;
+    const { name, kind, audiences, scopes, firstParty, refreshGraceSeconds } = input;
     const change = changeClient(
       clientId,
       { version: 0, state: initialClient },
@@ -60,6 +62,7 @@ export async function registerClient(
         scopes,
         firstParty,
         secretHash: made?.hash ?? null,
+        refreshGraceSeconds,
       },
     );
     return append(by, [change], () => ({ clientId, clientSecret: made?.secret ?? null }));
@@ -73,7 +76,11 @@ function isSameClient(client: ClientState, input: RegisterClientInput): boolean 
     audiences,
     scopes,
     firstParty,
+    refreshGraceSeconds,
   }: ClientState | RegisterClientInput) =>
-    JSON.stringify([name, kind, [...new Set(audiences)], [...new Set(scopes)], firstParty]);
+    JSON.stringify([
+      ...[name, kind, [...new Set(audiences)], [...new Set(scopes)], firstParty],
+      refreshGraceSeconds,
+    ]);
   return facts(client) === facts(input);
 }

@@ -89,7 +89,8 @@ async function attempt(
     now,
     presented: { generation: token.generation, secretHash: sha256(token.secret) },
     idempotencyKeyHash,
-    graceSeconds: config.refresh.graceSeconds,
+    graceSeconds: graceSecondsOf(node, record.state),
+    keyProven: false,
     idleSeconds: idleSecondsFor(
       record.state.deviceType,
       config.sessions.idleSeconds,
@@ -121,6 +122,12 @@ async function attempt(
 }
 
 type RefreshCommand = Extract<Parameters<typeof changeSession>[2], { type: 'RefreshSession' }>;
+
+/** The grace window of the session's client, which a bound session does not need. */
+function graceSecondsOf({ config, memory }: Node, { clientId }: SessionState): number {
+  const client = clientId === null ? undefined : memory.client(clientId);
+  return client?.refreshGraceSeconds ?? config.refresh.graceSeconds;
+}
 
 /**
  * The domain's refusals carry epoch milliseconds; clients get RFC 3339 and, if superseded, the

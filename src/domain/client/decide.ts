@@ -14,6 +14,8 @@ export interface RegisterClient {
   readonly scopes: readonly string[];
   readonly firstParty: boolean;
   readonly secretHash: string | null;
+  /** Null: what a node is configured for. */
+  readonly refreshGraceSeconds: number | null;
 }
 
 /** The previous secret stays valid until the next rotation. */
@@ -63,7 +65,7 @@ function decideClient(state: ClientState, command: ClientCommand): Decision<Clie
 }
 
 function register(state: ClientState, command: RegisterClient): Decision<ClientEvent> {
-  const { name, kind, firstParty, secretHash } = command;
+  const { name, kind, firstParty, secretHash, refreshGraceSeconds } = command;
   if (state.status !== 'none') throw new LatchkeyError('conflict');
   if ((kind === 'confidential') !== (secretHash !== null)) {
     throw new Error('a confidential client, and no other, has a secret');
@@ -78,7 +80,16 @@ function register(state: ClientState, command: RegisterClient): Decision<ClientE
   if (errors.length > 0) throw new LatchkeyError('invalid_request', { errors });
   return accept({
     type: 'ClientRegistered',
-    data: { at: command.now, name, kind, audiences, scopes, firstParty, secretHash },
+    data: {
+      at: command.now,
+      name,
+      kind,
+      audiences,
+      scopes,
+      firstParty,
+      secretHash,
+      ...(refreshGraceSeconds === null ? {} : { refreshGraceSeconds }),
+    },
   });
 }
 

@@ -20,6 +20,11 @@ export type ClientRegistered = DomainEvent<
     firstParty: boolean;
     /** Hash of its secret; null for a public client. */
     secretHash: string | null;
+    /**
+     * How long the previous refresh token of its unbound sessions still yields the same successor;
+     * absent where `REFRESH_GRACE_SECONDS` says so.
+     */
+    refreshGraceSeconds?: number;
   }
 >;
 

@@ -12,6 +12,8 @@ export interface ClientState {
   readonly secretHashes: readonly string[];
   readonly epoch: number;
   readonly registeredAt: number;
+  /** Null: what the node is configured for. */
+  readonly refreshGraceSeconds: number | null;
 }
 
 export const initialClient: ClientState = {
@@ -24,6 +26,7 @@ export const initialClient: ClientState = {
   secretHashes: [],
   epoch: 0,
   registeredAt: 0,
+  refreshGraceSeconds: null,
 };
 
 export function evolveClient(state: ClientState, event: ClientEvent): ClientState {
@@ -39,6 +42,7 @@ export function evolveClient(state: ClientState, event: ClientEvent): ClientStat
         firstParty: event.data.firstParty,
         secretHashes: event.data.secretHash === null ? [] : [event.data.secretHash],
         registeredAt: event.data.at,
+        refreshGraceSeconds: event.data.refreshGraceSeconds ?? null,
       };
     case 'ClientSecretRotated':
       return {

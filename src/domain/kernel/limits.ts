@@ -12,6 +12,7 @@ export const limits = {
   userAgentCharactersMax: 512,
   idempotencyKeyCharactersMax: 255,
   refreshTokenCharactersMax: 512,
+  refreshGraceSecondsMax: 600,
   /** The parts of a token that can grow; together they leave room for every other claim. */
   tokenRolesCharactersMax: 2048,
   tokenAudiencesCharactersMax: 1024,

@@ -3,6 +3,7 @@ import { accept, type Decider, type Decision, refuse } from '../kernel/decider.t
 import { LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { requireRoomForAudiences } from '../kernel/token-room.ts';
+import type { DeviceKey } from './device-key.ts';
 import type { RevocationReason, SessionEvent } from './events.ts';
 import type { Lifetimes } from './lifetimes.ts';
 import { expiryCause, planRefresh, type RefreshRequest, sessionEndsAt } from './rotation.ts';
@@ -23,6 +24,15 @@ export interface StartSession {
   readonly secretHash: string | null;
   readonly salt: string | null;
   readonly pii: Uint8Array;
+  /** The key that the login proved to hold; without it the session is not bound. */
+  readonly deviceKey?: DeviceKey;
+}
+
+/** Binds a session that has started without a key. */
+export interface BindDeviceKey {
+  readonly type: 'BindDeviceKey';
+  readonly now: number;
+  readonly deviceKey: DeviceKey;
 }
 
 /**
@@ -60,11 +70,16 @@ export interface ExpireSession {
   readonly sessionTtlSeconds?: number;
 }
 
-export type SessionCommand = StartSession | RefreshSession | RevokeSession | ExpireSession;
+export type SessionCommand =
+  | StartSession
+  | BindDeviceKey
+  | RefreshSession
+  | RevokeSession
+  | ExpireSession;
 
 /**
- * Throws `invalid_token`, `session_ended`, `session_superseded` (both with `ended_at`, epoch ms),
- * `not_found`.
+ * Throws `invalid_token`, `invalid_dpop_proof`, `session_ended`, `session_superseded` (both with
+ * `ended_at`, epoch ms), `conflict` (the session is bound to another key), `not_found`.
  */
 export const sessionDecider: Decider<SessionState, SessionCommand, SessionEvent> = {
   initialState: initialSession,
@@ -76,6 +91,8 @@ function decideSession(state: SessionState, command: SessionCommand): Decision<S
   switch (command.type) {
     case 'StartSession':
       return start(state, command);
+    case 'BindDeviceKey':
+      return bind(state, command);
     case 'RefreshSession':
       return refresh(state, command);
     case 'RevokeSession':
@@ -117,9 +134,30 @@ function start(state: SessionState, command: StartSession): Decision<SessionEven
       accessTokenTtlSeconds: Math.min(accessTokenTtlSeconds, sessionTtlSeconds),
       secretHash,
       salt,
+      ...(command.deviceKey === undefined ? {} : { deviceKey: command.deviceKey }),
     },
     pii: command.pii,
   });
+}
+
+/** A session is bound once; the same key again changes nothing, as a lost answer is asked again. */
+function bind(state: SessionState, command: BindDeviceKey): Decision<SessionEvent> {
+  if (state.status === 'none') throw new LatchkeyError('not_found');
+  if (state.status === 'ended') {
+    throw new LatchkeyError('session_ended', { facts: { ended_at: state.endedAt! } });
+  }
+  const clock = { now: command.now, idleSeconds: 0 };
+  if (expiryCause(state, clock) !== null) {
+    return { ...expire(state, clock), refusal: 'session_ended' };
+  }
+  const { deviceKey } = state;
+  if (deviceKey === null) {
+    const data = { at: command.now, deviceKey: command.deviceKey };
+    return accept({ type: 'DeviceKeyBound', data });
+  }
+  const { kind, jkt } = command.deviceKey;
+  if (deviceKey.kind === kind && deviceKey.jkt === jkt) return accept();
+  throw new LatchkeyError('conflict', { detail: 'the session is bound to another key' });
 }
 
 function refresh(state: SessionState, command: RefreshSession): Decision<SessionEvent> {
@@ -152,6 +190,11 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
       throw new LatchkeyError(plan === 'superseded' ? 'session_superseded' : 'session_ended', {
         facts: { ended_at: state.endedAt! },
       });
+    case 'unproven':
+      throw new LatchkeyError(
+        state.deviceKey?.kind === 'dpop' ? 'invalid_dpop_proof' : 'invalid_token',
+        { detail: 'a bound session, and no proof of its key' },
+      );
     case 'unknown':
     case 'ahead':
     case 'mismatch':
@@ -162,6 +205,7 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
 function rotate(state: SessionState, command: RefreshSession): Decision<SessionEvent> {
   const endsAt = sessionEndsAt(state, command.sessionTtlSeconds);
   const remainingSeconds = Math.floor((endsAt - command.now) / 1000);
+  const { secretHash } = command.presented;
   return accept({
     type: 'SessionRefreshed',
     data: {
@@ -171,6 +215,7 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
       salt: command.newSalt,
       accessTokenTtlSeconds: Math.min(command.accessTokenTtlSeconds, remainingSeconds),
       idempotencyKeyHash: command.idempotencyKeyHash,
+      ...(secretHash === state.secretHash ? {} : { parentHash: secretHash }),
     },
     ...(command.moved ? { pii: command.pii } : {}),
   });

@@ -1,5 +1,6 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { DomainEvent } from '../kernel/event.ts';
+import type { DeviceKey } from './device-key.ts';
 
 export const revocationReasons = [
   'logout',
@@ -47,6 +48,18 @@ export type SessionStarted = DomainEvent<
     secretHash: string | null;
     /** 16 random bytes, base64url; null where there is no refresh token. */
     salt: string | null;
+    /** The public key that the login proved to hold (RFC 9449); absent for an unbound session. */
+    deviceKey?: DeviceKey;
+  }
+>;
+
+/** The device of a session has proved a key, for good: from now on each refresh needs its proof. */
+export type DeviceKeyBound = DomainEvent<
+  'DeviceKeyBound',
+  {
+    at: number;
+    /** The public key, its thumbprint, and how the device proves it: `dpop` or `dbsc`. */
+    deviceKey: DeviceKey;
   }
 >;
 
@@ -71,6 +84,11 @@ export type SessionRefreshed = DomainEvent<
     accessTokenTtlSeconds: number;
     /** SHA-256 of the request's `Idempotency-Key`; null without one. */
     idempotencyKeyHash: string | null;
+    /**
+     * Hash of the secret that the new one derives from, where that is older than the one before: a
+     * bound session refreshes from every token that it was ever given.
+     */
+    parentHash?: string;
   }
 >;
 
@@ -124,6 +142,7 @@ export type SessionExpired = DomainEvent<
 /** The stream id is the session id, `sid` in a token. */
 export type SessionEvent =
   | SessionStarted
+  | DeviceKeyBound
   | SessionRefreshed
   | RefreshTokenReuseDetected
   | SessionRevoked

@@ -14,6 +14,8 @@ export interface RefreshRequest {
   /** SHA-256 of the request's Idempotency-Key header, or null. */
   readonly idempotencyKeyHash: string | null;
   readonly graceSeconds: number;
+  /** Whether the request proves the key of the session; means nothing in an unbound one. */
+  readonly keyProven: boolean;
   /** 0: no idle timeout. */
   readonly idleSeconds: number;
   /** The absolute life that is configured now; none: what the session started with. */
@@ -24,7 +26,8 @@ export interface RefreshRequest {
 
 /**
  * `rotate`: a new generation. `repeat`: the parent again; answer `repeatedSuccessor`, no event.
- * `reuse`: a used token; the session ends. `surplus`: newer sessions have its place, so it ends.
+ * `reuse`: a used token; the session ends. `unproven`: of a bound session, without proof of its key;
+ * nothing changes. `surplus`: newer sessions have its place, so it ends.
  * `expired`: the clock ended it. `ended`, `superseded`: it
  * had ended, and only `superseded` may be told by which device. `unknown`, `ahead`, `mismatch`: no
  * token of this log (a restored backup, another ring).
@@ -33,6 +36,7 @@ export type RefreshPlan =
   | 'rotate'
   | 'repeat'
   | 'reuse'
+  | 'unproven'
   | 'surplus'
   | 'expired'
   | 'ended'
@@ -44,19 +48,34 @@ export type RefreshPlan =
 /**
  * What a presented token is worth. It depends on the state and the request only, never on what a
  * process remembers.
+ *
+ * In a bound session the key stands for the token. Whoever proves it gets a good token for each
+ * that the session ever had: the same successor again for the one that the current token derives
+ * from, a new generation for any other. Nothing that it presents is reuse. Without the proof a
+ * token, stolen or not, is worth nothing: it learns nothing of the session, not even its end, and
+ * cannot end it, or a thief without the key could log the owner out.
  */
 export function planRefresh(state: SessionState, request: RefreshRequest): RefreshPlan {
   if (state.status === 'none') return 'unknown';
   const place = placeOf(state, request.presented);
   if (place === 'ahead' || place === 'mismatch') return place;
+  const bound = isBound(state);
+  if (bound && !request.keyProven) return 'unproven';
   if (state.status === 'ended') {
-    return state.endReason === 'superseded' && place !== 'older' ? 'superseded' : 'ended';
+    return state.endReason === 'superseded' && (bound || place !== 'older')
+      ? 'superseded'
+      : 'ended';
   }
   if (expiryCause(state, request) !== null) return 'expired';
-  const isCurrent = place === 'current';
-  if (!isCurrent && !(place === 'parent' && mayRepeat(state, request))) return 'reuse';
+  const repeats = place === 'parent' && (bound || mayRepeat(state, request));
+  if (!bound && place !== 'current' && !repeats) return 'reuse';
   if (request.surplus === true) return 'surplus';
-  return isCurrent ? 'rotate' : 'repeat';
+  return repeats ? 'repeat' : 'rotate';
+}
+
+/** Whether the device of the session has proved a key. */
+export function isBound(state: Pick<SessionState, 'deviceKey'>): boolean {
+  return state.deviceKey !== null;
 }
 
 /**
@@ -85,9 +104,9 @@ export function expiryCause(
 }
 
 /**
- * The secret of the current generation, derived again from its parent's. `state.salt` was drawn at
- * the rotation that made the current generation, so this is the very secret that the first answer
- * carried.
+ * The secret of the current generation, derived again from the one whose hash is `parentHash`.
+ * `state.salt` was drawn at the rotation that made the current generation, so this is the very
+ * secret that the first answer carried.
  */
 export function repeatedSuccessor(
   state: SessionState,
@@ -104,6 +123,8 @@ export function repeatedSuccessor(
 
 /**
  * Of an older generation no hash is kept: its MAC, checked before, is what says that it was ours.
+ * In a bound session an older one may have become the parent, and the one before the current one
+ * is then like any older one.
  */
 function placeOf(
   state: SessionState,
@@ -114,8 +135,10 @@ function placeOf(
   if (presented.generation === state.generation) {
     return presented.secretHash === state.secretHash ? 'current' : 'mismatch';
   }
+  const isParent = presented.secretHash === state.parentHash;
+  if (isBound(state)) return isParent ? 'parent' : 'older';
   if (presented.generation < state.generation - 1) return 'older';
-  return presented.secretHash === state.parentHash ? 'parent' : 'mismatch';
+  return isParent ? 'parent' : 'mismatch';
 }
 
 function mayRepeat(state: SessionState, request: RefreshRequest): boolean {

@@ -1,4 +1,5 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
+import type { DeviceKey } from './device-key.ts';
 import type { RevocationReason, SessionEvent } from './events.ts';
 
 /** The folded session, which is also its row. Times are epoch milliseconds. */
@@ -18,8 +19,8 @@ export interface SessionState {
   /** SHA-256 of the current secret; null for a session without a refresh token. */
   readonly secretHash: string | null;
   /**
-   * SHA-256 of the immediate parent's secret, and the salt that derives the current secret from the
-   * parent's.
+   * SHA-256 of the secret that the current one derives from, and the salt of that derivation. It is
+   * the immediate parent's, but in a bound session that was refreshed with an older token.
    */
   readonly parentHash: string | null;
   readonly salt: string | null;
@@ -37,6 +38,8 @@ export interface SessionState {
   readonly pii: Uint8Array | null;
   /** Ciphertext of the newcomer's device name, when superseded. */
   readonly endPii: Uint8Array | null;
+  /** Null: the session is not bound to a key. */
+  readonly deviceKey: DeviceKey | null;
 }
 
 export const initialSession: SessionState = {
@@ -64,6 +67,7 @@ export const initialSession: SessionState = {
   endReason: null,
   pii: null,
   endPii: null,
+  deviceKey: null,
 };
 
 export function evolveSession(state: SessionState, event: SessionEvent): SessionState {
@@ -92,8 +96,11 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         tokensMarkGeneration: 1,
         tokensMarkUntil: accessExpiresAt,
         pii: event.pii ?? null,
+        deviceKey: data.deviceKey ?? null,
       };
     }
+    case 'DeviceKeyBound':
+      return { ...state, deviceKey: event.data.deviceKey };
     case 'SessionRefreshed': {
       const { data } = event;
       const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;
@@ -101,7 +108,7 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
       return {
         ...state,
         generation: data.generation,
-        parentHash: state.secretHash,
+        parentHash: data.parentHash ?? state.secretHash,
         secretHash: data.secretHash,
         salt: data.salt,
         idempotencyKeyHash: data.idempotencyKeyHash,

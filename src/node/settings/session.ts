@@ -46,7 +46,7 @@ export const lifetimes = settings(
 );
 
 export const refresh = settings('Refresh', {
-  graceSeconds: variable('REFRESH_GRACE_SECONDS', seconds(0, 600))
+  graceSeconds: variable('REFRESH_GRACE_SECONDS', seconds(0, limits.refreshGraceSecondsMax))
     .default(30)
     .says('How long the previous refresh token still yields the same successor'),
 });

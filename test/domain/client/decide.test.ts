@@ -19,7 +19,12 @@ const said = {
   firstParty: false,
   secretHash: 'hash-1',
 } as const;
-const register: RegisterClient = { type: 'RegisterClient', now, ...said };
+const register: RegisterClient = {
+  type: 'RegisterClient',
+  now,
+  ...said,
+  refreshGraceSeconds: null,
+};
 const registered: ClientEvent = {
   type: 'ClientRegistered',
   data: { at: now, ...said, audiences: ['api'], scopes: ['read', 'revocations.read'] },
@@ -48,6 +53,7 @@ describe('registering a client', () => {
       secretHashes: ['hash-1'],
       epoch: 0,
       registeredAt: now,
+      refreshGraceSeconds: null,
     });
     const open = given().when({ ...register, kind: 'public', secretHash: null });
     open.thenRecords(publicClient);
@@ -60,6 +66,13 @@ describe('registering a client', () => {
       .when({ ...register, firstParty: true })
       .thenRecords(ours);
     expect(evolveClient(initialClient, ours).firstParty).toBe(true);
+  });
+
+  it('keeps its grace window, none at all included', () => {
+    const patient = { ...registered, data: { ...registered.data, refreshGraceSeconds: 0 } };
+    const outcome = given().when({ ...register, refreshGraceSeconds: 0 });
+    outcome.thenRecords(patient as ClientEvent);
+    expect(outcome.state().refreshGraceSeconds).toBe(0);
   });
 
   it('happens once', () => {

@@ -77,6 +77,7 @@ export function refreshWith(
     idempotencyKeyHash: null,
     accessTokenTtlSeconds: 900,
     graceSeconds: 30,
+    keyProven: false,
     idleSeconds: 0,
     pii: seenPii,
     moved: false,

@@ -45,6 +45,7 @@ const everything = [
   'checkpoints',
   'credentials',
   'device_tokens',
+  'dpop_proofs',
   'key_secrets',
   'password_hashes',
   'projection_watermarks',
