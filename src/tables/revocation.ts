@@ -41,6 +41,7 @@ export function revocationOfSession(
   switch (event.type) {
     case 'SessionStarted':
     case 'DeviceKeyBound':
+    case 'DeviceKeyConfirmed':
     case 'SessionRefreshed':
     case 'RefreshTokenReuseDetected':
       return null;

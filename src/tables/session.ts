@@ -45,6 +45,7 @@ export const sessions = new StateTable<SessionState>('sessions', 'session_id', {
   pii: ciphertext('pii'),
   endPii: ciphertext('end_pii'),
   deviceKey: json('device_key'),
+  deviceKeyConfirmedAt: timeOrNull('device_key_confirmed_at'),
 });
 
 /** What a statement with `sessions.select` has read. */

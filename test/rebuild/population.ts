@@ -225,12 +225,14 @@ export class Population {
   async bind(session: SeededSession): Promise<void> {
     const command = { now: this.tick(), deviceKey: deviceKey('dbsc') };
     await this.changeSession(session, { type: 'BindDeviceKey', ...command });
+    await this.refresh(session, { keyProven: true });
   }
 
-  async refresh(session: SeededSession): Promise<void> {
+  async refresh(session: SeededSession, change: { keyProven?: boolean } = {}): Promise<void> {
     const secretHash = newSecretHash();
     const { generation } = session.state;
-    await this.changeSession(session, refreshCommand(session, this.tick(), { secretHash }));
+    const command = refreshCommand(session, this.tick(), { secretHash });
+    await this.changeSession(session, { ...command, ...change });
     if (session.state.generation > generation) session.secretHash = secretHash;
   }
 

@@ -8,7 +8,6 @@ export const exportsKnown: readonly string[] = [
   'src/api/http/origin-rule.ts originRule',
   'src/api/http/request-body.ts parseJson',
   'src/app/user/ensure-administrator.ts ensureAdministrator',
-  'src/domain/session/rotation.ts isBound',
   'src/domain/user/common-passwords.ts commonPasswords',
   'src/domain/user/decide.ts decideUser',
   'src/domain/user/lockout.ts failuresBeforeLock',

@@ -12,6 +12,8 @@ export const errorCodes = [
   'session_superseded',
   // Part of the contract for clients before anything raises it: they branch on it.
   'mfa_required',
+  'device_proof_required',
+  'invalid_device_proof',
   'origin_refused',
   'forbidden',
   'insufficient_scope',

@@ -98,6 +98,22 @@ export const problemKinds = {
       'The password was right and a second factor is needed. The answer carries `challenge`. ' +
       'The code is reserved: no endpoint answers it yet.',
   },
+  device_proof_required: {
+    status: 403,
+    title: 'A fresh proof of the device is needed',
+    oauth: 'invalid_grant',
+    meaning:
+      'The session is bound to a key of its browser, and the request has no fresh proof of that ' +
+      'key. The session goes on. The browser proves the key by itself: try again later.',
+  },
+  invalid_device_proof: {
+    status: 400,
+    title: 'The proof of the device is not valid',
+    oauth: 'invalid_grant',
+    meaning:
+      'The proof in `Secure-Session-Response` is missing or malformed, is signed by another key, or ' +
+      'signs no challenge that Latchkey gave this session lately.',
+  },
   origin_refused: {
     status: 403,
     title: 'Requests from this origin are refused',

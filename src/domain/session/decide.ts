@@ -6,7 +6,13 @@ import { requireRoomForAudiences } from '../kernel/token-room.ts';
 import type { DeviceKey } from './device-key.ts';
 import type { RevocationReason, SessionEvent } from './events.ts';
 import type { Lifetimes } from './lifetimes.ts';
-import { expiryCause, planRefresh, type RefreshRequest, sessionEndsAt } from './rotation.ts';
+import {
+  expiryCause,
+  isBound,
+  planRefresh,
+  type RefreshRequest,
+  sessionEndsAt,
+} from './rotation.ts';
 import { evolveSession, initialSession, type SessionState } from './state.ts';
 
 /** `secretHash` and `salt` are null exactly where `lifetimes.refreshable` is false. */
@@ -78,8 +84,9 @@ export type SessionCommand =
   | ExpireSession;
 
 /**
- * Throws `invalid_token`, `invalid_dpop_proof`, `session_ended`, `session_superseded` (both with
- * `ended_at`, epoch ms), `conflict` (the session is bound to another key), `not_found`.
+ * Throws `invalid_token`, `invalid_dpop_proof`, `device_proof_required`, `session_ended`,
+ * `session_superseded` (both with `ended_at`, epoch ms), `conflict` (the session is bound to another
+ * key), `not_found`.
  */
 export const sessionDecider: Decider<SessionState, SessionCommand, SessionEvent> = {
   initialState: initialSession,
@@ -166,7 +173,7 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
     case 'rotate':
       return rotate(state, command);
     case 'repeat':
-      return accept();
+      return accept(...confirmation(state, command));
     case 'reuse':
       return refuse(
         'session_ended',
@@ -192,7 +199,7 @@ function refresh(state: SessionState, command: RefreshSession): Decision<Session
       });
     case 'unproven':
       throw new LatchkeyError(
-        state.deviceKey?.kind === 'dpop' ? 'invalid_dpop_proof' : 'invalid_token',
+        state.deviceKey?.kind === 'dpop' ? 'invalid_dpop_proof' : 'device_proof_required',
         { detail: 'a bound session, and no proof of its key' },
       );
     case 'unknown':
@@ -206,7 +213,7 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
   const endsAt = sessionEndsAt(state, command.sessionTtlSeconds);
   const remainingSeconds = Math.floor((endsAt - command.now) / 1000);
   const { secretHash } = command.presented;
-  return accept({
+  const refreshed: SessionEvent = {
     type: 'SessionRefreshed',
     data: {
       at: command.now,
@@ -218,7 +225,14 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
       ...(secretHash === state.secretHash ? {} : { parentHash: secretHash }),
     },
     ...(command.moved ? { pii: command.pii } : {}),
-  });
+  };
+  return accept(refreshed, ...confirmation(state, command));
+}
+
+/** A repeat confirms too, or a thief who rotates first would stay ahead of the holder of the key. */
+function confirmation(state: SessionState, { now, keyProven }: RefreshSession): SessionEvent[] {
+  if (!keyProven || state.deviceKey === null || isBound(state)) return [];
+  return [{ type: 'DeviceKeyConfirmed', data: { at: now } }];
 }
 
 function revoke(state: SessionState, command: RevokeSession): Decision<SessionEvent> {

@@ -53,7 +53,10 @@ export type SessionStarted = DomainEvent<
   }
 >;
 
-/** The device of a session has proved a key, for good: from now on each refresh needs its proof. */
+/**
+ * The device of a session has proved a key, for good. From now on each refresh needs its proof; with
+ * `dbsc` only from DeviceKeyConfirmed on.
+ */
 export type DeviceKeyBound = DomainEvent<
   'DeviceKeyBound',
   {
@@ -62,6 +65,12 @@ export type DeviceKeyBound = DomainEvent<
     deviceKey: DeviceKey;
   }
 >;
+
+/**
+ * A browser refreshed with the bound cookie, so the answer to its registration has arrived: from now
+ * on each refresh of the session needs its proof. Before, a lost answer would log the user out.
+ */
+export type DeviceKeyConfirmed = DomainEvent<'DeviceKeyConfirmed', { at: number }>;
 
 /**
  * The session has a new generation of its refresh token. A repeated request for the same
@@ -143,6 +152,7 @@ export type SessionExpired = DomainEvent<
 export type SessionEvent =
   | SessionStarted
   | DeviceKeyBound
+  | DeviceKeyConfirmed
   | SessionRefreshed
   | RefreshTokenReuseDetected
   | SessionRevoked

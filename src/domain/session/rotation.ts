@@ -52,30 +52,39 @@ export type RefreshPlan =
  * In a bound session the key stands for the token. Whoever proves it gets a good token for each
  * that the session ever had: the same successor again for the one that the current token derives
  * from, a new generation for any other. Nothing that it presents is reuse. Without the proof a
- * token, stolen or not, is worth nothing: it learns nothing of the session, not even its end, and
- * cannot end it, or a thief without the key could log the owner out.
+ * token, stolen or not, is worth nothing: it learns nothing of a session that lives and cannot end
+ * it, or a thief without the key could log the owner out. Only a browser is told the end of its
+ * session without a proof: it may have forgotten the key by then.
  */
 export function planRefresh(state: SessionState, request: RefreshRequest): RefreshPlan {
   if (state.status === 'none') return 'unknown';
-  const place = placeOf(state, request.presented);
+  const proven = state.deviceKey !== null && request.keyProven;
+  const bound = proven || isBound(state);
+  const place = placeOf(state, request.presented, bound);
   if (place === 'ahead' || place === 'mismatch') return place;
-  const bound = isBound(state);
-  if (bound && !request.keyProven) return 'unproven';
+  const unproven = bound && !proven;
+  if (unproven && state.deviceKey?.kind === 'dpop') return 'unproven';
   if (state.status === 'ended') {
-    return state.endReason === 'superseded' && (bound || place !== 'older')
-      ? 'superseded'
-      : 'ended';
+    const mayKnow = bound ? proven : place !== 'older';
+    return state.endReason === 'superseded' && mayKnow ? 'superseded' : 'ended';
   }
   if (expiryCause(state, request) !== null) return 'expired';
+  if (unproven) return 'unproven';
   const repeats = place === 'parent' && (bound || mayRepeat(state, request));
   if (!bound && place !== 'current' && !repeats) return 'reuse';
   if (request.surplus === true) return 'surplus';
   return repeats ? 'repeat' : 'rotate';
 }
 
-/** Whether the device of the session has proved a key. */
-export function isBound(state: Pick<SessionState, 'deviceKey'>): boolean {
-  return state.deviceKey !== null;
+/**
+ * Whether a refresh needs the proof of the session's key. One that a browser has registered counts
+ * once the browser has used it: before, the answer to its registration may have been lost.
+ */
+export function isBound({
+  deviceKey,
+  deviceKeyConfirmedAt,
+}: Pick<SessionState, 'deviceKey' | 'deviceKeyConfirmedAt'>): boolean {
+  return deviceKey !== null && (deviceKey.kind === 'dpop' || deviceKeyConfirmedAt !== null);
 }
 
 /**
@@ -129,6 +138,7 @@ export function repeatedSuccessor(
 function placeOf(
   state: SessionState,
   presented: PresentedToken,
+  bound: boolean,
 ): 'current' | 'parent' | 'older' | 'ahead' | 'mismatch' {
   if (state.secretHash === null) return 'mismatch';
   if (presented.generation > state.generation) return 'ahead';
@@ -136,7 +146,7 @@ function placeOf(
     return presented.secretHash === state.secretHash ? 'current' : 'mismatch';
   }
   const isParent = presented.secretHash === state.parentHash;
-  if (isBound(state)) return isParent ? 'parent' : 'older';
+  if (bound) return isParent ? 'parent' : 'older';
   if (presented.generation < state.generation - 1) return 'older';
   return isParent ? 'parent' : 'mismatch';
 }

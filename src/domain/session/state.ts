@@ -40,6 +40,8 @@ export interface SessionState {
   readonly endPii: Uint8Array | null;
   /** Null: the session is not bound to a key. */
   readonly deviceKey: DeviceKey | null;
+  /** When the browser first proved a key of kind `dbsc` at a refresh, which then binds. */
+  readonly deviceKeyConfirmedAt: number | null;
 }
 
 export const initialSession: SessionState = {
@@ -68,6 +70,7 @@ export const initialSession: SessionState = {
   pii: null,
   endPii: null,
   deviceKey: null,
+  deviceKeyConfirmedAt: null,
 };
 
 export function evolveSession(state: SessionState, event: SessionEvent): SessionState {
@@ -101,6 +104,8 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
     }
     case 'DeviceKeyBound':
       return { ...state, deviceKey: event.data.deviceKey };
+    case 'DeviceKeyConfirmed':
+      return { ...state, deviceKeyConfirmedAt: event.data.at };
     case 'SessionRefreshed': {
       const { data } = event;
       const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;

@@ -135,12 +135,80 @@ describe('a refresh token of a session that is bound to a key', () => {
         { type: 'SessionRevoked', data: { at: now, reason: 'reuse_detected' } },
       );
   });
+});
 
-  it('is refused as any other token where the key is a device-bound session credential', () => {
-    const data = { at: startedAt + 1, deviceKey: { ...deviceKey, kind: 'dbsc' } as const };
-    given(webStarted, { type: 'DeviceKeyBound', data })
+describe('a refresh token of a session whose browser has registered a key', () => {
+  const deviceKey: DeviceKey = { kind: 'dbsc', jkt: 'thumbprint', jwk: { kty: 'EC' } };
+  const registered: SessionEvent = {
+    type: 'DeviceKeyBound',
+    data: { at: startedAt + 1, deviceKey },
+  };
+  const confirmed = (at: number): SessionEvent => ({ type: 'DeviceKeyConfirmed', data: { at } });
+  const proven = { keyProven: true, graceSeconds: 0 };
+  const history = [webStarted, registered, refreshed(2, rotatedAt)];
+  const later = rotatedAt + dayMs;
+
+  it('binds the session with the first proof, once', () => {
+    given(webStarted, registered)
+      .when(refreshWith(1, rotatedAt, proven))
+      .thenRecords(refreshed(2, rotatedAt), confirmed(rotatedAt));
+    given(...history, confirmed(rotatedAt))
+      .when(refreshWith(2, later, proven))
+      .thenRecords(refreshed(3, later));
+  });
+
+  // Fails when the registration alone binds: its answer may be lost, and the browser has no key then.
+  it('needs no proof before, and may be reused as little as any other', () => {
+    given(webStarted, registered)
       .when(refreshWith(1, rotatedAt))
-      .thenRefuses('invalid_token');
+      .thenRecords(refreshed(2, rotatedAt));
+    given(...history)
+      .when(refreshWith(1, later))
+      .thenRecordsAndRefuses(
+        'session_ended',
+        {
+          type: 'RefreshTokenReuseDetected',
+          data: { at: later, generation: 1, currentGeneration: 2 },
+          pii: seenPii,
+        },
+        { type: 'SessionRevoked', data: { at: later, reason: 'reuse_detected' } },
+      );
+  });
+
+  // Fails when a repeat records nothing: a thief who rotated first would stay one ahead for ever.
+  it('binds it also where a thief has rotated before the holder of the key', () => {
+    const repeat = given(...history).when(refreshWith(1, later, proven));
+    repeat.thenRecords(confirmed(later));
+    expect(isBound(repeat.state())).toBe(true);
+    given(...history, confirmed(later))
+      .when(refreshWith(2, later + 1))
+      .thenRefuses('device_proof_required');
+  });
+
+  it('is refused without a proof from then on, at any age, and the session lives', () => {
+    for (const generation of [1, 2]) {
+      given(...history, confirmed(rotatedAt))
+        .when(refreshWith(generation, later, { surplus: true }))
+        .thenRefuses('device_proof_required');
+    }
+  });
+
+  // Fails when the holder must prove a key that the browser has dropped with the session.
+  it('tells of the end of the session without a proof, and of a newcomer only with it', () => {
+    const superseded: SessionEvent = {
+      type: 'SessionRevoked',
+      data: { at: later, reason: 'superseded', supersededBy: 'newcomer' },
+    };
+    const ended = given(...history, confirmed(rotatedAt), superseded);
+    const facts = { ended_at: later };
+    ended.when(refreshWith(2, later + 1)).thenRefuses('session_ended', { facts });
+    ended.when(refreshWith(2, later + 1, proven)).thenRefuses('session_superseded', { facts });
+    given(...history, confirmed(rotatedAt))
+      .when(refreshWith(2, endsAt))
+      .thenRecordsAndRefuses('session_ended', {
+        type: 'SessionExpired',
+        data: { at: endsAt, cause: 'absolute' },
+      });
   });
 });
 
@@ -156,7 +224,7 @@ describe('the key of a session', () => {
     expect(atLogin.state().deviceKey).toEqual(deviceKey);
     const later = given(webStarted).when(bind);
     later.thenRecords(bound);
-    expect(isBound(later.state())).toBe(true);
+    expect(later.state().deviceKey).toEqual(deviceKey);
     expect(isBound(given().when(startWeb).state())).toBe(false);
   });
 
