@@ -11,6 +11,7 @@ export interface NodeMetrics {
   readonly registry: Registry;
   readonly logins: Counter<'outcome' | 'reason'>;
   readonly refreshes: Counter<'outcome'>;
+  readonly deviceBinding: Counter<'step' | 'result'>;
   readonly loginFloorOverruns: Counter;
   readonly rateLimited: Counter<'action'>;
   readonly notableEvents: Counter<'event'>;
@@ -43,6 +44,11 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       name: 'latchkey_refreshes_total',
       help: 'Refresh attempts by outcome',
       labels: ['outcome'],
+    }),
+    deviceBinding: counter(registry, {
+      name: 'latchkey_device_binding_total',
+      help: 'Device-bound sessions: registrations of keys, refreshes of the bound cookie, and refreshes that a browser skipped, by result',
+      labels: ['step', 'result'],
     }),
     loginFloorOverruns: counter(registry, {
       name: 'latchkey_login_floor_overruns_total',

@@ -1,4 +1,5 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { boundSessionKey } from '../domain/session/bound-session-macs.ts';
 import { type KeyWrap, KeyWrapError } from '../platform/crypto/key-wrap.ts';
 
 /** Keys that every node shares and that no token or event contains. */
@@ -6,6 +7,8 @@ export interface ServerSecrets {
   readonly refreshMacKeys: ReadonlyMap<number, KeyObject>;
   /** The ring entry that new refresh tokens are made with. */
   readonly refreshMacKeyId: number;
+  /** For challenges and bound cookies: one derived from each key of that ring, the newest first. */
+  readonly boundSessionKeys: readonly KeyObject[];
   readonly identifierKey: KeyObject;
   /** Seals every row and event that gives authority. */
   readonly recordSealKey: Buffer;
@@ -55,6 +58,9 @@ export async function loadServerSecrets(
   return {
     refreshMacKeys,
     refreshMacKeyId: Math.max(...refreshMacKeys.keys()),
+    boundSessionKeys: [...refreshMacKeys]
+      .toSorted(([a], [b]) => b - a)
+      .map(([, key]) => boundSessionKey(key)),
     identifierKey: createSecretKey(present(opened, identifierKid)),
     recordSealKey: present(opened, recordSealKid),
   };

@@ -2,26 +2,40 @@ import { invalidField } from '../../domain/kernel/errors.ts';
 
 export const refreshCookieName = '__Host-latchkey_refresh';
 
+/** Of a session that is bound to a key of the browser; its value expires by itself, too. */
+export const boundCookieName = '__Host-latchkey_bound';
+
 const deviceCookieName = '__Host-latchkey_device';
 /** The longest that browsers keep a cookie. */
 const deviceCookieMaxAgeSeconds = 400 * 24 * 60 * 60;
 
-const attributes = 'Path=/; HttpOnly; Secure; SameSite=Strict';
+/** Those of every cookie of ours, as the session instructions of a bound session repeat them. */
+export const cookieAttributes = 'Path=/; HttpOnly; Secure; SameSite=Strict';
 
 /** A Set-Cookie value that keeps the refresh token for `maxAgeSeconds`. */
 export function setRefreshCookie(refreshToken: string, maxAgeSeconds: number): string {
   const age = Math.max(0, Math.floor(maxAgeSeconds));
-  return `${refreshCookieName}=${refreshToken}; Max-Age=${age}; ${attributes}`;
+  return `${refreshCookieName}=${refreshToken}; Max-Age=${age}; ${cookieAttributes}`;
 }
 
 /** A Set-Cookie value that removes the refresh token. */
 export function clearRefreshCookie(): string {
-  return `${refreshCookieName}=; Max-Age=0; ${attributes}`;
+  return `${refreshCookieName}=; Max-Age=0; ${cookieAttributes}`;
+}
+
+/** A Set-Cookie value that keeps the bound cookie for `maxAgeSeconds`. */
+export function setBoundCookie(value: string, maxAgeSeconds: number): string {
+  return `${boundCookieName}=${value}; Max-Age=${maxAgeSeconds}; ${cookieAttributes}`;
+}
+
+/** A Set-Cookie value that removes the bound cookie. */
+export function clearBoundCookie(): string {
+  return `${boundCookieName}=; Max-Age=0; ${cookieAttributes}`;
 }
 
 /** A Set-Cookie value that keeps the device token. */
 export function setDeviceCookie(deviceToken: string): string {
-  return `${deviceCookieName}=${deviceToken}; Max-Age=${deviceCookieMaxAgeSeconds}; ${attributes}`;
+  return `${deviceCookieName}=${deviceToken}; Max-Age=${deviceCookieMaxAgeSeconds}; ${cookieAttributes}`;
 }
 
 /** The device token of a Cookie header, the first of several, or null. It is no credential. */
@@ -39,13 +53,22 @@ export function deviceCookie(header: string | undefined): string | null {
  * somebody planted one of them, and choosing would be guessing.
  */
 export function refreshCookie(header: string | undefined): string | null {
-  if (header === undefined || !header.includes(refreshCookieName)) return null;
+  return soleCookie(header, refreshCookieName, 'refresh');
+}
+
+/** The bound cookie of a Cookie header, or null; twice raises `invalid_request`, too. */
+export function boundCookie(header: string | undefined): string | null {
+  return soleCookie(header, boundCookieName, 'bound');
+}
+
+function soleCookie(header: string | undefined, name: string, word: string): string | null {
+  if (header === undefined || !header.includes(name)) return null;
   let found: string | null = null;
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=');
-    if (equals === -1 || trimmed(pair.slice(0, equals)) !== refreshCookieName) continue;
+    if (equals === -1 || trimmed(pair.slice(0, equals)) !== name) continue;
     if (found !== null) {
-      throw invalidField('cookie', 'the refresh cookie was sent twice');
+      throw invalidField('cookie', `the ${word} cookie was sent twice`);
     }
     found = trimmed(pair.slice(equals + 1));
   }

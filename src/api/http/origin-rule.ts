@@ -46,5 +46,10 @@ export function originRule(
  */
 export function guardCookieMode(headers: IncomingHttpHeaders, policy: OriginPolicy): void {
   if (!isJson(headers['content-type'])) throw new LatchkeyError('unsupported_media_type');
+  guardOrigin(headers, policy);
+}
+
+/** Guards a request that a browser sends by itself for one of our pages: without a body. */
+export function guardOrigin(headers: IncomingHttpHeaders, policy: OriginPolicy): void {
   if (originRule(headers, policy) !== 'ok') throw new LatchkeyError('origin_refused');
 }

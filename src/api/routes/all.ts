@@ -2,6 +2,7 @@ import type { Node } from '../../node/node.ts';
 import type { ReadinessProbe } from '../../node/readiness.ts';
 import type { Route } from '../http/route.ts';
 import { clientRoutes } from './client.ts';
+import { dbscRoutes } from './dbsc.ts';
 import { exampleRoutes } from './example.ts';
 import { healthRoutes } from './health.ts';
 import { inviteRoutes } from './invite.ts';
@@ -26,6 +27,7 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...registerRoutes(node),
     ...loginRoutes(node),
     ...sessionRoutes(node),
+    ...dbscRoutes(node),
     ...meRoutes(node),
     ...passwordRoutes(node),
     ...verifyRoutes(node),

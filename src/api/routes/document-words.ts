@@ -4,6 +4,8 @@ import { fieldDescriptions } from './field-descriptions.ts';
 const tagDescriptions: Readonly<Record<string, string>> = {
   'Sign in': 'Register, log in, refresh your tokens and log out.',
   Sessions: 'The sessions of a user: see them and end them.',
+  'Device-bound sessions':
+    'What a browser calls by itself to bind a session to a key of its device (docs/dbsc.md).',
   Account: 'The user who owns the access token.',
   Verification: 'Whether an access token is good now: for gateways and services.',
   OAuth:

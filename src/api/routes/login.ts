@@ -7,6 +7,7 @@ import { none } from '../http/auth.ts';
 import { deviceCookie, refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { type Route, route } from '../http/route.ts';
+import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
 import { credential, deviceSchema, text, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
@@ -76,7 +77,7 @@ export function loginRoutes(node: Node): Route[] {
           (payTry) => logIn(node, { ...input, payTry }, context),
           { isKnown: input.deviceToken !== null },
         );
-        return tokenReply(issued);
+        return withBindingOffer(node, issued, tokenReply(issued));
       },
     }),
   ];

@@ -73,6 +73,31 @@ export const tokenSetSchema = z
   })
   .meta({ id: 'TokenSet', description: 'What a login and a refresh answer' });
 
+const scopeRule = z.strictObject({
+  type: z.enum(['include', 'exclude']),
+  domain: z.string(),
+  path: z.string(),
+});
+
+/** W3C DBSC, "JSON session instructions": the browser reads them, no page does. */
+export const sessionInstructionsSchema = z
+  .union([
+    z.strictObject({ continue: z.literal(false) }),
+    z.strictObject({
+      session_identifier: z.string(),
+      refresh_url: z.string(),
+      scope: z.strictObject({
+        include_site: z.boolean(),
+        scope_specification: z.array(scopeRule),
+      }),
+      credentials: z.array(
+        z.strictObject({ type: z.literal('cookie'), name: z.string(), attributes: z.string() }),
+      ),
+      allowed_refresh_initiators: z.array(z.string()),
+    }),
+  ])
+  .meta({ id: 'SessionInstructions', description: 'What a browser is told of a bound session' });
+
 export const registeredSchema = z.strictObject({ user: userSchema });
 export const sessionListSchema = z.strictObject({ sessions: z.array(sessionSchema) });
 export const meSchema = z.strictObject({ user: userSchema, session: sessionSchema });

@@ -8,7 +8,8 @@ import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer, optional } from '../http/auth.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
-import { clearRefreshCookie } from '../http/cookies.ts';
+import { boundCookie, clearBoundCookie, clearRefreshCookie } from '../http/cookies.ts';
+import { skippedReason } from '../http/dbsc-headers.ts';
 import { opaqueTexts } from '../http/opaque-texts.ts';
 import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
@@ -112,6 +113,7 @@ function refresh(node: Node): Route {
       'invalid_client',
       'session_ended',
       'session_superseded',
+      'device_proof_required',
       'origin_refused',
     ],
     idempotent: true,
@@ -130,7 +132,14 @@ function refresh(node: Node): Route {
         address: context.address,
         ...(refreshToken === null ? {} : { sessionId: refreshToken.sessionId }),
       });
-      const input = { refreshToken, idempotencyKey, client };
+      const skipped = skippedReason(headers);
+      if (skipped !== null) node.metrics.deviceBinding.inc({ step: 'skipped', result: skipped });
+      const input = {
+        refreshToken,
+        boundCookie: boundCookie(headers.cookie),
+        idempotencyKey,
+        client,
+      };
       return tokenReply(await refreshSession(node, input, context));
     },
   });
@@ -169,8 +178,10 @@ function logout(node: Node): Route {
       if (sessionId !== null) {
         await revokeSession(node, { sessionId, reason: 'logout' }, context);
       }
-      const headersOut = cookieCounts ? { 'set-cookie': clearRefreshCookie() } : undefined;
-      return reply(204, undefined, headersOut);
+      if (!cookieCounts) return reply(204);
+      const isBound = boundCookie(headers.cookie) !== null;
+      const cleared = [clearRefreshCookie(), ...(isBound ? [clearBoundCookie()] : [])];
+      return reply(204, undefined, { 'set-cookie': cleared });
     },
   });
 }

@@ -19,12 +19,15 @@ import type { By } from '../by.ts';
 import { type PresentClient, requireClientOfSession } from '../client/authenticate-client.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
+import { isProvenByCookie } from './bound-session.ts';
 import { changeSession } from './change-session.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 
 export interface RefreshInput {
   /** null: not one of ours. */
   readonly refreshToken: RefreshTokenParts | null;
+  /** The bound cookie as it was sent; null: none. */
+  readonly boundCookie: string | null;
   readonly idempotencyKey: string | null;
   readonly client: PresentClient;
 }
@@ -32,7 +35,7 @@ export interface RefreshInput {
 /**
  * Rotates a refresh token, or answers its successor again when the first answer was lost
  * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
- * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `session_ended`, `session_superseded`, `unavailable`.
+ * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `device_proof_required`, `session_ended`, `session_superseded`, `unavailable`.
  */
 export async function refreshSession(
   node: Node,
@@ -46,7 +49,7 @@ export async function refreshSession(
     return await node.cells
       .of(token.sessionId)
       .handler.run(token.sessionId, () =>
-        attempt(node, { token, idempotencyKeyHash, client: input.client }, by),
+        attempt(node, { ...input, token, idempotencyKeyHash }, by),
       );
   } catch (error) {
     if (error instanceof LatchkeyError) node.metrics.refreshes.inc({ outcome: error.code });
@@ -54,15 +57,14 @@ export async function refreshSession(
   }
 }
 
-interface Presented {
+interface Presented extends Pick<RefreshInput, 'boundCookie' | 'client'> {
   readonly token: RefreshTokenParts;
   readonly idempotencyKeyHash: string | null;
-  readonly client: PresentClient;
 }
 
 async function attempt(
   node: Node,
-  { token, idempotencyKeyHash, client }: Presented,
+  { token, boundCookie, idempotencyKeyHash, client }: Presented,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
   const { config, metrics } = node;
@@ -90,7 +92,10 @@ async function attempt(
     presented: { generation: token.generation, secretHash: sha256(token.secret) },
     idempotencyKeyHash,
     graceSeconds: graceSecondsOf(node, record.state),
-    keyProven: false,
+    keyProven: isProvenByCookie(node, token.sessionId, {
+      deviceKey: record.state.deviceKey,
+      boundCookie,
+    }),
     idleSeconds: idleSecondsFor(
       record.state.deviceType,
       config.sessions.idleSeconds,
@@ -104,7 +109,7 @@ async function attempt(
     sessionTtlSeconds: life.sessionTtlSeconds,
     ...surplus,
   });
-  const isRepeat = change.events.length === 0;
+  const isRepeat = !change.events.some(({ type }) => type === 'SessionRefreshed');
   return append(by, [change], () => {
     if (change.refusal !== undefined) {
       throw refusalOf(change.refusal, change.state, personal, now);

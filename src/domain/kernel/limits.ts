@@ -13,6 +13,8 @@ export const limits = {
   idempotencyKeyCharactersMax: 255,
   refreshTokenCharactersMax: 512,
   refreshGraceSecondsMax: 600,
+  /** A proof by an RSA key of 4,096 bits has 1,500. */
+  dbscProofCharactersMax: 4096,
   /** The parts of a token that can grow; together they leave room for every other claim. */
   tokenRolesCharactersMax: 2048,
   tokenAudiencesCharactersMax: 1024,

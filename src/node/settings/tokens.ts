@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isAudience } from '../../domain/client/decide.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { authority } from '../../platform/address.ts';
-import { origins, url } from '../../platform/config/kinds.ts';
+import { onOrOff, origins, seconds, url } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
@@ -57,6 +57,14 @@ export const browser = settings(
     allowedOrigins: variable('ALLOWED_ORIGINS', origins).says(
       'Origins that may use the refresh cookie and CORS; by default that of `ISSUER`',
     ),
+    deviceBoundSessions: variable('DEVICE_BOUND_SESSIONS', onOrOff)
+      .default(true)
+      .says(
+        'Whether a login in cookie mode asks the browser to bind the session to a key of the device. `off` binds no new session',
+      ),
+    boundCookieSeconds: variable('BOUND_COOKIE_SECONDS', seconds(10, 3600))
+      .default(300)
+      .says('How long a browser may refresh a bound session before it must prove its key again'),
   },
   {
     fill: (given, read) => ({
