@@ -4,11 +4,11 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** A headless browser of the machine. Throws where there is none: the tier needs it. */
-export async function startChromium(): Promise<Browser> {
+export async function startChromium(args: readonly string[] = []): Promise<Browser> {
   const executablePath = executables.find(existsSync);
   if (executablePath === undefined) throw new Error(`no browser at ${executables.join(' or ')}`);
   // The tests of a container run as root, for whom Chromium has no sandbox.
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', ...args] });
 }
 
 /** What a page did that it must not do. */
