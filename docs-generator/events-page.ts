@@ -10,7 +10,8 @@ type EventType = AnyEvent['type'];
 export const besideTheStream: Partial<Record<EventType, readonly string[]>> = {
   UserRegistered: ['credentials', 'password_hashes', 'subject_keys'],
   PasswordChanged: ['password_hashes'],
-  SessionStarted: ['device_tokens', 'password_hashes'],
+  SessionStarted: ['device_tokens', 'password_hashes', 'dpop_proofs'],
+  SessionRefreshed: ['dpop_proofs'],
   KeyGenerated: ['key_secrets'],
 };
 

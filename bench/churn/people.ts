@@ -81,8 +81,10 @@ export class People {
   async #refresh(key: string, { person, refreshToken }: Held): Promise<string> {
     const input = {
       refreshToken: partsOf(this.#node, refreshToken),
+      boundCookie: null,
       idempotencyKey: null,
       client: () => null,
+      key: null,
     };
     const issued = await refreshSession(this.#node, input, byPerson(person));
     if (!this.#held.has(key)) this.#hold(key, issued.refreshToken!, person);

@@ -97,6 +97,7 @@ export const loginOf = (index: number) => ({
   transport: 'body' as const,
   clientId: null,
   clientSecret: null,
+  key: null,
   audience: null,
   payTry: () => {},
 });

@@ -1,20 +1,31 @@
 import { authenticateClient } from '../app/client/authenticate-client.ts';
 import { acceptedClaims } from '../node/accepted-claims.ts';
-import type { NodeMemory } from '../node/node-memory.ts';
+import { claimsOfBound } from '../node/bound-token.ts';
+import type { Node } from '../node/node.ts';
 import type { TokenUse } from '../node/token-use.ts';
 import type { BearerUse } from './http/auth.ts';
 import type { Authenticators } from './http/run-route.ts';
 
-export function createAuthenticators(memory: NodeMemory): Authenticators {
+export function createAuthenticators(
+  node: Pick<Node, 'memory' | 'proofs' | 'config'>,
+): Authenticators {
+  const { memory } = node;
+  const { issuer } = node.config.tokens;
   return {
-    bearer(token, use) {
-      const claims = acceptedClaims(memory.verifyFor(token, tokenUseOf(use)));
+    bearer({ scheme, text: token }, bearerUse, { path, ...request }) {
+      const use = tokenUseOf(bearerUse);
+      const bound =
+        scheme === 'DPoP'
+          ? claimsOfBound(node, { token, use, request: { ...request, uri: issuer + path } })
+          : null;
+      const claims = bound?.claims ?? acceptedClaims(memory.verifyFor(token, use));
       return {
         userId: claims.sub,
         sessionId: claims.sid,
         roles: claims.roles ?? [],
         lacksNewRoles: memory.lacksNewRoles(claims),
         scopes: claims.scope?.split(' ') ?? [],
+        nextNonce: bound?.key.nextNonce,
       };
     },
     client(credentials) {

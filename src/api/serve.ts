@@ -9,6 +9,7 @@ import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import type { DatabaseDemands } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
 import type { Config } from '../node/config.ts';
+import { DpopProofs } from '../node/dpop-proofs.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
 import { nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
@@ -130,6 +131,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     keyWrap,
     secrets,
     memory,
+    proofs: new DpopProofs({
+      nonceKey: secrets.dpopNonceKey,
+      nonceSeconds: config.deviceKeys.nonceSeconds,
+      now: () => Date.now(),
+    }),
     rateLimits: createRateLimits({
       enabled: config.http.rateLimits,
       onLimited: (action) => metrics.rateLimited.inc({ action }),
@@ -187,7 +193,7 @@ async function listen(
   const routes = servedRoutes(node, probe, registry);
   const app = createApp({
     routes,
-    authenticators: createAuthenticators(memory),
+    authenticators: createAuthenticators(node),
     rateLimits: node.rateLimits,
     floor: {
       ms: config.http.loginFloorMs,

@@ -4,6 +4,7 @@ import { encryption, passwords } from '../platform/crypto/settings.ts';
 import { environment } from '../platform/environment.ts';
 import { logging } from '../platform/logging/settings.ts';
 import { database } from '../platform/postgres/settings.ts';
+import { deviceKeys } from './settings/device-keys.ts';
 import { http } from './settings/http.ts';
 import { keyset } from './settings/keyset.ts';
 import { metrics, worker } from './settings/operator.ts';
@@ -29,6 +30,7 @@ export const topics = {
   lifetimes,
   sessions,
   devicePolicies,
+  deviceKeys,
   logging,
   metrics,
   worker,

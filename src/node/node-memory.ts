@@ -3,7 +3,12 @@ import { parseId } from '@latchkey/verifier/internal/id-table';
 import { KeyRing } from '@latchkey/verifier/key-ring';
 import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
-import { createVerifier, type Verification, type Verifier } from '@latchkey/verifier/verify';
+import {
+  createVerifier,
+  type KeyProof,
+  type Verification,
+  type Verifier,
+} from '@latchkey/verifier/verify';
 import type { ClientState } from '../domain/client/state.ts';
 import { activeKey } from '../domain/keyset/published.ts';
 import { initialKeyset, type KeysetState } from '../domain/keyset/state.ts';
@@ -18,6 +23,11 @@ import { refusalOfUse, type TokenRealm, type TokenUse, type UseRefusal } from '.
 export type UseVerification =
   | Verification
   | { readonly ok: false; readonly code: 'insufficient_scope'; readonly reason: UseRefusal };
+
+/** Enters a service of this audience; without one, any of the issuer's own. */
+export function serviceUse(audience: string | undefined): TokenUse {
+  return audience === undefined ? forAnyService : { kind: 'service', audience };
+}
 
 const forAnyService: TokenUse = { kind: 'service', audience: null };
 const verifierCacheBytesMax = 32 * 1024 * 1024;
@@ -60,15 +70,15 @@ export class NodeMemory {
 
   /** For a protected service: `audience`, or without one the issuer or `DEFAULT_AUDIENCE`. */
   verify(token: string, audience?: string): UseVerification {
-    return this.verifyFor(
-      token,
-      audience === undefined ? forAnyService : { kind: 'service', audience },
-    );
+    return this.verifyFor(token, serviceUse(audience));
   }
 
-  /** Whether a token is good now, and good for `use` (`refusalOfUse`). */
-  verifyFor(token: string, use: TokenUse): UseVerification {
-    const at = { now: Date.now(), monotonicNow: performance.now(), audience: null };
+  /**
+   * Whether a token is good now, and good for `use` (`refusalOfUse`). One that is bound to a key is
+   * refused without `keyProof`.
+   */
+  verifyFor(token: string, use: TokenUse, keyProof?: KeyProof): UseVerification {
+    const at = { now: Date.now(), monotonicNow: performance.now(), audience: null, keyProof };
     const verified = this.verifier.verify(token, at);
     return verified.ok ? this.#judged(verified, use) : verified;
   }
@@ -77,8 +87,8 @@ export class NodeMemory {
    * As `verifyFor`, but the token may have expired or been revoked: for a logout with an expired
    * one.
    */
-  recognizeFor(token: string, use: TokenUse): UseVerification {
-    const recognized = this.verifier.recognize(token);
+  recognizeFor(token: string, use: TokenUse, keyProof?: KeyProof): UseVerification {
+    const recognized = this.verifier.recognize(token, keyProof);
     return recognized.ok ? this.#judged(recognized, use) : recognized;
   }
 

@@ -4,6 +4,7 @@ import type { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import type { FairQueue } from '../platform/fair-queue.ts';
 import type { Cells } from './cell.ts';
 import type { Config } from './config.ts';
+import type { DpopProofs } from './dpop-proofs.ts';
 import type { HeldRefusals } from './held-refusals.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
@@ -23,6 +24,7 @@ export interface Node {
   readonly keyWrap: KeyWrap;
   readonly secrets: ServerSecrets;
   readonly memory: NodeMemory;
+  readonly proofs: DpopProofs;
   readonly rateLimits: RateLimits;
   readonly heldRefusals: HeldRefusals;
   readonly metrics: NodeMetrics;

@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { boundSessionKey } from '../domain/session/bound-session-macs.ts';
 import { type KeyWrap, KeyWrapError } from '../platform/crypto/key-wrap.ts';
 
@@ -12,6 +12,8 @@ export interface ServerSecrets {
   readonly identifierKey: KeyObject;
   /** Seals every row and event that gives authority. */
   readonly recordSealKey: Buffer;
+  /** Makes the nonces of DPoP proofs. */
+  readonly dpopNonceKey: KeyObject;
 }
 
 interface Queryable {
@@ -55,6 +57,7 @@ export async function loadServerSecrets(
     const id = /^refresh-mac-(\d{1,6})$/.exec(kid)?.[1];
     if (id !== undefined) refreshMacKeys.set(Number(id), createSecretKey(key));
   }
+  const recordSealKey = present(opened, recordSealKid);
   return {
     refreshMacKeys,
     refreshMacKeyId: Math.max(...refreshMacKeys.keys()),
@@ -62,8 +65,14 @@ export async function loadServerSecrets(
       .toSorted(([a], [b]) => b - a)
       .map(([, key]) => boundSessionKey(key)),
     identifierKey: createSecretKey(present(opened, identifierKid)),
-    recordSealKey: present(opened, recordSealKid),
+    recordSealKey,
+    dpopNonceKey: derivedKey(recordSealKey, 'latchkey dpop nonce v1'),
   };
+}
+
+/** A key of its own for `label`, which says nothing of the key that it comes from (RFC 5869). */
+function derivedKey(secret: Buffer, label: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', label, 32)));
 }
 
 async function readSecrets(client: Queryable): Promise<Map<string, string>> {

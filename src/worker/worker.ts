@@ -19,7 +19,12 @@ import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
 import { checkLog, checkLogWhole } from './jobs/check-log.ts';
 import { ensurePartitions } from './jobs/ensure-partitions.ts';
 import { expireSessions } from './jobs/expire-sessions.ts';
-import { pruneOldEpochs, pruneOldRevocations, pruneOldSessions } from './jobs/prune.ts';
+import {
+  pruneOldEpochs,
+  pruneOldProofs,
+  pruneOldRevocations,
+  pruneOldSessions,
+} from './jobs/prune.ts';
 import { tickKeys } from './jobs/tick-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
 import { type WorkerMetrics, workerMetrics } from './metrics.ts';
@@ -152,6 +157,7 @@ function allJobs(): Job[] {
     expireSessions(),
     pruneOldRevocations,
     pruneOldEpochs,
+    pruneOldProofs,
     pruneOldSessions,
     ensurePartitions,
     checkLog,

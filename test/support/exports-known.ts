@@ -22,7 +22,6 @@ export const exportsKnown: readonly string[] = [
   'src/platform/postgres/application-role.ts setRoleTimeouts',
   'src/rebuild/fold.ts kindFold',
   'src/rebuild/rebuild.ts rebuild',
-  'src/tables/dpop-proof.ts usedProofRow',
   'src/worker/job-schema.ts jobTables',
   'src/tables/fold-logged.ts UnreadableEventError',
 ];

@@ -23,6 +23,8 @@ export interface AccessTokenClaims {
   /** Space-separated; absent where there is none. */
   readonly scope?: string;
   readonly device_type: DeviceType;
+  /** The key that the token is bound to (RFC 9449 section 6.1); absent where it is bound to none. */
+  readonly cnf?: { readonly jkt: string };
   readonly epoch: number;
 }
 

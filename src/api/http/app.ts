@@ -96,7 +96,10 @@ function mount(
         const exchange = exchangeOf(request);
         exchange.failsAs = route.failsAs;
         const params = request.params as Record<string, string>;
-        sendReply(response, await runRoute(route, request, params, exchange.context, options));
+        const answer = await runRoute(route, request, params, exchange.context, options);
+        const { dpopNonce } = exchange.context;
+        if (dpopNonce !== undefined) response.setHeader('dpop-nonce', dpopNonce);
+        sendReply(response, answer);
       });
     }
     app.all(paths, (request, response) => {

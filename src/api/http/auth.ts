@@ -27,7 +27,7 @@ export type RouteAuth = NoAuth | OptionalAuth | BearerAuth | ClientAuth;
 /** Anybody; the Authorization header is not read. */
 export const none: NoAuth = { kind: 'none' };
 
-/** The handler decides, with `bearerToken` at hand. */
+/** The handler decides, with `accessToken` at hand. */
 export const optional: OptionalAuth = { kind: 'optional' };
 
 /** Client authentication by Basic or form (RFC 6749 section 2.3.1). */

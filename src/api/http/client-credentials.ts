@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
-import { hasTwoAuthorizations } from './bearer.ts';
+import { hasTwoAuthorizations } from './presented-token.ts';
 
 /**
  * What a client presented; `clientSecret` is null for one that only names itself (a public client).

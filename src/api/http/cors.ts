@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 const methods = 'GET, POST, PUT, PATCH, DELETE';
-const requestHeaders = 'authorization, content-type, idempotency-key, x-request-id';
-const exposedHeaders = 'retry-after, www-authenticate, x-request-id';
+const requestHeaders = 'authorization, content-type, dpop, idempotency-key, x-request-id';
+const exposedHeaders = 'dpop-nonce, retry-after, www-authenticate, x-request-id';
 const preflightMaxAgeSeconds = 600;
 
 /**

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { dpopAlgorithms } from '@latchkey/contract/dpop';
 import type { ErrorCode } from '@latchkey/contract/error-code';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { type ProblemKind, problemKinds } from './problem-kinds.ts';
@@ -62,9 +63,10 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
 }
 
 /**
- * The problem document (RFC 9457) of an error with its headers: a `Bearer` challenge on 401 and on
- * `insufficient_scope` (RFC 6750 section 3), Retry-After in seconds on 429 and 503,
- * and on any other error that says how long to wait.
+ * The problem document (RFC 9457) of an error with its headers: a challenge on 401 and on
+ * `insufficient_scope`, `Bearer` (RFC 6750 section 3) or, for a proof and a token that came with
+ * one, `DPoP` (RFC 9449 section 7.1); Retry-After in seconds on 429 and 503, and on any other error
+ * that says how long to wait; DPoP-Nonce on an error that has one.
  */
 function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
   const { status, code, title } = published(error.code);
@@ -75,6 +77,7 @@ function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
       'cache-control': 'no-store',
       ...challenge(error.code, status, request.headers.authorization),
       ...retryAfter(error, status),
+      ...dpopNonce(error),
     },
     body: {
       ...error.facts,
@@ -90,11 +93,13 @@ function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
 
 /**
  * The error of an OAuth endpoint (RFC 6749 section 5.2). Failed client authentication is a `Basic`
- * challenge; an `invalid_grant` is a 400 there, also where a problem has another status.
+ * challenge; `invalid_grant` and the errors of a DPoP proof (RFC 9449 section 5) are 400 there, also
+ * where a problem has another status.
  */
 function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
   const kind: ProblemKind = problemKinds[error.code];
-  const status = kind.oauth === 'invalid_grant' ? 400 : kind.status;
+  const isBadRequest = kind.oauth === 'invalid_grant' || proofCodes.includes(error.code);
+  const status = isBadRequest ? 400 : kind.status;
   const first = error.errors?.[0];
   const description = first === undefined ? kind.title : `${first.path}: ${first.message}`;
   return {
@@ -104,6 +109,7 @@ function oauthErrorAnswer(error: LatchkeyError): ErrorAnswer {
       'cache-control': 'no-store',
       ...(status === 401 ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' } : {}),
       ...retryAfter(error, status),
+      ...dpopNonce(error),
     },
     body: { error: kind.oauth, error_description: printable(description) },
   };
@@ -159,20 +165,31 @@ const tokenCodes: readonly ErrorCode[] = [
   'session_superseded',
 ];
 
+const proofCodes: readonly ErrorCode[] = ['use_dpop_nonce', 'invalid_dpop_proof'];
+
 function challenge(
   code: ErrorCode,
   status: number,
   authorization: string | undefined,
 ): Record<string, string> {
-  if (code === 'insufficient_scope') {
-    return { 'www-authenticate': 'Bearer realm="latchkey", error="insufficient_scope"' };
-  }
-  if (status !== 401) return {};
-  const tokenSent = authorization !== undefined && /^bearer /i.test(authorization);
-  const refused = tokenSent && tokenCodes.includes(code);
+  if (status !== 401 && code !== 'insufficient_scope') return {};
+  const isProof = proofCodes.includes(code);
+  const scheme = isProof || /^dpop /i.test(authorization ?? '') ? 'DPoP' : 'Bearer';
+  const tokenSent = /^(?:bearer|dpop) /i.test(authorization ?? '');
+  const saysItself = isProof || code === 'insufficient_scope';
+  const said = saysItself ? code : 'invalid_token';
+  const refused = saysItself || (tokenSent && tokenCodes.includes(code));
   return {
-    'www-authenticate': `Bearer realm="latchkey"${refused ? ', error="invalid_token"' : ''}`,
+    'www-authenticate': [
+      `${scheme} realm="latchkey"`,
+      ...(refused ? [`error="${said}"`] : []),
+      ...(scheme === 'DPoP' ? [`algs="${dpopAlgorithms.join(' ')}"`] : []),
+    ].join(', '),
   };
+}
+
+function dpopNonce(error: LatchkeyError): Record<string, string> {
+  return error.dpopNonce === undefined ? {} : { 'dpop-nonce': error.dpopNonce };
 }
 
 function retryAfter(error: LatchkeyError, status: number): Record<string, string> {

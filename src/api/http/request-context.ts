@@ -35,6 +35,8 @@ export interface RequestContext {
   arrivedAt: number;
   /** As far as the request has proven it. */
   actor: Actor;
+  /** For the client's next DPoP proof: it leaves with the answer. */
+  dpopNonce?: string | undefined;
   /** Whether the answer is the last one on its connection. */
   closesConnection?: boolean;
 }

@@ -5,12 +5,18 @@ import type { Budget, Payers } from '../../domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { networkOf } from '../../platform/client-address.ts';
 import type { BearerUse } from './auth.ts';
-import { bearerToken, optionalBearerToken } from './bearer.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { withFloor } from './login-floor.ts';
 import { missingRight } from './missing-right.ts';
 import { opaqueFieldsOf } from './opaque-texts.ts';
+import {
+  optionalPresentedToken,
+  type PresentedToken,
+  type ProofOfRequest,
+  presentedToken,
+  proofOfRequest,
+} from './presented-token.ts';
 import type { Reply } from './reply.ts';
 import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
@@ -18,7 +24,12 @@ import type { Route } from './route.ts';
 
 /** How credentials become somebody. Each raises a LatchkeyError for those it refuses. */
 export interface Authenticators {
-  bearer(token: string, use: BearerUse): Caller;
+  /** `nextNonce`: for the client's next DPoP proof. */
+  bearer(
+    token: PresentedToken,
+    use: BearerUse,
+    request: ProofOfRequest,
+  ): Caller & { readonly nextNonce?: string | undefined };
   client(credentials: ClientCredentials): ClientCaller;
 }
 
@@ -65,7 +76,7 @@ export async function runRoute(
     query,
     params,
     headers: request.headers,
-    bearerToken: route.auth.kind === 'optional' ? optionalBearerToken(request) : null,
+    accessToken: route.auth.kind === 'optional' ? optionalPresentedToken(request) : null,
     idempotencyKey: route.idempotent ? idempotencyKey(request.headers) : undefined,
     caller,
     client,
@@ -94,9 +105,10 @@ function authenticateBearer(
   authenticators: Authenticators,
 ): Caller | null {
   if (auth.kind !== 'bearer') return null;
-  const token = bearerToken(request);
-  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
-  const caller = authenticators.bearer(token, auth.use);
+  const token = presentedToken(request);
+  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no access token' });
+  const { nextNonce, ...caller } = authenticators.bearer(token, auth.use, proofOfRequest(request));
+  context.dpopNonce = nextNonce;
   const { role, scope, use } = auth;
   context.actor = { type: use === 'administration' ? 'admin' : 'user', id: caller.userId };
   if (role !== null && !caller.roles.includes(role)) throw missingRight('role', caller);

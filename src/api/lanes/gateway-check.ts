@@ -1,34 +1,53 @@
 import type { IncomingMessage } from 'node:http';
+import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { acceptedClaims } from '../../node/accepted-claims.ts';
+import { claimsOfBound } from '../../node/bound-token.ts';
 import type { Node } from '../../node/node.ts';
-import type { NodeMemory } from '../../node/node-memory.ts';
-import { bearerToken } from '../http/bearer.ts';
+import { type NodeMemory, serviceUse } from '../../node/node-memory.ts';
 import type { FastAnswerFactory } from '../http/fast-answer.ts';
 import { missingRight } from '../http/missing-right.ts';
+import { presentedToken } from '../http/presented-token.ts';
 import { endAnswer } from '../http/reply.ts';
 import { bodyIsOnItsWay } from '../http/request-body.ts';
 import { type Demands, demandsOfHeader, demandsOfQuery, noDemands } from './gateway-demands.ts';
 import { identityHeaders } from './identity-headers.ts';
+import { originalRequestReader } from './original-request.ts';
 import { sendRefusal } from './refused.ts';
+
+type Asked = Pick<Node, 'memory' | 'metrics' | 'proofs' | 'config'>;
 
 /**
  * Forward-auth by demands in the query (`/auth/verify`), any method, from memory: without a
  * statement and without a log line when the token is good.
  */
-export function verifyForGateways(node: Pick<Node, 'memory' | 'metrics'>): FastAnswerFactory {
+export function verifyForGateways(node: Asked): FastAnswerFactory {
   return gatewayCheck(node, ({ url = '' }, credentials) => queryDemands(url, credentials));
 }
 
 /** The same where path and query are the client's (`/auth/forward`): the demands are in a header. */
-export function verifyForwarded(node: Pick<Node, 'memory' | 'metrics'>): FastAnswerFactory {
+export function verifyForwarded(node: Asked): FastAnswerFactory {
   return gatewayCheck(node, (_, credentials) => forwardDemands(credentials));
 }
 
 function gatewayCheck(
-  { memory, metrics }: Pick<Node, 'memory' | 'metrics'>,
+  node: Asked,
   demandsOf: (request: IncomingMessage, credentials: GatewayCredentials) => Demands,
 ): FastAnswerFactory {
+  const { memory, metrics } = node;
+  const originalRequest = originalRequestReader(node.config);
+  /** Of a token that came otherwise than as one plain `Bearer`. */
+  const claimsOfOther = (request: IncomingMessage, aud: string | undefined): Accepted => {
+    const presented = presentedToken(request);
+    if (presented === null) {
+      throw new LatchkeyError('invalid_token', { detail: 'no access token' });
+    }
+    const { scheme, text: token } = presented;
+    if (scheme === 'Bearer') return { claims: acceptedClaims(memory.verify(token, aud)) };
+    const asked = { token, use: serviceUse(aud), request: originalRequest(request) };
+    const { claims, key } = claimsOfBound(node, asked);
+    return { claims, nextNonce: key.nextNonce };
+  };
   return (lane) => {
     const { verifications } = metrics;
     return (request, response) => {
@@ -36,8 +55,14 @@ function gatewayCheck(
       try {
         const credentials = gatewayCredentials(request);
         const demands = demandsOf(request, credentials);
-        const token = credentials.token ?? bearerToken(request);
-        const headers = identityHeaders(verifyDemands(memory, token, demands));
+        const { token } = credentials;
+        const { claims, nextNonce } =
+          token === null
+            ? claimsOfOther(request, demands.aud)
+            : { claims: acceptedClaims(memory.verify(token, demands.aud)), nextNonce: undefined };
+        requireDemands(memory, claims, demands);
+        let headers = identityHeaders(claims);
+        if (nextNonce !== undefined) headers = [...headers, 'DPoP-Nonce', nextNonce];
         verifications.accepted = (verifications.accepted ?? 0) + 1;
         if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
         if (demands.status === undefined) response.writeHead(204, headers);
@@ -51,9 +76,14 @@ function gatewayCheck(
   };
 }
 
+interface Accepted {
+  readonly claims: AccessTokenClaims;
+  readonly nextNonce?: string | undefined;
+}
+
 /** What a gateway sends in headers, as nearly every request has it. */
 interface GatewayCredentials {
-  /** Null unless the request has one plain `Bearer` header: `bearerToken` then reads it. */
+  /** Null unless the request has one plain `Bearer` header: `presentedToken` then reads it. */
   token: string | null;
   demand: string | null;
 }
@@ -95,20 +125,17 @@ function queryDemands(url: string, { demand }: GatewayCredentials): Demands {
   return mark === -1 ? noDemands : demandsOfQuery(url.slice(mark + 1));
 }
 
-function verifyDemands(
-  memory: Pick<NodeMemory, 'verify' | 'lacksNewRoles'>,
-  token: string | null,
-  { role, scope, aud }: Demands,
-) {
-  if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no bearer token' });
-  const claims = acceptedClaims(memory.verify(token, aud));
+function requireDemands(
+  memory: Pick<NodeMemory, 'lacksNewRoles'>,
+  claims: AccessTokenClaims,
+  { role, scope }: Demands,
+): void {
   if (role !== undefined && !(claims.roles ?? []).includes(role)) {
     throw missingRight('role', { lacksNewRoles: memory.lacksNewRoles(claims) });
   }
   if (scope !== undefined && !includesScopes(claims.scope ?? '', scope)) {
     throw missingRight('scope', { lacksNewRoles: memory.lacksNewRoles(claims) });
   }
-  return claims;
 }
 
 function includesScopes(granted: string, wanted: string): boolean {

@@ -9,6 +9,7 @@ import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { type Route, route } from '../http/route.ts';
 import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
+import { provenKey, shownKey } from './proven-key.ts';
 import { credential, deviceSchema, text, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
@@ -51,12 +52,21 @@ export function loginRoutes(node: Node): Route[] {
       responses: {
         200: { description: 'The tokens, the session and the user', schema: tokenSetSchema },
       },
-      errors: ['invalid_credentials', 'invalid_client', 'forbidden', 'origin_refused'],
-      guard: ({ body, headers }) => {
+      errors: [
+        'use_dpop_nonce',
+        'invalid_dpop_proof',
+        'invalid_credentials',
+        'invalid_client',
+        'forbidden',
+        'origin_refused',
+      ],
+      guard: ({ body, headers, raw }) => {
+        // Without it a client that has no nonce yet would wait for the floor.
+        shownKey(node, raw);
         if (body.transport !== 'cookie' && refreshCookie(headers.cookie) === null) return;
         guardCookieMode(headers, originPolicy(node.config));
       },
-      handler: async ({ body, headers, context }) => {
+      handler: async ({ body, headers, context, raw }) => {
         const payers = { address: context.address, name: body.email };
         const input = {
           email: body.email,
@@ -69,6 +79,7 @@ export function loginRoutes(node: Node): Route[] {
           clientId: body.client_id ?? null,
           clientSecret: body.client_secret ?? null,
           audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
+          key: provenKey(node, raw, context),
           deviceToken: body.device_token ?? deviceCookie(headers.cookie),
         };
         const issued = await withFailureBudget(

@@ -17,8 +17,8 @@ export function metricsRoute(registry: Registry, token: string): Route {
     credential: '`METRICS_TOKEN` as a bearer token; on `METRICS_PORT` none',
     errors: ['invalid_token'],
     responses: { 200: { description: 'The metrics', contentType: 'text/plain' } },
-    handler: async ({ bearerToken }) => {
-      if (bearerToken === null || !isMetricsToken(bearerToken)) {
+    handler: async ({ accessToken }) => {
+      if (accessToken?.scheme !== 'Bearer' || !isMetricsToken(accessToken.text)) {
         throw new LatchkeyError('invalid_token');
       }
       return reply(200, await registry.metrics(), { 'content-type': registry.contentType });

@@ -1,13 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { KeyProof } from '@latchkey/verifier/verify';
 import { invalidField, type LatchkeyError } from '../../domain/kernel/errors.ts';
 import { decodeRefreshToken, type RefreshTokenParts } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
 import { refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
+import type { PresentedToken } from '../http/presented-token.ts';
 
 /** The three places where a refresh or a logout may carry a token. */
 export interface TokenPlaces {
-  readonly bearerToken: string | null;
+  readonly accessToken: PresentedToken | null;
+  /** The key that the request has proved, if it has. */
+  readonly jkt: string | null;
   readonly inBody: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
@@ -57,10 +61,20 @@ export function tokensForLogout(node: Needed, places: TokenPlaces): PresentedTok
       return agree({ ...found, inCookie: null, cookie: 'none' }, places.inBody);
     }
   }
-  if (found.cookie === 'other' && !node.memory.verifyFor(places.bearerToken!, account).ok) {
+  if (found.cookie === 'other' && !isGoodNow(node, places)) {
     throw otherSession();
   }
   return agree(found, places.inBody);
+}
+
+function isGoodNow({ memory }: Needed, { accessToken, jkt }: TokenPlaces): boolean {
+  const keyProof = keyProofOf(accessToken!, jkt);
+  return memory.verifyFor(accessToken!.text, account, keyProof).ok;
+}
+
+/** A token that is bound to a key counts under the scheme `DPoP` and with a proof of it only. */
+function keyProofOf({ scheme }: PresentedToken, jkt: string | null): KeyProof | undefined {
+  return scheme === 'DPoP' && jkt !== null ? { jkt } : undefined;
 }
 
 interface Found {
@@ -71,8 +85,11 @@ interface Found {
   readonly decode: (refreshToken: string) => RefreshTokenParts | null;
 }
 
-function find({ memory, secrets }: Needed, { bearerToken, headers }: TokenPlaces): Found {
-  const recognition = bearerToken === null ? null : memory.recognizeFor(bearerToken, account);
+function find({ memory, secrets }: Needed, { accessToken, jkt, headers }: TokenPlaces): Found {
+  const recognition =
+    accessToken === null
+      ? null
+      : memory.recognizeFor(accessToken.text, account, keyProofOf(accessToken, jkt));
   const bearer = recognition?.ok === true ? recognition.claims : null;
   const decode = (refreshToken: string) => decodeRefreshToken(refreshToken, secrets.refreshMacKeys);
   const inCookie = refreshCookie(headers.cookie);

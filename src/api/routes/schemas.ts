@@ -62,7 +62,7 @@ const sessionSchema = z
 
 export const tokenSetSchema = z
   .strictObject({
-    token_type: z.literal('Bearer'),
+    token_type: z.enum(['Bearer', 'DPoP']),
     access_token: z.string(),
     expires_in: seconds,
     refresh_token: z.string().optional(),
@@ -181,6 +181,9 @@ const claimSchemas = {
   roles: z.array(z.string()).meta({ description: 'The roles of the user, if there are any' }),
   scope: z.string().meta({ description: 'The scopes, with spaces between them, if there are any' }),
   device_type: deviceType,
+  cnf: z
+    .strictObject({ jkt: z.string().meta({ description: 'Its SHA-256 thumbprint (RFC 7638)' }) })
+    .meta({ description: 'The key that the token is bound to, if it is (RFC 9449)' }),
   epoch: z
     .int()
     .meta({ description: 'Latchkey raises it to refuse the earlier tokens of the user' }),
@@ -189,7 +192,7 @@ const claimSchemas = {
 export const introspectionSchema = z
   .looseObject({
     active: z.boolean(),
-    token_type: z.literal('Bearer').optional(),
+    token_type: z.enum(['Bearer', 'DPoP']).optional(),
     ...z.object(claimSchemas).partial().shape,
   })
   .meta({ id: 'Introspection', description: 'RFC 7662: `{active: false}`, or the claims' });

@@ -5,6 +5,8 @@ import { refreshSession } from '../../app/session/refresh-session.ts';
 import { revokeAllSessions } from '../../app/session/revoke-all-sessions.ts';
 import { revokeSession } from '../../app/session/revoke-session.ts';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { RefreshTokenParts } from '../../domain/session/refresh-token.ts';
+import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer, optional } from '../http/auth.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
@@ -15,6 +17,7 @@ import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
 import { tokensForLogout, tokensForRefresh } from './presented-tokens.ts';
+import { provenKey } from './proven-key.ts';
 import { endedSchema, sessionListSchema, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
@@ -110,6 +113,8 @@ function refresh(node: Node): Route {
     },
     errors: [
       'invalid_token',
+      'use_dpop_nonce',
+      'invalid_dpop_proof',
       'invalid_client',
       'session_ended',
       'session_superseded',
@@ -117,8 +122,8 @@ function refresh(node: Node): Route {
       'origin_refused',
     ],
     idempotent: true,
-    handler: async ({ body, headers, bearerToken, idempotencyKey, context, raw }) => {
-      const places = { bearerToken, inBody: body.refresh_token, headers };
+    handler: async ({ body, headers, accessToken, idempotencyKey, context, raw }) => {
+      const places = { accessToken, jkt: null, inBody: body.refresh_token, headers };
       const namesConfidential = isConfidential(node, body.client_id);
       const client = (ofConfidential: boolean) =>
         optionalClientCredentials(raw, body, { withBasic: namesConfidential || ofConfidential });
@@ -128,9 +133,10 @@ function refresh(node: Node): Route {
       if (!hasRefreshToken) {
         throw invalidField('refresh_token', 'is required without the refresh cookie');
       }
+      const key = provenKey(node, raw, context);
       node.rateLimits.take('refresh', {
         address: context.address,
-        ...(refreshToken === null ? {} : { sessionId: refreshToken.sessionId }),
+        ...(refreshToken === null ? {} : { sessionId: payerOf(refreshToken, key) }),
       });
       const skipped = skippedReason(headers);
       if (skipped !== null) node.metrics.deviceBinding.inc({ step: 'skipped', result: skipped });
@@ -139,10 +145,16 @@ function refresh(node: Node): Route {
         boundCookie: boundCookie(headers.cookie),
         idempotencyKey,
         client,
+        key,
       };
       return tokenReply(await refreshSession(node, input, context));
     },
   });
+}
+
+/** Who has the token and not its key does not spend what its owner may refresh. */
+function payerOf({ sessionId }: RefreshTokenParts, key: ProvenKey | null): string {
+  return key === null ? sessionId : `${sessionId} ${key.jkt}`;
 }
 
 function isConfidential({ memory }: Node, clientId: string | undefined): boolean {
@@ -163,9 +175,11 @@ function logout(node: Node): Route {
     body: presented,
     bodyOptional: true,
     responses: { 204: { description: 'Ended, also when it had ended before' } },
-    errors: ['invalid_token', 'origin_refused'],
-    handler: async ({ body, headers, bearerToken, context }): Promise<Reply> => {
-      const places = { bearerToken, inBody: body.refresh_token, headers };
+    errors: ['invalid_token', 'use_dpop_nonce', 'invalid_dpop_proof', 'origin_refused'],
+    handler: async ({ body, headers, accessToken, context, raw }): Promise<Reply> => {
+      const boundToken = accessToken?.scheme === 'DPoP' ? accessToken.text : null;
+      const jkt = provenKey(node, raw, context, boundToken)?.jkt ?? null;
+      const places = { accessToken, jkt, inBody: body.refresh_token, headers };
       const tokens = tokensForLogout(node, places);
       const { bearer, hasRefreshToken, refreshToken, cookieCounts } = tokens;
       const sessionId = bearer?.sid ?? refreshToken?.sessionId ?? null;
@@ -176,7 +190,7 @@ function logout(node: Node): Route {
       }
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
       if (sessionId !== null) {
-        await revokeSession(node, { sessionId, reason: 'logout' }, context);
+        await revokeSession(node, { sessionId, reason: 'logout', jkt }, context);
       }
       if (!cookieCounts) return reply(204);
       const isBound = boundCookie(headers.cookie) !== null;

@@ -1,3 +1,4 @@
+import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import type { ClientState } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { NodeMemory } from '../../node/node-memory.ts';
@@ -9,7 +10,8 @@ const introspectAllScope = 'introspect.all';
  * RFC 7662 section 2.2, from memory: the claims of a token that is good now, to a client that it is
  * meant for. For every other text, a refresh token included, the answer is `{active: false}` and
  * nothing more. Raises `invalid_client` for a public client, which proves nothing, and
- * `unavailable` when this node cannot say: that is no "inactive".
+ * `unavailable` when this node cannot say: that is no "inactive". Who asks about a token with `cnf`
+ * checks the proof that came with it (RFC 9449 section 6.2).
  */
 export function introspect(
   memory: Pick<NodeMemory, 'verifyFor'>,
@@ -21,12 +23,18 @@ export function introspect(
   }
   const everything = client.scopes.includes(introspectAllScope);
   const audiences = everything ? null : client.audiences;
-  const verification = memory.verifyFor(token, { kind: 'introspection', audiences });
+  const verification = memory.verifyFor(
+    token,
+    { kind: 'introspection', audiences },
+    'caller_checks',
+  );
   if (!verification.ok) {
     if (verification.code !== 'unavailable') return inactive;
     throw new LatchkeyError('unavailable', { detail: verification.reason });
   }
-  return { active: true, token_type: 'Bearer', ...verification.claims };
+  const { claims } = verification;
+  return { active: true, token_type: tokenTypeOf(claims), ...claims };
 }
 
+const tokenTypeOf = ({ cnf }: AccessTokenClaims) => (cnf === undefined ? 'Bearer' : 'DPoP');
 const inactive = { active: false };

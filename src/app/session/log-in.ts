@@ -7,6 +7,7 @@ import { requireRoomForAudiences } from '../../domain/kernel/token-room.ts';
 import { sessionsToSupersede } from '../../domain/session/device-policy.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
+import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
@@ -25,6 +26,7 @@ import { goesFirst, knownDevice, presentedDevice, rememberDevice } from '../user
 import { presentedPassword } from '../user/presented-password.ts';
 import { changeSession } from './change-session.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
+import { deviceKeyOf, onceOnly, usedUp } from './used-proof.ts';
 
 export interface LogInInput {
   readonly email: string;
@@ -37,6 +39,8 @@ export interface LogInInput {
   readonly audience: readonly string[] | null;
   /** What an earlier login of this device was given; null for a stranger. */
   readonly deviceToken: string | null;
+  /** The key that the request has proved: the session is bound to it. */
+  readonly key: ProvenKey | null;
   /** Called before the password is compared, unless a known device asks. */
   readonly payTry: PayTry;
 }
@@ -45,7 +49,8 @@ export interface LogInInput {
  * Checks the password, then starts a session and ends those that the device policy supersedes, in
  * one transaction that is guarded by the user: of two logins at once, one sees the other.
  * Everything costs the same whether or not the identifier is known. Raises `invalid_credentials`,
- * `invalid_client`, `forbidden` (a third party), `invalid_request` (audience), `unavailable`.
+ * `invalid_client`, `forbidden` (a third party), `invalid_request` (audience), `invalid_dpop_proof`
+ * (a proof that another node has taken), `unavailable`.
  */
 export async function logIn(node: Node, input: LogInInput, by: By): Promise<IssuedTokens> {
   const audience = grantedAudience(node, input);
@@ -75,16 +80,18 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
     paid = true;
   };
   try {
-    return await node.cells
-      .of(known.userId)
-      .handler.run(known.userId, () =>
-        attempt(
-          node,
-          input,
-          { known, audience, device, matches: check.matches, rehashed, pay },
-          by,
+    return await onceOnly(() =>
+      node.cells
+        .of(known.userId)
+        .handler.run(known.userId, () =>
+          attempt(
+            node,
+            input,
+            { known, audience, device, matches: check.matches, rehashed, pay },
+            by,
+          ),
         ),
-      );
+    );
   } catch (error) {
     // The password changed during the check: the answer is that of any wrong password.
     if (!(error instanceof LatchkeyError) || error.code !== 'conflict') throw error;
@@ -140,6 +147,7 @@ async function attempt(
       started,
       { rows: passwordRows(user.userId, checked.state, rehashed) },
       { rows: remembered.rows },
+      usedUp(input.key),
       ...ended,
     ],
     () => {
@@ -192,6 +200,7 @@ function start(
       user_agent: by.userAgent ?? '',
       device_name: input.device.name,
     }),
+    ...(input.key === null ? {} : { deviceKey: deviceKeyOf(input.key) }),
   });
   return { secret, started };
 }

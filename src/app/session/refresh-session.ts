@@ -8,9 +8,10 @@ import {
   deriveSuccessorSecret,
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
-import { repeatedSuccessor } from '../../domain/session/rotation.ts';
+import { isBound, provesKey, repeatedSuccessor } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
+import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
 import { findLiveSessions, type SessionRecord } from '../../tables/session.ts';
 import type { UserOfSession } from '../../tables/session-with-user.ts';
@@ -22,6 +23,7 @@ import { toTime } from '../representations.ts';
 import { isProvenByCookie } from './bound-session.ts';
 import { changeSession } from './change-session.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
+import { onceOnly, usedUp, useUp } from './used-proof.ts';
 
 export interface RefreshInput {
   /** null: not one of ours. */
@@ -30,12 +32,14 @@ export interface RefreshInput {
   readonly boundCookie: string | null;
   readonly idempotencyKey: string | null;
   readonly client: PresentClient;
+  /** The key that the request has proved. */
+  readonly key: ProvenKey | null;
 }
 
 /**
  * Rotates a refresh token, or answers its successor again when the first answer was lost
  * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
- * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `device_proof_required`, `session_ended`, `session_superseded`, `unavailable`.
+ * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `device_proof_required`, `invalid_dpop_proof`, `session_ended`, `session_superseded`, `unavailable`.
  */
 export async function refreshSession(
   node: Node,
@@ -46,25 +50,27 @@ export async function refreshSession(
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
   const idempotencyKeyHash = input.idempotencyKey === null ? null : sha256(input.idempotencyKey);
   try {
-    return await node.cells
-      .of(token.sessionId)
-      .handler.run(token.sessionId, () =>
-        attempt(node, { ...input, token, idempotencyKeyHash }, by),
-      );
+    return await onceOnly(() =>
+      node.cells
+        .of(token.sessionId)
+        .handler.run(token.sessionId, () =>
+          attempt(node, { ...input, token, idempotencyKeyHash }, by),
+        ),
+    );
   } catch (error) {
     if (error instanceof LatchkeyError) node.metrics.refreshes.inc({ outcome: error.code });
     throw error;
   }
 }
 
-interface Presented extends Pick<RefreshInput, 'boundCookie' | 'client'> {
+interface Presented extends Pick<RefreshInput, 'boundCookie' | 'client' | 'key'> {
   readonly token: RefreshTokenParts;
   readonly idempotencyKeyHash: string | null;
 }
 
 async function attempt(
   node: Node,
-  { token, boundCookie, idempotencyKeyHash, client }: Presented,
+  { token, boundCookie, idempotencyKeyHash, client, key }: Presented,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
   const { config, metrics } = node;
@@ -92,10 +98,9 @@ async function attempt(
     presented: { generation: token.generation, secretHash: sha256(token.secret) },
     idempotencyKeyHash,
     graceSeconds: graceSecondsOf(node, record.state),
-    keyProven: isProvenByCookie(node, token.sessionId, {
-      deviceKey: record.state.deviceKey,
-      boundCookie,
-    }),
+    keyProven:
+      provesKey(record.state, key?.jkt ?? null) ||
+      isProvenByCookie(node, token.sessionId, { deviceKey: record.state.deviceKey, boundCookie }),
     idleSeconds: idleSecondsFor(
       record.state.deviceType,
       config.sessions.idleSeconds,
@@ -110,7 +115,9 @@ async function attempt(
     ...surplus,
   });
   const isRepeat = !change.events.some(({ type }) => type === 'SessionRefreshed');
-  return append(by, [change], () => {
+  const proof = isBound(record.state) ? key : null;
+  if (change.events.length === 0) await useUp(node.cells.of(token.sessionId).readers, proof);
+  return append(by, [change, usedUp(proof)], () => {
     if (change.refusal !== undefined) {
       throw refusalOf(change.refusal, change.state, personal, now);
     }

@@ -6,7 +6,8 @@ import { revokeSession } from './revoke-session.ts';
 
 /**
  * Ends the session of an access or refresh token, expired or not, if it is that client's (RFC 7009
- * section 2.1). Any other token is left alone and nobody is told. Raises `unavailable`.
+ * section 2.1), without a proof of the key that it may be bound to: whoever finds a stolen one may
+ * have it ended. Any other token is left alone and nobody is told. Raises `unavailable`.
  */
 export async function revokeToken(
   node: Node,
@@ -23,6 +24,6 @@ export async function revokeToken(
 function sessionOf({ secrets, memory }: Node, token: string): string | null {
   const refreshToken = decodeRefreshToken(token, secrets.refreshMacKeys);
   if (refreshToken !== null) return refreshToken.sessionId;
-  const recognition = memory.verifier.recognize(token);
+  const recognition = memory.verifier.recognize(token, 'caller_checks');
   return recognition.ok ? recognition.claims.sid : null;
 }

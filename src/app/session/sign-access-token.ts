@@ -23,6 +23,8 @@ export interface AccessTokenInput {
   readonly roles: readonly string[];
   readonly scope: string;
   readonly deviceType: DeviceType;
+  /** Thumbprint of the key that it is bound to (RFC 9449 section 6.1); left out: to none. */
+  readonly boundTo?: string | undefined;
   /** Epoch milliseconds, as are the next two. */
   readonly authenticatedAt: number;
   readonly issuedAt: number;
@@ -61,6 +63,7 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
     ...(input.scope === '' ? {} : { scope: input.scope }),
     device_type: input.deviceType,
     epoch: input.userEpoch,
+    ...(input.boundTo === undefined ? {} : { cnf: { jkt: input.boundTo } }),
   };
   const signed = `${encodePart(header)}.${encodePart(claims)}`;
   const token = `${signed}.${await signature(key, signed)}`;

@@ -10,7 +10,7 @@ import { signAccessToken } from './sign-access-token.ts';
 
 export interface IssuedTokens {
   readonly body: {
-    readonly token_type: 'Bearer';
+    readonly token_type: 'Bearer' | 'DPoP';
     readonly access_token: string;
     readonly expires_in: number;
     readonly refresh_token?: string;
@@ -52,6 +52,7 @@ export async function issueTokens(
     session.clientId === null
       ? null
       : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
+  const boundTo = session.deviceKey?.kind === 'dpop' ? session.deviceKey.jkt : undefined;
   const accessToken = await signAccessToken({
     key: memory.signingKey.get(),
     issuer: config.tokens.issuer,
@@ -65,6 +66,7 @@ export async function issueTokens(
     roles: input.user.roles,
     scope: session.scope,
     deviceType: session.deviceType,
+    boundTo,
     authenticatedAt: session.startedAt,
     issuedAt: now,
     expiresAt,
@@ -88,7 +90,7 @@ export async function issueTokens(
     refreshExpiresInSeconds,
     transport: session.transport,
     body: {
-      token_type: 'Bearer',
+      token_type: boundTo === undefined ? 'Bearer' : 'DPoP',
       access_token: accessToken,
       expires_in: Math.max(0, Math.floor(expiresAt / 1000) - Math.floor(now / 1000)),
       ...(inBody && refreshToken !== null ? { refresh_token: refreshToken } : {}),

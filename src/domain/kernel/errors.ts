@@ -9,6 +9,8 @@ export interface LatchkeyErrorOptions {
   /** Field problems the client may see. */
   readonly errors?: readonly { path: string; message: string }[];
   readonly retryAfterSeconds?: number;
+  /** The nonce that the next DPoP proof needs, with `use_dpop_nonce`. */
+  readonly dpopNonce?: string;
 }
 
 /**
@@ -21,6 +23,7 @@ export class LatchkeyError extends Error {
   readonly facts: LatchkeyErrorOptions['facts'];
   readonly errors: LatchkeyErrorOptions['errors'];
   readonly retryAfterSeconds: number | undefined;
+  readonly dpopNonce: string | undefined;
 
   constructor(code: ErrorCode, options: LatchkeyErrorOptions = {}) {
     super(code, options.cause === undefined ? undefined : { cause: options.cause });
@@ -30,6 +33,7 @@ export class LatchkeyError extends Error {
     this.facts = options.facts;
     this.errors = options.errors;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.dpopNonce = options.dpopNonce;
   }
 }
 

@@ -27,6 +27,8 @@ export const limits = {
   scopesPerClientMax: 100,
   clientSecretsMax: 2,
   inviteTriesMax: 5,
+  dpopProofAgeSecondsMax: 300,
+  usedProofsPerWindowMax: 1_000_000,
   accessTokenTtlSecondsMax: 24 * 60 * 60,
   revocationMarginSeconds: 60,
   batchCommandsMax: 100,

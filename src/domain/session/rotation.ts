@@ -76,6 +76,11 @@ export function planRefresh(state: SessionState, request: RefreshRequest): Refre
   return repeats ? 'repeat' : 'rotate';
 }
 
+/** Whether a request that has proved the key `jkt` with DPoP has proved that of the session. */
+export function provesKey({ deviceKey }: SessionState, jkt: string | null): boolean {
+  return deviceKey?.kind === 'dpop' && deviceKey.jkt === jkt;
+}
+
 /**
  * Whether a refresh needs the proof of the session's key. One that a browser has registered counts
  * once the browser has used it: before, the answer to its registration may have been lost.

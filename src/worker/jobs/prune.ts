@@ -1,6 +1,7 @@
 import { limits } from '../../domain/kernel/limits.ts';
 import { longestNotedTtlSeconds } from '../../eventlog/access-token-lifetimes.ts';
 import { type Pruning, prune } from '../../rebuild/prune.ts';
+import { forgetOldProofs } from '../../tables/dpop-proof.ts';
 import { everyMinute, type Job, type JobContext, withinMinutes } from '../job.ts';
 
 const batchSize = 1_000;
@@ -40,6 +41,22 @@ export const pruneOldSessions: Job = {
   cron: everyMinute,
   atStart: true,
   run: (context) => pruneAll(context, 'sessions', context.config.sessions.retentionSeconds * 1000),
+};
+
+/** Forgets DPoP proofs that are too old to be accepted again. */
+export const pruneOldProofs: Job = {
+  name: 'dpop-proofs.prune',
+  cron: everyMinute,
+  atStart: true,
+  run: async ({ pool, log, signal }) => {
+    let rows = 0;
+    for (let page = batchSize; page === batchSize && !signal.aborted; rows += page) {
+      page = await pool.use((client) => forgetOldProofs(client, batchSize), {
+        timeoutMs: runTimeoutMs,
+      });
+    }
+    if (rows > 0) log.info({ pruning: 'dpop_proofs', rows }, 'old rows pruned');
+  },
 };
 
 async function pruneAll(

@@ -11,6 +11,8 @@ export interface ParsedClaims {
   readonly userId: Id;
   /** null for the first party, which no disabled client can touch. */
   readonly clientId: Id | null;
+  /** Thumbprint of the key that it is bound to (RFC 9449 section 6.1). */
+  readonly jkt: string | undefined;
 }
 
 const stringClaims = ['iss', 'sub', 'jti', 'client_id', 'sid', 'device_type'] as const;
@@ -31,6 +33,7 @@ export function parseClaims(payload: string): ParsedClaims | null {
   const { roles, scope } = claims;
   if (roles !== undefined && !isStringList(roles)) return null;
   if (scope !== undefined && typeof scope !== 'string') return null;
+  if (!isConfirmation(claims.cnf)) return null;
   if ((roles as string[] | undefined)?.length === 0) delete claims.roles;
   if (scope === '') delete claims.scope;
   return identify(claims as unknown as AccessTokenClaims);
@@ -45,7 +48,9 @@ function identify(claims: AccessTokenClaims): ParsedClaims | null {
   if (clientId === null && claims.client_id !== firstPartyClientId) return null;
   if (clientId !== null && !isCount(claims.client_epoch)) return null;
   for (const list of [claims.aud, claims.amr, claims.roles]) Object.freeze(list);
-  return { claims: Object.freeze(claims), sessionId, userId, clientId };
+  if (claims.cnf !== undefined) Object.freeze(claims.cnf);
+  const jkt = claims.cnf?.jkt;
+  return { claims: Object.freeze(claims), sessionId, userId, clientId, jkt };
 }
 
 /** null for anything but one JSON object. */
@@ -57,6 +62,16 @@ export function parseJsonObject(text: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+const thumbprint = /^[A-Za-z0-9_-]{43}$/;
+
+/** A token that is bound in a way that is unknown here must not pass for one that is not bound. */
+function isConfirmation(cnf: unknown): boolean {
+  if (cnf === undefined) return true;
+  if (typeof cnf !== 'object' || cnf === null) return false;
+  const { jkt, ...others } = cnf as Record<string, unknown>;
+  return typeof jkt === 'string' && thumbprint.test(jkt) && Object.keys(others).length === 0;
 }
 
 function isCount(value: unknown): boolean {

@@ -4,6 +4,7 @@ import {
 } from '@latchkey/contract/access-token-claims';
 import type { ParsedClaims } from './access-token-claims.ts';
 import { parseClaims, parseJsonObject } from './access-token-claims.ts';
+import { decodeCanonical } from './canonical-base64url.ts';
 import { slotOfId } from './id-table.ts';
 import type { KeyRing, VerificationKey } from './key-ring.ts';
 import { isSignedBy } from './key-ring.ts';
@@ -28,7 +29,16 @@ export interface VerifyOptions extends Instant {
    * itself.
    */
   readonly audience?: string | null;
+  /**
+   * The key that the request has proved (`verifyDpopProof`), or that the caller compares `cnf.jkt`
+   * with it by itself. Without it a token that is bound to a key is refused (RFC 9449 section 7.2);
+   * with a key, one that is bound to none is refused too.
+   */
+  readonly keyProof?: KeyProof | undefined;
 }
+
+/** `jkt`: the thumbprint of the proven key. */
+export type KeyProof = 'caller_checks' | { readonly jkt: string };
 
 export type RefusalReason =
   | 'not_a_token'
@@ -44,6 +54,7 @@ export type RefusalReason =
   | 'issuer'
   | 'audience'
   | 'expired'
+  | 'key_unproven'
   | 'not_yet_valid'
   | 'session_revoked'
   | 'client_epoch'
@@ -68,9 +79,9 @@ export interface Verifier {
   verify(token: string, options: VerifyOptions): Verification;
   /**
    * Whether this issuer signed it; the token may have expired or been revoked since. For a logout
-   * with an expired token: never grant anything because of it.
+   * with an expired token: never grant anything because of it. `keyProof` as in `verify`.
    */
-  recognize(token: string): Verification;
+  recognize(token: string, keyProof?: KeyProof): Verification;
   readonly cachedTokens: number;
   readonly cachedBytes: number;
 }
@@ -131,6 +142,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const expiresMs = claims.exp * 1000 + clockSkewMs;
     if (claims.iss !== issuer) return refuse('issuer');
     if (!isMeantFor(claims, at.audience, issuer)) return refuse('audience');
+    if (!isProven(token.jkt, at.keyProof)) return refuse('key_unproven');
     if (at.now >= expiresMs) return refuse('expired');
     if (at.now < validFromMs(claims) - clockSkewMs) return refuse('not_yet_valid');
     const revoked = refusalOfRevoked(token, keyRing, revocations);
@@ -151,11 +163,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
       authenticated.key.uses.verifications += 1;
       return { ok: true, claims: authenticated.claims };
     },
-    recognize(token) {
+    recognize(token, keyProof) {
       const authenticated = authenticate(token);
       if (!authenticated.ok) return authenticated;
-      const { claims, key } = authenticated;
+      const { claims, key, jkt } = authenticated;
       if (claims.iss !== issuer) return refuse('issuer');
+      if (!isProven(jkt, keyProof)) return refuse('key_unproven');
       if (keyRing.find(key.kid)?.status === 'revoked') return refuse('key_revoked');
       return { ok: true, claims };
     },
@@ -194,6 +207,11 @@ function refusalOfRevoked(
   return null;
 }
 
+function isProven(jkt: string | undefined, proof: KeyProof | undefined): boolean {
+  if (proof === undefined) return jkt === undefined;
+  return proof === 'caller_checks' || proof.jkt === jkt;
+}
+
 /** A token of the future was signed by a node whose clock is wrong. */
 function validFromMs({ nbf, iat }: AccessTokenClaims): number {
   return Math.max(nbf, iat) * 1000;
@@ -229,15 +247,6 @@ function authenticateToken(token: string, keyRing: KeyRing): VerifiedToken | Ref
   const parsed = parseClaims(payload.toString('utf8'));
   if (parsed === null) return refuse('claims');
   return { ok: true, key, token, ...parsed, keysRevision: -1, revocationsRevision: -1 };
-}
-
-/**
- * RFC 4648 section 5 without padding, in its one spelling: what decodes must encode to the same
- * text again.
- */
-function decodeCanonical(part: string): Buffer | null {
-  const bytes = Buffer.from(part, 'base64url');
-  return bytes.length > 0 && bytes.toString('base64url') === part ? bytes : null;
 }
 
 const kidPattern = /^[A-Za-z0-9_-]{1,128}$/;

@@ -1,0 +1,150 @@
+import { hash, verify } from 'node:crypto';
+import { parseJsonObject } from './access-token-claims.ts';
+import { decodeCanonical } from './canonical-base64url.ts';
+import { normalizedUri } from './normalized-uri.ts';
+import {
+  type ProofJwk,
+  type ProofKey,
+  type ProofKeyCache,
+  type ProofKeyRefusal,
+  readProofHeader,
+} from './proof-key.ts';
+import { signatureAlgorithms } from './signature-algorithms.ts';
+
+/** The longest proof that is looked at. */
+export const dpopProofCharactersMax = 4096;
+
+const jtiCharactersMax = 256;
+const uriCharactersMax = 2048;
+
+/** The request that a proof must be made for. */
+export interface DpopRequest {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly method: string;
+  /** Absolute, as clients write it. Query and fragment do not count. */
+  readonly uri: string;
+  /** The access token that the proof comes with; null where there is none (a login, a refresh). */
+  readonly accessToken: string | null;
+  /** How far `iat` may lie in the past, and in the future. */
+  readonly ageSecondsMax: number;
+  readonly clockSkewSeconds: number;
+  /** Whether the server gave this nonce and still takes it. Without it any nonce will do, and none. */
+  readonly isGoodNonce?: (nonce: string) => boolean;
+  /** Saves the import of a key that was seen lately. */
+  readonly keys?: ProofKeyCache;
+}
+
+export type DpopRefusalReason =
+  | ProofKeyRefusal
+  | 'too_long'
+  | 'not_a_proof'
+  | 'claims'
+  | 'htm'
+  | 'htu'
+  | 'iat'
+  | 'ath'
+  | 'nonce'
+  | 'signature';
+
+/**
+ * `jkt` is what `cnf.jkt` of the access token has to be. `jti` names the proof among those of its
+ * key: a server takes each once, as long as its time and its nonce would let it pass again.
+ */
+export type DpopVerification =
+  | {
+      readonly ok: true;
+      readonly jkt: string;
+      readonly jwk: ProofJwk;
+      readonly jti: string;
+      readonly nonce: string | null;
+    }
+  | {
+      readonly ok: false;
+      readonly code: 'invalid_dpop_proof' | 'use_dpop_nonce';
+      /** For logs and metrics only: none of the proof's own text is in it. */
+      readonly reason: DpopRefusalReason;
+    };
+
+interface ProofClaims {
+  readonly jti: string;
+  readonly htm: string;
+  readonly htu: string;
+  readonly iat: number;
+  readonly ath?: string;
+  readonly nonce?: string;
+}
+
+/**
+ * Checks the value of a `DPoP` header (RFC 9449 section 4.3), all but two things: whether the proof
+ * came before, and whether its key is that of the access token. Synchronous, without I/O; it never
+ * throws, whatever text `proof` is. The signature comes last, so that what is wrong costs little.
+ */
+export function verifyDpopProof(proof: string, request: DpopRequest): DpopVerification {
+  if (typeof proof !== 'string') return refuse('not_a_proof');
+  if (proof.length > dpopProofCharactersMax) return refuse('too_long');
+  const parts = proof.split('.', 4);
+  if (parts.length !== 3) return refuse('not_a_proof');
+  const [header, payload, signature] = parts as [string, string, string];
+  const key = request.keys?.keyOf(header) ?? readProofHeader(header);
+  if (typeof key === 'string') return refuse(key);
+  const claims = readClaims(payload);
+  if (claims === null) return refuse('claims');
+  const reason = refusalOf(claims, request);
+  if (reason !== null) return refuse(reason);
+  if (!isSigned(key, proof.slice(0, header.length + 1 + payload.length), signature)) {
+    return refuse('signature');
+  }
+  const { jti, nonce = null } = claims;
+  return { ok: true, jkt: key.jkt, jwk: key.jwk, jti, nonce };
+}
+
+function refusalOf(claims: ProofClaims, request: DpopRequest): DpopRefusalReason | null {
+  const { now, method, uri, accessToken, ageSecondsMax, clockSkewSeconds, isGoodNonce } = request;
+  if (claims.htm !== method) return 'htm';
+  if (!isSameUri(claims.htu, uri)) return 'htu';
+  const ageSeconds = now / 1000 - claims.iat;
+  if (ageSeconds > ageSecondsMax || ageSeconds < -clockSkewSeconds) return 'iat';
+  if (accessToken !== null && claims.ath !== hash('sha256', accessToken, 'base64url')) return 'ath';
+  if (isGoodNonce === undefined) return null;
+  return claims.nonce !== undefined && isGoodNonce(claims.nonce) ? null : 'nonce';
+}
+
+function isSameUri(given: string, expected: string): boolean {
+  if (given === expected) return true;
+  const normal = normalizedUri(given);
+  return normal !== null && normal === normalizedUri(expected);
+}
+
+function readClaims(payload: string): ProofClaims | null {
+  const text = decodeCanonical(payload)?.toString('utf8');
+  const claims = text === undefined ? null : parseJsonObject(text);
+  if (claims === null) return null;
+  const { jti, htm, htu, iat, ath, nonce } = claims;
+  if (!isText(jti, jtiCharactersMax) || !isText(htm, 32) || !isText(htu, uriCharactersMax)) {
+    return null;
+  }
+  if (typeof iat !== 'number' || !Number.isFinite(iat)) return null;
+  if (ath !== undefined && typeof ath !== 'string') return null;
+  if (nonce !== undefined && typeof nonce !== 'string') return null;
+  return claims as unknown as ProofClaims;
+}
+
+function isText(value: unknown, charactersMax: number): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= charactersMax;
+}
+
+function isSigned({ alg, publicKey }: ProofKey, signed: string, encoded: string): boolean {
+  const signature = decodeCanonical(encoded);
+  if (signature === null) return false;
+  try {
+    const bytes = Buffer.from(signed, 'latin1');
+    return verify(signatureAlgorithms[alg].digest, bytes, publicKey, signature);
+  } catch {
+    return false;
+  }
+}
+
+function refuse(reason: DpopRefusalReason): DpopVerification {
+  return { ok: false, code: reason === 'nonce' ? 'use_dpop_nonce' : 'invalid_dpop_proof', reason };
+}
