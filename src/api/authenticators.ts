@@ -3,22 +3,23 @@ import { acceptedClaims } from '../node/accepted-claims.ts';
 import { claimsOfBound } from '../node/bound-token.ts';
 import type { Node } from '../node/node.ts';
 import type { TokenUse } from '../node/token-use.ts';
+import { verifiedFor } from '../node/verified-for.ts';
 import type { BearerUse } from './http/auth.ts';
 import type { Authenticators } from './http/run-route.ts';
 
 export function createAuthenticators(
-  node: Pick<Node, 'memory' | 'proofs' | 'config'>,
+  node: Pick<Node, 'memory' | 'sessionKeys' | 'proofs' | 'config'>,
 ): Authenticators {
   const { memory } = node;
   const { issuer } = node.config.tokens;
   return {
-    bearer({ scheme, text: token }, bearerUse, { path, ...request }) {
+    async bearer({ scheme, text: token }, bearerUse, { path, ...request }) {
       const use = tokenUseOf(bearerUse);
       const bound =
         scheme === 'DPoP'
-          ? claimsOfBound(node, { token, use, request: { ...request, uri: issuer + path } })
+          ? await claimsOfBound(node, { token, use, request: { ...request, uri: issuer + path } })
           : null;
-      const claims = bound?.claims ?? acceptedClaims(memory.verifyFor(token, use));
+      const claims = bound?.claims ?? acceptedClaims(await verifiedFor(node, token, use));
       return {
         userId: claims.sub,
         sessionId: claims.sid,

@@ -20,6 +20,7 @@ import { createRateLimits } from '../node/rate-limits.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
+import { SessionKeys } from '../node/session-keys.ts';
 import { requireSoundDatabase } from '../node/sound-database.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
@@ -114,6 +115,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { cells, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
   const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
   opened.defer(() => poll.stop());
+  const sessionKeys = new SessionKeys({ config, cells, memory, secrets, keyWrap, log });
   const node: Node = {
     config,
     cells,
@@ -136,6 +138,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       nonceSeconds: config.deviceKeys.nonceSeconds,
       now: () => Date.now(),
     }),
+    sessionKeys,
     rateLimits: createRateLimits({
       enabled: config.http.rateLimits,
       onLimited: (action) => metrics.rateLimited.inc({ action }),
@@ -153,7 +156,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   if (administrator !== undefined) {
     await whileUnavailable(() => ensureConfiguredAdministrator(node, administrator, log));
   }
-  observeNode(metrics.registry, { pools, memory, hasher: node.hasher });
+  await sessionKeys.warm();
+  observeNode(metrics.registry, { pools, memory, hasher: node.hasher, sessionKeys });
   const parts = { pools, poll, lifetime, memory, guard, appendProbe };
   const api = await listen(options, node, parts);
   opened.move();

@@ -181,6 +181,7 @@ const unsealedTables: ReadonlySet<string> = new Set([
   'dpop_proofs',
   'subject_keys',
   'key_secrets',
+  'session_key_secrets',
 ]);
 
 function mergeRows(

@@ -8,6 +8,6 @@ import type { UseVerification } from './node-memory.ts';
 export function acceptedClaims(verification: UseVerification) {
   if (verification.ok) return verification.claims;
   const { code, reason } = verification;
-  // The poll brings new keys within its interval: a kid that is unknown now was never announced.
+  // The poll brings the issuer's keys, and a session's was looked for: nobody has this one.
   throw new LatchkeyError(code === 'key_needed' ? 'invalid_token' : code, { detail: reason });
 }

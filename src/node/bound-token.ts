@@ -2,11 +2,14 @@ import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { acceptedClaims } from './accepted-claims.ts';
 import { type DpopProofs, invalidProof, type ProofRequest, type ProvenKey } from './dpop-proofs.ts';
-import type { NodeMemory, UseVerification } from './node-memory.ts';
+import type { Node } from './node.ts';
+import type { UseVerification } from './node-memory.ts';
 import type { TokenUse } from './token-use.ts';
+import { verifiedFor } from './verified-for.ts';
 
 interface Holder {
-  readonly memory: Pick<NodeMemory, 'verifyFor'>;
+  readonly memory: Node['memory'];
+  readonly sessionKeys: Node['sessionKeys'];
   readonly proofs: Pick<DpopProofs, 'check' | 'use'>;
 }
 
@@ -15,12 +18,12 @@ interface Holder {
  * to and the request proves (RFC 9449 section 7.1). Uses the proof up. Raises what `acceptedClaims`
  * and `DpopProofs` raise, and `invalid_token` for a token that is not bound.
  */
-export function claimsOfBound(
-  { memory, proofs }: Holder,
+export async function claimsOfBound(
+  node: Holder,
   { token, use, request }: { token: string; use: TokenUse; request: ProofRequest },
-): { readonly claims: AccessTokenClaims; readonly key: ProvenKey } {
-  const verification = memory.verifyFor(token, use, 'caller_checks');
-  return proveKeyOf(proofs, verification, { token, request });
+): Promise<{ readonly claims: AccessTokenClaims; readonly key: ProvenKey }> {
+  const verification = await verifiedFor(node, token, use, 'caller_checks');
+  return proveKeyOf(node.proofs, verification, { token, request });
 }
 
 /** The same of a token whose verification is here: `caller_checks` was its `keyProof`. */

@@ -9,6 +9,7 @@ import { http } from './settings/http.ts';
 import { keyset } from './settings/keyset.ts';
 import { metrics, worker } from './settings/operator.ts';
 import { devicePolicies, lifetimes, refresh, sessions } from './settings/session.ts';
+import { sessionKeys, signingPolicies } from './settings/session-key.ts';
 import { browser, tokens } from './settings/tokens.ts';
 import { administrator, registration } from './settings/user.ts';
 import { verification } from './settings/verification.ts';
@@ -31,6 +32,8 @@ export const topics = {
   sessions,
   devicePolicies,
   deviceKeys,
+  signingPolicies,
+  sessionKeys,
   logging,
   metrics,
   worker,

@@ -5,6 +5,8 @@ import { counter, readGauge } from '../platform/metrics/registry.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
 import { observeIssuerKeys } from './key-metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
+import { observeSessionKeys } from './session-key-metrics.ts';
+import type { SessionKeys } from './session-keys.ts';
 
 export interface NodeMetrics {
   /** Where they are registered. */
@@ -84,10 +86,12 @@ interface Observed {
   readonly pools: Pools;
   readonly memory: NodeMemory;
   readonly hasher: PasswordHasher;
+  readonly sessionKeys: SessionKeys;
 }
 
 /** Reads the state of a node whenever somebody scrapes `registry`. Ages are seconds. */
-export function observeNode(registry: Registry, { pools, memory, hasher }: Observed): void {
+export function observeNode(registry: Registry, observed: Observed): void {
+  const { pools, memory, hasher, sessionKeys } = observed;
   const instant = () => ({ now: Date.now(), monotonicNow: performance.now() });
   const gauges: readonly [name: string, help: string, read: () => number][] = [
     [
@@ -113,6 +117,7 @@ export function observeNode(registry: Registry, { pools, memory, hasher }: Obser
   ];
   for (const [name, help, read] of gauges) readGauge(registry, { name, help }, read);
   observeIssuerKeys(registry, memory);
+  observeSessionKeys(registry, memory, sessionKeys);
   observePools(registry, pools);
 }
 

@@ -1,6 +1,6 @@
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import { parseId } from '@latchkey/verifier/internal/id-table';
-import { KeyRing } from '@latchkey/verifier/key-ring';
+import { KeyRing, type VerificationKeys } from '@latchkey/verifier/key-ring';
 import { LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
 import {
@@ -16,6 +16,7 @@ import type { ClientRecord } from '../tables/client.ts';
 import type { Revocation } from '../tables/revocation.ts';
 import type { Config } from './config.ts';
 import type { OpenedKeys } from './private-keys.ts';
+import { SessionKeyCache, SessionSigningKeyCache } from './session-key-cache.ts';
 import { ActiveSigningKey, buildJwks, type JwksDocument } from './signing-keys.ts';
 import { refusalOfUse, type TokenRealm, type TokenUse, type UseRefusal } from './token-use.ts';
 
@@ -41,6 +42,9 @@ export class NodeMemory {
   readonly verifier: Verifier;
   readonly signingKey = new ActiveSigningKey();
   readonly revocations: RevocationSet;
+  /** The public keys of sessions, and the private ones. */
+  readonly sessionKeys: SessionKeyCache;
+  readonly sessionSigningKeys: SessionSigningKeyCache;
   readonly #keyRing = new KeyRing();
   readonly #realm: TokenRealm;
   #clients: ReadonlyMap<string, ClientState> = new Map();
@@ -48,7 +52,8 @@ export class NodeMemory {
   #keyset: KeysetState = initialKeyset;
   #jwks: JwksDocument = buildJwks(initialKeyset);
 
-  constructor({ tokens, verification }: Pick<Config, 'tokens' | 'verification'>) {
+  constructor(config: Pick<Config, 'tokens' | 'verification' | 'sessionKeys'>) {
+    const { tokens, verification } = config;
     const { issuer, defaultAudience } = tokens;
     const { clockSkewSeconds, leaseSeconds, stalePolicy } = verification;
     this.#realm = {
@@ -58,9 +63,17 @@ export class NodeMemory {
     };
     this.revocations = new RevocationSet({ clockSkewSeconds });
     this.leases = new LogLeases({ leaseSeconds, policy: stalePolicy });
+    const cache = {
+      entriesMax: config.sessionKeys.cachedMax,
+      bytesMax: config.sessionKeys.cacheBytesMax,
+      clockSkewSeconds,
+      isRevoked: (sessionId: string) => this.#isRevokedSession(sessionId),
+    };
+    this.sessionKeys = new SessionKeyCache(cache);
+    this.sessionSigningKeys = new SessionSigningKeyCache(cache);
     this.verifier = createVerifier({
       issuer,
-      keyRing: this.#keyRing,
+      keyRing: keysOf(this.#keyRing, this.sessionKeys),
       revocations: this.revocations,
       leases: this.leases,
       clockSkewSeconds,
@@ -101,6 +114,11 @@ export class NodeMemory {
     return userId !== null && epoch < this.revocations.rolesEpoch(userId);
   }
 
+  #isRevokedSession(sessionId: string): boolean {
+    const id = parseId(sessionId);
+    return id !== null && this.revocations.hasSession(id);
+  }
+
   #judged(verified: Extract<Verification, { ok: true }>, use: TokenUse): UseVerification {
     const reason = refusalOfUse(verified.claims, use, this.#realm);
     if (reason === null) return verified;
@@ -115,6 +133,10 @@ export class NodeMemory {
   revoke({ targetKind, target, epoch, until }: Revocation): void {
     switch (targetKind) {
       case 'session':
+        this.revocations.apply({ kind: targetKind, id: target, untilMs: until });
+        this.sessionKeys.endSession(target, until);
+        this.sessionSigningKeys.endSession(target);
+        return;
       case 'kid':
         this.revocations.apply({ kind: targetKind, id: target, untilMs: until });
         return;
@@ -155,6 +177,11 @@ export class NodeMemory {
     this.#clients = new Map(clients.map(({ clientId, state }) => [clientId, state]));
   }
 
+  /** Whether sessions of some client have keys of their own, whatever their device. */
+  get someClientSignsBySession(): boolean {
+    return this.#clients.values().some(({ signing }) => signing === 'session');
+  }
+
   client(clientId: string): ClientState | undefined {
     return this.#clients.get(clientId);
   }
@@ -166,4 +193,14 @@ export class NodeMemory {
   get jwks(): JwksDocument {
     return this.#jwks;
   }
+}
+
+/** The issuer's keys and those of sessions: no kid names one of each. */
+function keysOf(issuer: KeyRing, ofSessions: SessionKeyCache): VerificationKeys {
+  return {
+    get revision() {
+      return issuer.revision;
+    },
+    find: (kid) => issuer.find(kid) ?? ofSessions.find(kid),
+  };
 }

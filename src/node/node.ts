@@ -10,6 +10,7 @@ import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { ServerSecrets } from './server-secrets.ts';
+import type { SessionKeys } from './session-keys.ts';
 
 /**
  * What commands and queries work with; made once per process by the composition root (`serve.ts`).
@@ -25,6 +26,7 @@ export interface Node {
   readonly secrets: ServerSecrets;
   readonly memory: NodeMemory;
   readonly proofs: DpopProofs;
+  readonly sessionKeys: SessionKeys;
   readonly rateLimits: RateLimits;
   readonly heldRefusals: HeldRefusals;
   readonly metrics: NodeMetrics;

@@ -14,6 +14,7 @@ interface WrappedTable {
 /** First what every node needs: one that lacks the new key says so before a user meets it. */
 const tables: readonly WrappedTable[] = [
   { name: 'latchkey.key_secrets', idColumn: 'kid', idType: 'text', keyId: (kid) => kid },
+  { name: 'latchkey.session_key_secrets', idColumn: 'kid', idType: 'text', keyId: (kid) => kid },
   {
     name: 'latchkey.subject_keys',
     idColumn: 'subject_id',

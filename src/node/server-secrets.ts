@@ -14,6 +14,8 @@ export interface ServerSecrets {
   readonly recordSealKey: Buffer;
   /** Makes the nonces of DPoP proofs. */
   readonly dpopNonceKey: KeyObject;
+  /** Tags the kids of session keys. */
+  readonly sessionKidKey: KeyObject;
 }
 
 interface Queryable {
@@ -67,10 +69,14 @@ export async function loadServerSecrets(
     identifierKey: createSecretKey(present(opened, identifierKid)),
     recordSealKey,
     dpopNonceKey: derivedKey(recordSealKey, 'latchkey dpop nonce v1'),
+    sessionKidKey: derivedKey(recordSealKey, 'latchkey session kid tag v1'),
   };
 }
 
-/** A key of its own for `label`, which says nothing of the key that it comes from (RFC 5869). */
+/**
+ * A key of its own for `label`, which says nothing of the key that it comes from (RFC 5869). It is not
+ * stored: a database that was made before has it too, and it cannot be lost alone.
+ */
 function derivedKey(secret: Buffer, label: string): KeyObject {
   return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', label, 32)));
 }

@@ -8,6 +8,7 @@ import { calculateJwkThumbprint } from 'jose';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { sha256 } from '../domain/kernel/sha256.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
+import type { SessionKey, SessionKeyAlgorithm } from '../domain/session/session-key.ts';
 
 /** What signs: a private key that only this process holds in the clear. */
 export interface SigningKey {
@@ -43,8 +44,7 @@ const keyParameters = {
 const publicMembers = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const;
 
 export async function generateSigningKey(alg: SigningAlgorithm): Promise<GeneratedSigningKey> {
-  const { type, options } = keyParameters[alg];
-  const { publicKey, privateKey } = await generate(type, options);
+  const { publicKey, privateKey } = await generateKeys(alg);
   const members = publicKey.export({ format: 'jwk' });
   const kid = await calculateJwkThumbprint(members);
   // An operator types it behind `latchkey keys revoke`, where this would be an option.
@@ -53,8 +53,31 @@ export async function generateSigningKey(alg: SigningAlgorithm): Promise<Generat
     kid,
     alg,
     jwk: publicPart({ kid, alg, jwk: members as { [member: string]: string } }),
-    privateJwk: Buffer.from(JSON.stringify(privateKey.export({ format: 'jwk' })), 'utf8'),
+    privateJwk: privateJwkOf(privateKey),
   };
+}
+
+/** The key of one session; `kid` is its own, because the database looks for it. */
+export async function generateSessionKey(
+  kid: string,
+  alg: SessionKeyAlgorithm,
+): Promise<{ signing: SigningKey; sessionKey: SessionKey; privateJwk: Uint8Array }> {
+  const { publicKey, privateKey } = await generateKeys(alg);
+  const jwk = publicKey.export({ format: 'jwk' }) as { [member: string]: string };
+  return {
+    signing: { kid, alg, privateKey: withOptions(privateKey, alg) },
+    sessionKey: { kid, jwk: publicPart({ kid, alg, jwk }) },
+    privateJwk: privateJwkOf(privateKey),
+  };
+}
+
+function generateKeys(alg: SigningAlgorithm) {
+  const { type, options } = keyParameters[alg];
+  return generate(type, options);
+}
+
+function privateJwkOf(privateKey: KeyObject): Uint8Array {
+  return Buffer.from(JSON.stringify(privateKey.export({ format: 'jwk' })), 'utf8');
 }
 
 /** The inverse of generating and unwrapping. Throws when the bytes are not a private JWK. */

@@ -29,6 +29,7 @@ export function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): 
   const { kind, table, decider } = stream;
   return (id, current, command) => {
     let { version, state } = current ?? { version: 0, state: decider.initialState };
+    const before = state;
     const expected = version === 0 ? 'none' : version;
     const { events, refusal } = decider.decide(state, command);
     const revocations: RevocationRow[] = [];
@@ -48,7 +49,11 @@ export function changeOf<S, E extends DomainEvent, C>(stream: Stream<S, E, C>): 
       rows:
         events.length === 0
           ? {}
-          : { [table.name]: [table.row({ id, version, state })], revocations },
+          : {
+              [table.name]: [table.row({ id, version, state })],
+              revocations,
+              ...stream.rowsBeside?.(before, state),
+            },
     };
   };
 }

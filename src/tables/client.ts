@@ -20,6 +20,7 @@ export const clients = new StateTable<ClientState>('clients', 'client_id', {
   epoch: plain('epoch'),
   registeredAt: time('registered_at'),
   refreshGraceSeconds: plain('refresh_grace_seconds'),
+  signing: plain('signing'),
 });
 
 const selected = `select ${clients.select('c', 'st')} from latchkey.clients c

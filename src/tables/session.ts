@@ -46,6 +46,7 @@ export const sessions = new StateTable<SessionState>('sessions', 'session_id', {
   endPii: ciphertext('end_pii'),
   deviceKey: json('device_key'),
   deviceKeyConfirmedAt: timeOrNull('device_key_confirmed_at'),
+  sessionKey: json('session_key'),
 });
 
 /** What a statement with `sessions.select` has read. */

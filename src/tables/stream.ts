@@ -1,5 +1,6 @@
 import type { Decider } from '../domain/kernel/decider.ts';
 import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event.ts';
+import type { CommandRows } from '../eventlog/command.ts';
 import type { Revocation } from './revocation.ts';
 import type { StateTable } from './table.ts';
 
@@ -17,6 +18,8 @@ export interface Stream<S, E extends DomainEvent, C> {
   readonly subjectId: (id: string, state: S) => string | null;
   /** What an event revokes; `state` is after it. */
   readonly revocation: (id: string, state: S, event: E) => Revocation | null;
+  /** The rows of side tables that follow from every change of the state, whoever decides it. */
+  readonly rowsBeside?: (before: S, after: S) => CommandRows;
   /** How the older schema versions of its events are read. */
   readonly upcasters: Upcasters<E>;
 }

@@ -15,6 +15,7 @@ import {
   revocationOfUser,
 } from './revocation.ts';
 import { sessions } from './session.ts';
+import { endedKeyRows } from './session-key.ts';
 import type { Stream } from './stream.ts';
 import { users } from './user.ts';
 
@@ -37,6 +38,7 @@ export const streams = {
     decider: sessionDecider,
     subjectId: (_, { userId }) => userId,
     revocation: revocationOfSession,
+    rowsBeside: endedKeyRows,
     upcasters: {},
   }),
   client: stream({

@@ -3,6 +3,7 @@ import { sha256 } from '../../src/domain/kernel/sha256.ts';
 import type { GeneratedKey, KeysetCommand } from '../../src/domain/keyset/decide.ts';
 import type { RefreshSession } from '../../src/domain/session/decide.ts';
 import type { DeviceKey } from '../../src/domain/session/device-key.ts';
+import type { SessionKey } from '../../src/domain/session/session-key.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 
@@ -105,6 +106,12 @@ export function deviceKey(kind: DeviceKey['kind']): DeviceKey {
 
 export function newSecretHash(): string {
   return sha256(randomBytes(32));
+}
+
+/** The public key of a session, of which nobody has the private part. */
+export function newSessionKey(): SessionKey {
+  const kid = newId();
+  return { kid, jwk: { kty: 'OKP', crv: 'Ed25519', x: 'x"\\', use: 'sig', alg: 'Ed25519', kid } };
 }
 
 /** Its public part holds what JSON and COPY have to escape. */

@@ -27,6 +27,7 @@ import { SubjectKeys, sealPersonalData } from '../../src/platform/crypto/subject
 import { bytea } from '../../src/platform/postgres/bytea.ts';
 import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
 import { type Change, mergeRows } from '../../src/tables/change.ts';
+import { sessionKeyRows } from '../../src/tables/session-key.ts';
 import type { streams } from '../../src/tables/streams.ts';
 import { testSeal } from '../support/seal.ts';
 import {
@@ -34,6 +35,7 @@ import {
   key,
   keysetCommands,
   newSecretHash,
+  newSessionKey,
   refreshCommand,
   userCommands,
 } from './ingredients.ts';
@@ -202,7 +204,8 @@ export class Population {
     const refreshable = this.#random() < 0.8;
     const secretHash = newSecretHash();
     const session = { id: newId(), userId, version: 0, secretHash } as SeededSession;
-    await this.changeSession(session, {
+    const ownKey = this.#random() < 0.5 ? null : { sessionKey: newSessionKey() };
+    const command: SessionCommand = {
       type: 'StartSession',
       now: this.tick(),
       userId,
@@ -217,7 +220,10 @@ export class Population {
       salt: refreshable ? randomBytes(16).toString('base64url') : null,
       pii: sealPersonalData(this.#subjects.get(userId)!, userId, { ip: '192.0.2.1' }),
       ...(binding === 'any' && this.#random() < 0.3 ? { deviceKey: deviceKey('dpop') } : {}),
-    });
+      ...ownKey,
+    };
+    const secret = ownKey === null ? {} : sessionKeyRows(ownKey.sessionKey.kid, 'not wrapped');
+    await this.changeSession(session, command, secret);
     this.sessions.push(session);
     return session;
   }
@@ -267,9 +273,13 @@ export class Population {
     });
   }
 
-  async changeSession(session: SeededSession, command: SessionCommand): Promise<void> {
+  async changeSession(
+    session: SeededSession,
+    command: SessionCommand,
+    more: CommandRows = {},
+  ): Promise<void> {
     const current = session.version === 0 ? null : session;
-    await this.#append(session, () => changeSession(session.id, current, command));
+    await this.#append(session, () => changeSession(session.id, current, command), more);
   }
 
   async registerClient(): Promise<void> {
@@ -285,6 +295,7 @@ export class Population {
       firstParty: this.#random() < 0.5,
       secretHash: confidential ? newSecretHash() : null,
       refreshGraceSeconds: confidential ? 5 : null,
+      signing: this.#random() < 0.5 ? null : 'session',
     });
     this.clients.push(client);
   }

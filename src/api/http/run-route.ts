@@ -29,7 +29,7 @@ export interface Authenticators {
     token: PresentedToken,
     use: BearerUse,
     request: ProofOfRequest,
-  ): Caller & { readonly nextNonce?: string | undefined };
+  ): Promise<Caller & { readonly nextNonce?: string | undefined }>;
   client(credentials: ClientCredentials): ClientCaller;
 }
 
@@ -63,7 +63,7 @@ export async function runRoute(
   context: RequestContext,
   { authenticators, rateLimits, floor }: Runtime,
 ): Promise<Reply> {
-  const caller = authenticateBearer(route, request, context, authenticators);
+  const caller = await authenticateBearer(route, request, context, authenticators);
   const params = fitting(route.params, pathParameters);
   const opaque = route.body === undefined ? undefined : opaqueFieldsOf(route.body);
   const form = route.accepts === 'form' ? await readFormParameters(request, opaque) : {};
@@ -98,16 +98,17 @@ export async function runRoute(
   return withFloor({ floorMs, arrivedAt, onOverrun, hold }, answer);
 }
 
-function authenticateBearer(
+async function authenticateBearer(
   { auth }: Route,
   request: IncomingMessage,
   context: RequestContext,
   authenticators: Authenticators,
-): Caller | null {
+): Promise<Caller | null> {
   if (auth.kind !== 'bearer') return null;
   const token = presentedToken(request);
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'no access token' });
-  const { nextNonce, ...caller } = authenticators.bearer(token, auth.use, proofOfRequest(request));
+  const proof = proofOfRequest(request);
+  const { nextNonce, ...caller } = await authenticators.bearer(token, auth.use, proof);
   context.dpopNonce = nextNonce;
   const { role, scope, use } = auth;
   context.actor = { type: use === 'administration' ? 'admin' : 'user', id: caller.userId };

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { acceptedClaims } from '../../node/accepted-claims.ts';
-import { claimsOfBound } from '../../node/bound-token.ts';
+import { proveKeyOf } from '../../node/bound-token.ts';
 import type { Node } from '../../node/node.ts';
-import { type NodeMemory, serviceUse } from '../../node/node-memory.ts';
+import { type NodeMemory, serviceUse, type UseVerification } from '../../node/node-memory.ts';
 import type { FastAnswerFactory } from '../http/fast-answer.ts';
 import { missingRight } from '../http/missing-right.ts';
 import { presentedToken } from '../http/presented-token.ts';
@@ -15,11 +15,12 @@ import { identityHeaders } from './identity-headers.ts';
 import { originalRequestReader } from './original-request.ts';
 import { sendRefusal } from './refused.ts';
 
-type Asked = Pick<Node, 'memory' | 'metrics' | 'proofs' | 'config'>;
+type Asked = Pick<Node, 'memory' | 'sessionKeys' | 'metrics' | 'proofs' | 'config'>;
 
 /**
  * Forward-auth by demands in the query (`/auth/verify`), any method, from memory: without a
- * statement and without a log line when the token is good.
+ * statement and without a log line when the token is good. Only the first token of a session that
+ * has a key of its own waits for that key.
  */
 export function verifyForGateways(node: Asked): FastAnswerFactory {
   return gatewayCheck(node, ({ url = '' }, credentials) => queryDemands(url, credentials));
@@ -34,40 +35,59 @@ function gatewayCheck(
   node: Asked,
   demandsOf: (request: IncomingMessage, credentials: GatewayCredentials) => Demands,
 ): FastAnswerFactory {
-  const { memory, metrics } = node;
+  const { memory, metrics, sessionKeys } = node;
+  const { verifications } = metrics;
   const originalRequest = originalRequestReader(node.config);
-  /** Of a token that came otherwise than as one plain `Bearer`. */
-  const claimsOfOther = (request: IncomingMessage, aud: string | undefined): Accepted => {
-    const presented = presentedToken(request);
-    if (presented === null) {
-      throw new LatchkeyError('invalid_token', { detail: 'no access token' });
-    }
-    const { scheme, text: token } = presented;
-    if (scheme === 'Bearer') return { claims: acceptedClaims(memory.verify(token, aud)) };
-    const asked = { token, use: serviceUse(aud), request: originalRequest(request) };
-    const { claims, key } = claimsOfBound(node, asked);
-    return { claims, nextNonce: key.nextNonce };
+  const verify = ({ token, isBound, demands }: Asking) =>
+    isBound
+      ? memory.verifyFor(token, serviceUse(demands.aud), 'caller_checks')
+      : memory.verify(token, demands.aud);
+  const accept = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    verification: UseVerification,
+    { token, isBound, demands }: Asking,
+  ) => {
+    const bound = isBound
+      ? proveKeyOf(node.proofs, verification, { token, request: originalRequest(request) })
+      : null;
+    const claims = bound === null ? acceptedClaims(verification) : bound.claims;
+    requireDemands(memory, claims, demands);
+    let headers = identityHeaders(claims);
+    const nextNonce = bound?.key.nextNonce;
+    if (nextNonce !== undefined) headers = [...headers, 'DPoP-Nonce', nextNonce];
+    verifications.accepted = (verifications.accepted ?? 0) + 1;
+    if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
+    if (demands.status === undefined) response.writeHead(204, headers);
+    else response.writeHead(200, [...headers, 'Content-Length', '0']);
+    endAnswer(response);
   };
   return (lane) => {
-    const { verifications } = metrics;
+    const acceptLater = async (
+      request: IncomingMessage,
+      response: ServerResponse,
+      keyFound: Promise<void>,
+      asking: Asking,
+    ) => {
+      lane.inFlight.add(response);
+      response.once('close', () => lane.inFlight.delete(response));
+      try {
+        await keyFound;
+        accept(request, response, verify(asking), asking);
+      } catch (thrown) {
+        sendRefusal(request, response, thrown, lane, verifications);
+      }
+    };
     return (request, response) => {
       // A gateway may forward a body: nobody reads it, and the answer ends it.
       try {
         const credentials = gatewayCredentials(request);
         const demands = demandsOf(request, credentials);
-        const { token } = credentials;
-        const { claims, nextNonce } =
-          token === null
-            ? claimsOfOther(request, demands.aud)
-            : { claims: acceptedClaims(memory.verify(token, demands.aud)), nextNonce: undefined };
-        requireDemands(memory, claims, demands);
-        let headers = identityHeaders(claims);
-        if (nextNonce !== undefined) headers = [...headers, 'DPoP-Nonce', nextNonce];
-        verifications.accepted = (verifications.accepted ?? 0) + 1;
-        if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
-        if (demands.status === undefined) response.writeHead(204, headers);
-        else response.writeHead(200, [...headers, 'Content-Length', '0']);
-        endAnswer(response);
+        const asking = { ...tokenOf(request, credentials), demands };
+        const verification = verify(asking);
+        const keyFound = sessionKeys.lookup.awaitedBy(verification);
+        if (keyFound === null) accept(request, response, verification, asking);
+        else void acceptLater(request, response, keyFound, asking);
       } catch (thrown) {
         sendRefusal(request, response, thrown, lane, verifications);
       }
@@ -76,9 +96,18 @@ function gatewayCheck(
   };
 }
 
-interface Accepted {
-  readonly claims: AccessTokenClaims;
-  readonly nextNonce?: string | undefined;
+interface Asking {
+  readonly token: string;
+  /** Whether it came under the scheme `DPoP`. */
+  readonly isBound: boolean;
+  readonly demands: Demands;
+}
+
+function tokenOf(request: IncomingMessage, { token }: GatewayCredentials) {
+  if (token !== null) return { token, isBound: false };
+  const presented = presentedToken(request);
+  if (presented === null) throw new LatchkeyError('invalid_token', { detail: 'no access token' });
+  return { token: presented.text, isBound: presented.scheme === 'DPoP' };
 }
 
 /** What a gateway sends in headers, as nearly every request has it. */

@@ -16,10 +16,10 @@ const opaque: ReadonlySet<string> = new Set(['token']);
  * Introspection from memory, without a statement and without a log line when it succeeds. A page's
  * request takes the way through Express, which knows about origins.
  */
-export function introspection({
-  memory,
-  metrics,
-}: Pick<Node, 'memory' | 'metrics'>): FastAnswerFactory {
+export function introspection(
+  node: Pick<Node, 'memory' | 'sessionKeys' | 'metrics'>,
+): FastAnswerFactory {
+  const { memory, metrics } = node;
   return (lane) => {
     const { verifications } = metrics;
     const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -28,7 +28,7 @@ export function introspection({
       try {
         const form = await readFormParameters(request, opaque);
         const client = authenticateClient(memory, clientCredentials(request, form));
-        const body = introspect(memory, client, requiredToken(form));
+        const body = await introspect(node, client, requiredToken(form));
         const result = body.active ? 'accepted' : 'inactive';
         verifications[result] = (verifications[result] ?? 0) + 1;
         sendReply(response, { status: 200, body });

@@ -15,6 +15,7 @@ import { passwordRoutes } from './password.ts';
 import { registerRoutes } from './register.ts';
 import { roleRoutes } from './role.ts';
 import { sessionRoutes } from './session.ts';
+import { sessionKeyRoutes } from './session-key.ts';
 import { userRoutes } from './user.ts';
 import { verifyRoutes } from './verify.ts';
 
@@ -33,6 +34,7 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...verifyRoutes(node),
     ...oauthRoutes(node),
     ...jwksRoutes(node),
+    ...sessionKeyRoutes(node),
     ...exampleRoutes(),
     ...userRoutes(node),
     ...roleRoutes(node),

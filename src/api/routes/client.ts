@@ -5,6 +5,7 @@ import { type ClientCredentialsIssued, registerClient } from '../../app/client/r
 import { rotateClientSecret } from '../../app/client/rotate-client-secret.ts';
 import { refreshMemory } from '../../app/refresh-memory.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { signings } from '../../domain/session/session-key.ts';
 import type { Node } from '../../node/node.ts';
 import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
@@ -19,6 +20,7 @@ const newClient = z.strictObject({
   scopes: z.array(z.string()).max(limits.scopesPerClientMax).optional(),
   first_party: z.boolean().optional(),
   refresh_grace_seconds: z.int().min(0).max(limits.refreshGraceSecondsMax).optional(),
+  signing: z.enum(signings).optional(),
 });
 
 const tags = ['Administration'];
@@ -50,6 +52,7 @@ export function clientRoutes(node: Node): Route[] {
             scopes: body.scopes ?? [],
             firstParty: body.first_party ?? false,
             refreshGraceSeconds: body.refresh_grace_seconds ?? null,
+            signing: body.signing ?? null,
             idempotencyKey,
           },
           context,

@@ -41,6 +41,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   expires_in: 'Seconds from now',
   failing: 'What keeps the node from serving, by name',
   file: 'The name that the page gives, with the hash of the content',
+  signing: 'Whose key signs the tokens of its sessions; by default what `SIGNING_<TYPE>` says',
   first_party: 'Whether the client is the operator’s own: it may log users in with a password',
   generated_at: 'When the key was made',
   id: 'An opaque id: take it as an answer gave it',

@@ -17,7 +17,6 @@ const tokenForm = z.object({
 });
 
 export function oauthRoutes(node: Node): Route[] {
-  const { memory } = node;
   return [
     route({
       method: 'post',
@@ -34,8 +33,8 @@ export function oauthRoutes(node: Node): Route[] {
       body: tokenForm,
       responses: { 200: { description: 'The claims, or inactive', schema: introspectionSchema } },
       fast: introspection(node),
-      handler: ({ body, client: { clientId } }) =>
-        reply(200, introspect(memory, memory.client(clientId)!, body.token)),
+      handler: async ({ body, client: { clientId } }) =>
+        reply(200, await introspect(node, node.memory.client(clientId)!, body.token)),
     }),
     route({
       method: 'post',

@@ -3,6 +3,7 @@ import type { KeyProof } from '@latchkey/verifier/verify';
 import { invalidField, type LatchkeyError } from '../../domain/kernel/errors.ts';
 import { decodeRefreshToken, type RefreshTokenParts } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
+import { recognizedFor, verifiedFor } from '../../node/verified-for.ts';
 import { refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import type { PresentedToken } from '../http/presented-token.ts';
@@ -20,6 +21,8 @@ export interface TokenPlaces {
 export interface PresentedTokens {
   /** An access token for our own endpoints, expired or not: enough to end its session, never more. */
   readonly bearer: { readonly sid: string; readonly sub: string } | null;
+  /** The bearer is of a session that had a key of its own, and has ended: nobody can verify it. */
+  readonly bearerHasEnded: boolean;
   /** Whether the body or a cookie that counts holds a refresh token, ours or not. */
   readonly hasRefreshToken: boolean;
   /** What that one says; null when it is not ours. */
@@ -31,15 +34,18 @@ export interface PresentedTokens {
 /** An access token for any other use counts as none here. */
 const account = { kind: 'account' } as const;
 
-type Needed = Pick<Node, 'memory' | 'secrets' | 'config'>;
+type Needed = Pick<Node, 'memory' | 'sessionKeys' | 'secrets' | 'config'>;
 
 /**
  * The tokens of a refresh, which needs the refresh token: the cookie counts under the rules of
  * cookie mode (`unsupported_media_type`, `origin_refused`). Raises `invalid_request` when two
  * places name different sessions.
  */
-export function tokensForRefresh(node: Needed, places: TokenPlaces): PresentedTokens {
-  const found = find(node, places);
+export async function tokensForRefresh(
+  node: Needed,
+  places: TokenPlaces,
+): Promise<PresentedTokens> {
+  const found = await find(node, places);
   if (found.cookie === 'counts') guardCookieMode(places.headers, originPolicy(node.config));
   if (found.cookie === 'other' && places.inBody === undefined) throw otherSession();
   return agree(found, places.inBody);
@@ -51,8 +57,8 @@ export function tokensForRefresh(node: Needed, places: TokenPlaces): PresentedTo
  * chooses its session; an old one beside the cookie of another session raises `invalid_request`,
  * for the page would believe to be logged out.
  */
-export function tokensForLogout(node: Needed, places: TokenPlaces): PresentedTokens {
-  const found = find(node, places);
+export async function tokensForLogout(node: Needed, places: TokenPlaces): Promise<PresentedTokens> {
+  const found = await find(node, places);
   if (found.cookie === 'counts') {
     try {
       guardCookieMode(places.headers, originPolicy(node.config));
@@ -61,15 +67,15 @@ export function tokensForLogout(node: Needed, places: TokenPlaces): PresentedTok
       return agree({ ...found, inCookie: null, cookie: 'none' }, places.inBody);
     }
   }
-  if (found.cookie === 'other' && !isGoodNow(node, places)) {
+  if (found.cookie === 'other' && !(await isGoodNow(node, places))) {
     throw otherSession();
   }
   return agree(found, places.inBody);
 }
 
-function isGoodNow({ memory }: Needed, { accessToken, jkt }: TokenPlaces): boolean {
+async function isGoodNow(node: Needed, { accessToken, jkt }: TokenPlaces): Promise<boolean> {
   const keyProof = keyProofOf(accessToken!, jkt);
-  return memory.verifyFor(accessToken!.text, account, keyProof).ok;
+  return (await verifiedFor(node, accessToken!.text, account, keyProof)).ok;
 }
 
 /** A token that is bound to a key counts under the scheme `DPoP` and with a proof of it only. */
@@ -79,28 +85,32 @@ function keyProofOf({ scheme }: PresentedToken, jkt: string | null): KeyProof | 
 
 interface Found {
   readonly bearer: PresentedTokens['bearer'];
+  readonly bearerHasEnded: boolean;
   readonly inCookie: string | null;
   /** `other`: of another session than the bearer, which it does not stand beside. */
   readonly cookie: 'none' | 'counts' | 'other';
   readonly decode: (refreshToken: string) => RefreshTokenParts | null;
 }
 
-function find({ memory, secrets }: Needed, { accessToken, jkt, headers }: TokenPlaces): Found {
+async function find(node: Needed, { accessToken, jkt, headers }: TokenPlaces): Promise<Found> {
+  const { secrets } = node;
   const recognition =
     accessToken === null
       ? null
-      : memory.recognizeFor(accessToken.text, account, keyProofOf(accessToken, jkt));
+      : await recognizedFor(node, accessToken.text, account, keyProofOf(accessToken, jkt));
   const bearer = recognition?.ok === true ? recognition.claims : null;
+  const bearerHasEnded = recognition !== null && node.sessionKeys.lookup.hasEnded(recognition);
+  const ofBearer = { bearer, bearerHasEnded };
   const decode = (refreshToken: string) => decodeRefreshToken(refreshToken, secrets.refreshMacKeys);
   const inCookie = refreshCookie(headers.cookie);
-  if (inCookie === null) return { bearer, inCookie, cookie: 'none', decode };
+  if (inCookie === null) return { ...ofBearer, inCookie, cookie: 'none', decode };
   const sessionId = bearer === null ? undefined : decode(inCookie)?.sessionId;
   const isOther = sessionId !== undefined && sessionId !== bearer?.sid;
-  return { bearer, inCookie, cookie: isOther ? 'other' : 'counts', decode };
+  return { ...ofBearer, inCookie, cookie: isOther ? 'other' : 'counts', decode };
 }
 
 function agree(
-  { bearer, inCookie, cookie, decode }: Found,
+  { bearer, bearerHasEnded, inCookie, cookie, decode }: Found,
   inBody: string | undefined,
 ): PresentedTokens {
   const cookieCounts = cookie === 'counts';
@@ -112,7 +122,13 @@ function agree(
   if (bearer !== null && refreshToken !== null && refreshToken.sessionId !== bearer.sid) {
     throw otherSession();
   }
-  return { bearer, hasRefreshToken: presented !== null, refreshToken, cookieCounts };
+  return {
+    bearer,
+    bearerHasEnded,
+    hasRefreshToken: presented !== null,
+    refreshToken,
+    cookieCounts,
+  };
 }
 
 function otherSession(): LatchkeyError {

@@ -1,6 +1,7 @@
 import { deviceTypes } from '@latchkey/contract/device-type';
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
+import { signings } from '../../domain/session/session-key.ts';
 import { opaqueTexts } from '../http/opaque-texts.ts';
 
 /** A string of `min` to `max` code points: what people count, unlike UTF-16 units. */
@@ -107,7 +108,7 @@ export const userPageSchema = z.strictObject({
   next_cursor: z.string().nullable(),
 });
 
-const jwkSchema = z
+export const jwkSchema = z
   .looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal('sig') })
   .refine((jwk) => !['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'].some((part) => part in jwk), {
     message: 'has a private part',
@@ -127,6 +128,7 @@ export const clientSchema = z
     scopes: z.array(z.string()),
     first_party: z.boolean(),
     refresh_grace_seconds: seconds.optional(),
+    signing: z.enum(signings).nullable(),
     created_at: time,
     disabled: z.boolean(),
   })

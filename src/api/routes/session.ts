@@ -129,7 +129,7 @@ function refresh(node: Node): Route {
         optionalClientCredentials(raw, body, { withBasic: namesConfidential || ofConfidential });
       // What is malformed is said before the token is looked at.
       client(false);
-      const { hasRefreshToken, refreshToken } = tokensForRefresh(node, places);
+      const { hasRefreshToken, refreshToken } = await tokensForRefresh(node, places);
       if (!hasRefreshToken) {
         throw invalidField('refresh_token', 'is required without the refresh cookie');
       }
@@ -180,12 +180,13 @@ function logout(node: Node): Route {
       const boundToken = accessToken?.scheme === 'DPoP' ? accessToken.text : null;
       const jkt = provenKey(node, raw, context, boundToken)?.jkt ?? null;
       const places = { accessToken, jkt, inBody: body.refresh_token, headers };
-      const tokens = tokensForLogout(node, places);
+      const tokens = await tokensForLogout(node, places);
       const { bearer, hasRefreshToken, refreshToken, cookieCounts } = tokens;
       const sessionId = bearer?.sid ?? refreshToken?.sessionId ?? null;
       const isForeign = hasRefreshToken && refreshToken === null;
       // A cookie that is not ours any more has no session left to end: the browser may drop it.
-      if (!cookieCounts && (isForeign || sessionId === null)) {
+      const hasNoToken = sessionId === null && !tokens.bearerHasEnded;
+      if (!cookieCounts && (isForeign || hasNoToken)) {
         throw new LatchkeyError('invalid_token', { detail: 'no token of ours' });
       }
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };

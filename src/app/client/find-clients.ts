@@ -27,6 +27,7 @@ function representClient({ clientId, state }: ClientRecord) {
     ...(state.refreshGraceSeconds === null
       ? {}
       : { refresh_grace_seconds: state.refreshGraceSeconds }),
+    signing: state.signing,
     created_at: toTime(state.registeredAt),
     disabled: state.status === 'disabled',
   };

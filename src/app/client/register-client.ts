@@ -1,5 +1,6 @@
 import { type ClientState, initialClient } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Signing } from '../../domain/session/session-key.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
 import { findClient } from '../../tables/client.ts';
@@ -17,6 +18,7 @@ export interface RegisterClientInput {
   readonly firstParty: boolean;
   /** Of its unbound sessions; null: what the node is configured for. */
   readonly refreshGraceSeconds: number | null;
+  readonly signing: Signing | null;
   readonly idempotencyKey: string | null;
 }
 
@@ -49,7 +51,7 @@ export async function registerClient(
       }
       return unchanged(() => ({ clientId, clientSecret: null }));
     }
-    const { name, kind, audiences, scopes, firstParty, refreshGraceSeconds } = input;
+    const { name, kind, audiences, scopes, firstParty, refreshGraceSeconds, signing } = input;
     const change = changeClient(
       clientId,
       { version: 0, state: initialClient },
@@ -63,6 +65,7 @@ export async function registerClient(
         firstParty,
         secretHash: made?.hash ?? null,
         refreshGraceSeconds,
+        signing,
       },
     );
     return append(by, [change], () => ({ clientId, clientSecret: made?.secret ?? null }));
@@ -77,10 +80,12 @@ function isSameClient(client: ClientState, input: RegisterClientInput): boolean 
     scopes,
     firstParty,
     refreshGraceSeconds,
+    signing,
   }: ClientState | RegisterClientInput) =>
     JSON.stringify([
       ...[name, kind, [...new Set(audiences)], [...new Set(scopes)], firstParty],
       refreshGraceSeconds,
+      signing,
     ]);
   return facts(client) === facts(input);
 }

@@ -1,20 +1,21 @@
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import type { ClientState } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { NodeMemory } from '../../node/node-memory.ts';
+import type { Node } from '../../node/node.ts';
+import { verifiedFor } from '../../node/verified-for.ts';
 
 /** A client with it may introspect the tokens for every audience. */
 const introspectAllScope = 'introspect.all';
 
 /**
- * RFC 7662 section 2.2, from memory: the claims of a token that is good now, to a client that it is
+ * RFC 7662 section 2.2, from memory once the key of the session is there: the claims of a token that is good now, to a client that it is
  * meant for. For every other text, a refresh token included, the answer is `{active: false}` and
  * nothing more. Raises `invalid_client` for a public client, which proves nothing, and
  * `unavailable` when this node cannot say: that is no "inactive". Who asks about a token with `cnf`
  * checks the proof that came with it (RFC 9449 section 6.2).
  */
-export function introspect(
-  memory: Pick<NodeMemory, 'verifyFor'>,
+export async function introspect(
+  node: Pick<Node, 'memory' | 'sessionKeys'>,
   client: Pick<ClientState, 'kind' | 'audiences' | 'scopes'>,
   token: string,
 ) {
@@ -23,11 +24,8 @@ export function introspect(
   }
   const everything = client.scopes.includes(introspectAllScope);
   const audiences = everything ? null : client.audiences;
-  const verification = memory.verifyFor(
-    token,
-    { kind: 'introspection', audiences },
-    'caller_checks',
-  );
+  const use = { kind: 'introspection', audiences } as const;
+  const verification = await verifiedFor(node, token, use, 'caller_checks');
   if (!verification.ok) {
     if (verification.code !== 'unavailable') return inactive;
     throw new LatchkeyError('unavailable', { detail: verification.reason });

@@ -10,10 +10,12 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
+import type { UnusedSessionKey } from '../../node/session-key-pool.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import type { Change } from '../../tables/change.ts';
 import type { DeviceToken } from '../../tables/device-token.ts';
 import type { SessionRecord } from '../../tables/session.ts';
+import { sessionKeyRows } from '../../tables/session-key.ts';
 import { passwordRows, type UserForCommand } from '../../tables/user.ts';
 import { append, refuse } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
@@ -25,6 +27,7 @@ import { findUserByEmail } from '../user/find-user-by-email.ts';
 import { goesFirst, knownDevice, presentedDevice, rememberDevice } from '../user/known-device.ts';
 import { presentedPassword } from '../user/presented-password.ts';
 import { changeSession } from './change-session.ts';
+import { signingOf } from './signing-key-for.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 import { deviceKeyOf, onceOnly, usedUp } from './used-proof.ts';
 
@@ -79,6 +82,13 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
     if (!paid) node.rateLimits.take('login_success', { userId: known.userId });
     paid = true;
   };
+  let drawn: Promise<UnusedSessionKey> | null = null;
+  const drawKey = async () => {
+    const { clientId, device: at } = input;
+    if (signingOf(node, { clientId, deviceType: at.type }) === 'issuer') return null;
+    drawn ??= node.sessionKeys.pool.take();
+    return drawn;
+  };
   try {
     return await onceOnly(() =>
       node.cells
@@ -87,7 +97,7 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
           attempt(
             node,
             input,
-            { known, audience, device, matches: check.matches, rehashed, pay },
+            { known, audience, device, matches: check.matches, rehashed, pay, drawKey },
             by,
           ),
         ),
@@ -107,12 +117,14 @@ interface Checked {
   readonly rehashed: string | null;
   /** Once for all attempts of one login. */
   readonly pay: () => void;
+  /** The same key for all attempts of one login, of which one at most is committed. */
+  readonly drawKey: () => Promise<UnusedSessionKey | null>;
 }
 
 async function attempt(
   node: Node,
   input: LogInInput,
-  { known, audience, device, matches, rehashed, pay }: Checked,
+  { known, audience, device, matches, rehashed, pay, drawKey }: Checked,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
   const { cells, metrics } = node;
@@ -136,7 +148,9 @@ async function attempt(
   // Not before it is certain that the login succeeds: a refusal here must not tell of a password.
   pay();
   const sessionId = newId(slotOf(user.userId));
-  const { secret, started } = start(node, input, { now, sessionId, audience, user, personal }, by);
+  const key = await drawKey();
+  const newcomer = { now, sessionId, audience, user, personal, key };
+  const { secret, started } = start(node, input, newcomer, by);
   const ended = supersede(node, live, input, { now, sessionId, personal });
   const remembered = rememberDevice(user.userId, checked.state, device, now);
   const proven: By = { ...by, actor: { type: 'user', id: user.userId } };
@@ -145,6 +159,7 @@ async function attempt(
     [
       guarded(user, checked),
       started,
+      { rows: key === null ? {} : sessionKeyRows(key.sessionKey.kid, key.wrapped) },
       { rows: passwordRows(user.userId, checked.state, rehashed) },
       { rows: remembered.rows },
       usedUp(input.key),
@@ -152,6 +167,7 @@ async function attempt(
     ],
     () => {
       metrics.logins.inc({ outcome: 'accepted', reason: input.device.type });
+      if (key !== null) node.sessionKeys.bind(sessionId, key);
       return issueTokens(node, {
         sessionId,
         session: started.state,
@@ -171,13 +187,14 @@ interface Newcomer {
   readonly audience: readonly string[];
   readonly user: UserForCommand;
   readonly personal: PersonalData;
+  readonly key: UnusedSessionKey | null;
 }
 
 /** The new session, and the secret of its refresh token if it has one. */
 function start(
   { config }: Node,
   input: LogInInput,
-  { now, sessionId, audience, user, personal }: Newcomer,
+  { now, sessionId, audience, user, personal, key }: Newcomer,
   by: By,
 ): { secret: Buffer | null; started: Change<SessionRecord['state']> } {
   const lifetimes = lifetimesFor(input.device.type, config.lifetimes);
@@ -201,6 +218,7 @@ function start(
       device_name: input.device.name,
     }),
     ...(input.key === null ? {} : { deviceKey: deviceKeyOf(input.key) }),
+    ...(key === null ? {} : { sessionKey: key.sessionKey }),
   });
   return { secret, started };
 }

@@ -1,5 +1,6 @@
 import { decodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import type { Node } from '../../node/node.ts';
+import { recognized } from '../../node/verified-for.ts';
 import { findSession } from '../../tables/session.ts';
 import type { By } from '../by.ts';
 import { revokeSession } from './revoke-session.ts';
@@ -14,16 +15,16 @@ export async function revokeToken(
   { token, clientId }: { readonly token: string; readonly clientId: string },
   by: By,
 ): Promise<void> {
-  const sessionId = sessionOf(node, token);
+  const sessionId = await sessionOf(node, token);
   if (sessionId === null) return;
   const session = await findSession(node.cells.of(sessionId).readers, sessionId);
   if (session?.state.clientId !== clientId) return;
   await revokeSession(node, { sessionId, reason: 'logout' }, by);
 }
 
-function sessionOf({ secrets, memory }: Node, token: string): string | null {
-  const refreshToken = decodeRefreshToken(token, secrets.refreshMacKeys);
+async function sessionOf(node: Node, token: string): Promise<string | null> {
+  const refreshToken = decodeRefreshToken(token, node.secrets.refreshMacKeys);
   if (refreshToken !== null) return refreshToken.sessionId;
-  const recognition = memory.verifier.recognize(token, 'caller_checks');
+  const recognition = await recognized(node, token);
   return recognition.ok ? recognition.claims.sid : null;
 }

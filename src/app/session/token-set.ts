@@ -7,6 +7,7 @@ import type { Node } from '../../node/node.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { representSession, representUser } from '../representations.ts';
 import { signAccessToken } from './sign-access-token.ts';
+import { signingKeyFor } from './signing-key-for.ts';
 
 export interface IssuedTokens {
   readonly body: {
@@ -33,7 +34,7 @@ export interface IssuedTokens {
  * token it can use.
  */
 export async function issueTokens(
-  node: Pick<Node, 'config' | 'memory' | 'secrets' | 'now'>,
+  node: Pick<Node, 'config' | 'cells' | 'memory' | 'secrets' | 'sessionKeys' | 'now'>,
   input: {
     readonly sessionId: string;
     readonly session: SessionState;
@@ -54,7 +55,7 @@ export async function issueTokens(
       : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
   const boundTo = session.deviceKey?.kind === 'dpop' ? session.deviceKey.jkt : undefined;
   const accessToken = await signAccessToken({
-    key: memory.signingKey.get(),
+    key: await signingKeyFor(node, sessionId, session),
     issuer: config.tokens.issuer,
     userId: input.userId,
     userEpoch: input.user.epoch,

@@ -1,6 +1,7 @@
 import { accept, type Decider, type Decision } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import type { Signing } from '../session/session-key.ts';
 import type { ClientEvent } from './events.ts';
 import { type ClientState, evolveClient, initialClient } from './state.ts';
 
@@ -16,6 +17,7 @@ export interface RegisterClient {
   readonly secretHash: string | null;
   /** Null: what a node is configured for. */
   readonly refreshGraceSeconds: number | null;
+  readonly signing: Signing | null;
 }
 
 /** The previous secret stays valid until the next rotation. */
@@ -65,7 +67,7 @@ function decideClient(state: ClientState, command: ClientCommand): Decision<Clie
 }
 
 function register(state: ClientState, command: RegisterClient): Decision<ClientEvent> {
-  const { name, kind, firstParty, secretHash, refreshGraceSeconds } = command;
+  const { now, name, kind, firstParty, secretHash, refreshGraceSeconds, signing } = command;
   if (state.status !== 'none') throw new LatchkeyError('conflict');
   if ((kind === 'confidential') !== (secretHash !== null)) {
     throw new Error('a confidential client, and no other, has a secret');
@@ -81,14 +83,9 @@ function register(state: ClientState, command: RegisterClient): Decision<ClientE
   return accept({
     type: 'ClientRegistered',
     data: {
-      at: command.now,
-      name,
-      kind,
-      audiences,
-      scopes,
-      firstParty,
-      secretHash,
+      ...{ at: now, name, kind, audiences, scopes, firstParty, secretHash },
       ...(refreshGraceSeconds === null ? {} : { refreshGraceSeconds }),
+      ...(signing === null ? {} : { signing }),
     },
   });
 }

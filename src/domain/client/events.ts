@@ -1,4 +1,5 @@
 import type { DomainEvent } from '../kernel/event.ts';
+import type { Signing } from '../session/session-key.ts';
 
 /** An administrator registered the client. */
 export type ClientRegistered = DomainEvent<
@@ -25,6 +26,11 @@ export type ClientRegistered = DomainEvent<
      * absent where `REFRESH_GRACE_SECONDS` says so.
      */
     refreshGraceSeconds?: number;
+    /**
+     * Whose key signs the tokens of its sessions; absent: what is configured for the type of the
+     * device.
+     */
+    signing?: Signing;
   }
 >;
 

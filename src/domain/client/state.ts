@@ -1,4 +1,5 @@
 import { limits } from '../kernel/limits.ts';
+import type { Signing } from '../session/session-key.ts';
 import type { ClientEvent } from './events.ts';
 
 /** The folded client, which is also its row. `secretHashes` is newest first; two live at most. */
@@ -14,6 +15,8 @@ export interface ClientState {
   readonly registeredAt: number;
   /** Null: what the node is configured for. */
   readonly refreshGraceSeconds: number | null;
+  /** null: what is configured for the type of the device. */
+  readonly signing: Signing | null;
 }
 
 export const initialClient: ClientState = {
@@ -27,6 +30,7 @@ export const initialClient: ClientState = {
   epoch: 0,
   registeredAt: 0,
   refreshGraceSeconds: null,
+  signing: null,
 };
 
 export function evolveClient(state: ClientState, event: ClientEvent): ClientState {
@@ -43,6 +47,7 @@ export function evolveClient(state: ClientState, event: ClientEvent): ClientStat
         secretHashes: event.data.secretHash === null ? [] : [event.data.secretHash],
         registeredAt: event.data.at,
         refreshGraceSeconds: event.data.refreshGraceSeconds ?? null,
+        signing: event.data.signing ?? null,
       };
     case 'ClientSecretRotated':
       return {

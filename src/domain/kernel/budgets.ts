@@ -46,6 +46,7 @@ export const budgets = {
     rule('session', 1200, hour),
     rule('address', 6000, minute),
   ],
+  key_lookup: [rule('address', 600, minute), rule('network', 2400, minute)],
   profile: [rule('user', 20, minute), rule('user', 120, hour)],
   password: [rule('user', 10, minute), rule('user', 60, hour)],
   logout_all: [rule('user', 30, minute)],

@@ -13,6 +13,7 @@ import {
   type RefreshRequest,
   sessionEndsAt,
 } from './rotation.ts';
+import type { SessionKey } from './session-key.ts';
 import { evolveSession, initialSession, type SessionState } from './state.ts';
 
 /** `secretHash` and `salt` are null exactly where `lifetimes.refreshable` is false. */
@@ -30,6 +31,8 @@ export interface StartSession {
   readonly secretHash: string | null;
   readonly salt: string | null;
   readonly pii: Uint8Array;
+  /** Absent: the issuer's key signs. */
+  readonly sessionKey?: SessionKey;
   /** The key that the login proved to hold; without it the session is not bound. */
   readonly deviceKey?: DeviceKey;
 }
@@ -110,7 +113,7 @@ function decideSession(state: SessionState, command: SessionCommand): Decision<S
 }
 
 function start(state: SessionState, command: StartSession): Decision<SessionEvent> {
-  const { lifetimes, now, secretHash, salt } = command;
+  const { lifetimes, now, secretHash, salt, sessionKey } = command;
   if (state.status !== 'none') throw new Error('a session starts once');
   if (
     (secretHash !== null) !== lifetimes.refreshable ||
@@ -142,6 +145,7 @@ function start(state: SessionState, command: StartSession): Decision<SessionEven
       secretHash,
       salt,
       ...(command.deviceKey === undefined ? {} : { deviceKey: command.deviceKey }),
+      ...(sessionKey === undefined ? {} : { sessionKey: eventKey(sessionKey) }),
     },
     pii: command.pii,
   });
@@ -165,6 +169,10 @@ function bind(state: SessionState, command: BindDeviceKey): Decision<SessionEven
   const { kind, jkt } = command.deviceKey;
   if (deviceKey.kind === kind && deviceKey.jkt === jkt) return accept();
   throw new LatchkeyError('conflict', { detail: 'the session is bound to another key' });
+}
+
+function eventKey({ kid, jwk }: SessionKey) {
+  return { kid, jwk: { ...jwk } };
 }
 
 function refresh(state: SessionState, command: RefreshSession): Decision<SessionEvent> {

@@ -50,6 +50,11 @@ export type SessionStarted = DomainEvent<
     salt: string | null;
     /** The public key that the login proved to hold (RFC 9449); absent for an unbound session. */
     deviceKey?: DeviceKey;
+    /**
+     * The public key that verifies its tokens: `kid`, and `jwk` with the public members only. Absent
+     * where the issuer signs them. The private part is in `session_key_secrets`, wrapped.
+     */
+    sessionKey?: { kid: string; jwk: { [member: string]: string } };
   }
 >;
 
@@ -119,7 +124,7 @@ export type RefreshTokenReuseDetected = DomainEvent<
 >;
 
 /**
- * The session ended before its time.
+ * The session ended before its time. A key of its own goes with it.
  *
  * @pii `{device_name}` of the newcomer, only when superseded
  */

@@ -1,6 +1,7 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { DeviceKey } from './device-key.ts';
 import type { RevocationReason, SessionEvent } from './events.ts';
+import type { SessionKey } from './session-key.ts';
 
 /** The folded session, which is also its row. Times are epoch milliseconds. */
 export interface SessionState {
@@ -42,6 +43,8 @@ export interface SessionState {
   readonly deviceKey: DeviceKey | null;
   /** When the browser first proved a key of kind `dbsc` at a refresh, which then binds. */
   readonly deviceKeyConfirmedAt: number | null;
+  /** Of a live session that has a key of its own. */
+  readonly sessionKey: SessionKey | null;
 }
 
 export const initialSession: SessionState = {
@@ -71,6 +74,7 @@ export const initialSession: SessionState = {
   endPii: null,
   deviceKey: null,
   deviceKeyConfirmedAt: null,
+  sessionKey: null,
 };
 
 export function evolveSession(state: SessionState, event: SessionEvent): SessionState {
@@ -100,6 +104,7 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         tokensMarkUntil: accessExpiresAt,
         pii: event.pii ?? null,
         deviceKey: data.deviceKey ?? null,
+        sessionKey: data.sessionKey ?? null,
       };
     }
     case 'DeviceKeyBound':
@@ -136,8 +141,15 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         endedAt: event.data.at,
         endReason: event.data.reason,
         endPii: event.pii ?? null,
+        sessionKey: null,
       };
     case 'SessionExpired':
-      return { ...state, status: 'ended', endedAt: event.data.at, endReason: 'expired' };
+      return {
+        ...state,
+        status: 'ended',
+        endedAt: event.data.at,
+        endReason: 'expired',
+        sessionKey: null,
+      };
   }
 }

@@ -52,7 +52,7 @@ export async function startTestApp(
 }
 
 const testAuthenticators: AppOptions['authenticators'] = {
-  bearer({ text: token }) {
+  async bearer({ text: token }) {
     if (!['good', 'openid', 'admin'].includes(token)) throw new LatchkeyError('invalid_token');
     return {
       userId: token === 'admin' ? 'u2' : 'u1',

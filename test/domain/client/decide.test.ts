@@ -24,6 +24,7 @@ const register: RegisterClient = {
   now,
   ...said,
   refreshGraceSeconds: null,
+  signing: null,
 };
 const registered: ClientEvent = {
   type: 'ClientRegistered',
@@ -54,6 +55,7 @@ describe('registering a client', () => {
       epoch: 0,
       registeredAt: now,
       refreshGraceSeconds: null,
+      signing: null,
     });
     const open = given().when({ ...register, kind: 'public', secretHash: null });
     open.thenRecords(publicClient);

@@ -50,6 +50,7 @@ const everything = [
   'password_hashes',
   'projection_watermarks',
   'revocations',
+  'session_key_secrets',
   'subject_keys',
 ];
 

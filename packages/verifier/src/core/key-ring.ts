@@ -12,13 +12,28 @@ export interface VerificationKey {
   readonly status: KeysetKey['status'];
   /** Counted on, also when the ring takes the keyset again. */
   readonly uses: { verifications: number };
+  /** null: the issuer's, which signs for everybody. */
+  readonly owner: KeyOwner | null;
+}
+
+/** Whom a session's own key signs for, and nobody else: `sid` and `sub` of its tokens. */
+export interface KeyOwner {
+  readonly sessionId: string;
+  readonly userId: string;
+}
+
+/** Where a verifier finds its keys. */
+export interface VerificationKeys {
+  /** While it stays the same, so does every key of the issuer and its status. */
+  readonly revision: number;
+  find(kid: string): VerificationKey | undefined;
 }
 
 /**
  * The public keys by kid, prepared once. The algorithm belongs to the key (RFC 8725 section 3.1),
  * not to a token.
  */
-export class KeyRing {
+export class KeyRing implements VerificationKeys {
   #keys: ReadonlyMap<string, VerificationKey> = new Map();
   #revision = 0;
 
@@ -38,13 +53,13 @@ export class KeyRing {
         status,
         publicKey: isSame ? known.publicKey : publicKey,
         uses: isSame ? known.uses : { verifications: 0 },
+        owner: null,
       });
     }
     this.#keys = keys;
     this.#revision += 1;
   }
 
-  /** While it stays the same, so does every key and its status. */
   get revision(): number {
     return this.#revision;
   }
@@ -56,6 +71,18 @@ export class KeyRing {
   get size(): number {
     return this.#keys.size;
   }
+}
+
+/**
+ * The key of one session, which signs for its owner alone. Throws when it does not fit the
+ * algorithm.
+ */
+export function ownedKey(
+  { kid, alg, jwk }: Pick<KeysetKey, 'kid' | 'alg' | 'jwk'>,
+  owner: KeyOwner,
+): VerificationKey {
+  const publicKey = importPublicKey(kid, alg, jwk);
+  return { kid, alg, publicKey, status: 'active', uses: { verifications: 0 }, owner };
 }
 
 function importPublicKey(kid: string, alg: SigningAlgorithm, jwk: KeysetKey['jwk']): KeyObject {

@@ -6,7 +6,7 @@ import type { ParsedClaims } from './access-token-claims.ts';
 import { parseClaims, parseJsonObject } from './access-token-claims.ts';
 import { decodeCanonical } from './canonical-base64url.ts';
 import { slotOfId } from './id-table.ts';
-import type { KeyRing, VerificationKey } from './key-ring.ts';
+import type { KeyOwner, VerificationKey, VerificationKeys } from './key-ring.ts';
 import { isSignedBy } from './key-ring.ts';
 import type { Instant, LogLeases } from './lease.ts';
 import type { RevocationSet } from './revocation-set.ts';
@@ -14,7 +14,7 @@ import { TwoGenerationCache } from './two-generation-cache.ts';
 
 export interface VerifierOptions {
   readonly issuer: string;
-  readonly keyRing: KeyRing;
+  readonly keyRing: VerificationKeys;
   readonly revocations: RevocationSet;
   readonly leases: LogLeases;
   /** How far other nodes' clocks may differ; at most the revocation set's. */
@@ -50,6 +50,7 @@ export type RefusalReason =
   | 'key_unknown'
   | 'key_revoked'
   | 'signature'
+  | 'key_owner'
   | 'claims'
   | 'issuer'
   | 'audience'
@@ -105,7 +106,7 @@ interface VerifiedToken extends ParsedClaims {
  */
 const cacheKey = (token: string) => token.slice(-43);
 
-const isSameKey = (keyRing: KeyRing, { kid, publicKey }: VerificationKey) =>
+const isSameKey = (keyRing: VerificationKeys, { kid, publicKey }: VerificationKey) =>
   keyRing.find(kid)?.publicKey === publicKey;
 
 /** At least what a cached token and all that is kept for it take, as measured with 2 to 700 roles. */
@@ -127,7 +128,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const cached = cache?.get(cacheKey(token));
     if (cached?.token === token) {
       // A kid that names another key by now, or none, sends its tokens through the whole check again.
-      if (cached.keysRevision === keyRing.revision || isSameKey(keyRing, cached.key)) return cached;
+      const { key, keysRevision } = cached;
+      const isUnchanged = key.owner === null && keysRevision === keyRing.revision;
+      if (isUnchanged || isSameKey(keyRing, key)) return cached;
     }
     const verified = authenticateToken(token, keyRing);
     if (verified.ok) cache?.set(cacheKey(token), verified);
@@ -187,7 +190,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
  */
 function refusalOfRevoked(
   token: VerifiedToken,
-  keyRing: KeyRing,
+  keyRing: VerificationKeys,
   revocations: RevocationSet,
 ): Refusal | null {
   const keysRevision = keyRing.revision;
@@ -229,7 +232,7 @@ function isMeantFor(
  * Shape, header (RFC 8725 section 3), signature and claims, as far as they do not depend on the
  * moment.
  */
-function authenticateToken(token: string, keyRing: KeyRing): VerifiedToken | Refusal {
+function authenticateToken(token: string, keyRing: VerificationKeys): VerifiedToken | Refusal {
   if (token.length > accessTokenCharactersMax) return refuse('too_long');
   const parts = token.split('.', 4);
   if (parts.length !== 3) return refuse('not_a_token');
@@ -246,7 +249,13 @@ function authenticateToken(token: string, keyRing: KeyRing): VerifiedToken | Ref
   if (!isSignedBy(key, signed, signature)) return refuse('signature');
   const parsed = parseClaims(payload.toString('utf8'));
   if (parsed === null) return refuse('claims');
+  if (key.owner !== null && !isOwner(key.owner, parsed.claims)) return refuse('key_owner');
   return { ok: true, key, token, ...parsed, keysRevision: -1, revocationsRevision: -1 };
+}
+
+/** A session's own key that leaked must not be a key for everybody. */
+function isOwner({ sessionId, userId }: KeyOwner, { sid, sub }: AccessTokenClaims): boolean {
+  return sid === sessionId && sub === userId;
 }
 
 const kidPattern = /^[A-Za-z0-9_-]{1,128}$/;

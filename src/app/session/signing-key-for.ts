@@ -1,0 +1,43 @@
+import type { DeviceType } from '@latchkey/contract/device-type';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import type { Signing } from '../../domain/session/session-key.ts';
+import type { SessionState } from '../../domain/session/state.ts';
+import type { Node } from '../../node/node.ts';
+import type { SigningKey } from '../../node/signing-keys.ts';
+import { findSession } from '../../tables/session.ts';
+
+/** Whose key signs the tokens of a session that starts now: what its client says, or its device. */
+export function signingOf(
+  { config, memory }: Pick<Node, 'config' | 'memory'>,
+  { clientId, deviceType }: { readonly clientId: string | null; readonly deviceType: DeviceType },
+): Signing {
+  const client = clientId === null ? undefined : memory.client(clientId);
+  return client?.signing ?? config.signingPolicies[deviceType];
+}
+
+/**
+ * The key that signs the tokens of a committed session. If the private key of a session is gone
+ * although it lives, the issuer's signs, so that its user stays logged in. Raises `unavailable`,
+ * also for a session that has ended meanwhile: a repeat is told so.
+ */
+export async function signingKeyFor(
+  node: Pick<Node, 'cells' | 'memory' | 'sessionKeys'>,
+  sessionId: string,
+  state: SessionState,
+): Promise<SigningKey> {
+  const { cells, memory, sessionKeys } = node;
+  const { sessionKey } = state;
+  if (sessionKey === null) return memory.signingKey.get();
+  const own = await sessionKeys.signingKeyOf(sessionId, sessionKey);
+  if (own !== null) {
+    memory.sessionKeys.put({ sessionId, state });
+    return own;
+  }
+  const session = await findSession(cells.of(sessionId).readers, sessionId);
+  if (session?.state.status !== 'live') {
+    const detail = 'the session ended before its token was signed';
+    throw new LatchkeyError('unavailable', { retryAfterSeconds: 1, detail });
+  }
+  sessionKeys.counts.missing += 1;
+  return memory.signingKey.get();
+}
