@@ -2,7 +2,9 @@ import { deviceTypes } from '@latchkey/contract/device-type';
 import { signingAlgorithms } from '@latchkey/contract/signing-algorithm';
 import { type StreamKind, streamKinds } from '../src/domain/kernel/event.ts';
 import { revocationReasons } from '../src/domain/session/events.ts';
+import { signings } from '../src/domain/session/session-key.ts';
 import { nodesOf, readText, type SourceFile } from '../test/support/source-files.ts';
+import { code } from './markdown.ts';
 
 interface DeclaredField {
   /** With `?` where it may be missing. */
@@ -146,6 +148,7 @@ function fieldOf(member: Member, text: string, types: Aliases): DeclaredField {
 const namedValues: Readonly<Record<string, readonly string[]>> = {
   DeviceType: deviceTypes,
   RevocationReason: revocationReasons,
+  Signing: signings,
   SigningAlgorithm: signingAlgorithms,
 };
 
@@ -180,6 +183,9 @@ function inWords(type: TypeNode, types: Aliases): string {
   const [index] = type.members ?? [];
   if (index?.type === 'TSIndexSignature') {
     return `map of ${inWords(index.typeAnnotation.typeAnnotation, types)}s`;
+  }
+  if (index !== undefined) {
+    return code(`{${type.members!.map(({ key }) => key!.name).join(', ')}}`);
   }
   const alias = types.get(type.typeName?.name ?? '');
   if (alias !== undefined) return inWords(alias.type, types);

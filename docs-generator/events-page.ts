@@ -10,8 +10,10 @@ type EventType = AnyEvent['type'];
 export const besideTheStream: Partial<Record<EventType, readonly string[]>> = {
   UserRegistered: ['credentials', 'password_hashes', 'subject_keys'],
   PasswordChanged: ['password_hashes'],
-  SessionStarted: ['device_tokens', 'password_hashes', 'dpop_proofs'],
+  SessionStarted: ['device_tokens', 'password_hashes', 'session_key_secrets', 'dpop_proofs'],
   SessionRefreshed: ['dpop_proofs'],
+  SessionRevoked: ['session_key_secrets'],
+  SessionExpired: ['session_key_secrets'],
   KeyGenerated: ['key_secrets'],
 };
 

@@ -11,7 +11,7 @@ import type { AppendProbe } from '../node/append-probe.ts';
 import type { Config } from '../node/config.ts';
 import { DpopProofs } from '../node/dpop-proofs.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
-import { nodeMetrics, observeNode } from '../node/metrics.ts';
+import { type NodeMetrics, nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
@@ -27,7 +27,7 @@ import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { createPasswordHasher } from '../platform/crypto/password-hash.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
-import { FairQueue } from '../platform/fair-queue.ts';
+import { FairQueue, type ShedReason } from '../platform/fair-queue.ts';
 import type { Logger } from '../platform/logging/logging.ts';
 import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
@@ -119,16 +119,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const node: Node = {
     config,
     cells,
-    hasher: createPasswordHasher({
-      memoryKib: config.passwords.hashMemoryKib,
-      onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
-    }),
-    loginLookups: new FairQueue({
-      concurrencyMax: Math.ceil(config.database.poolReaders / 2),
-      queueMax: 256,
-      groupQueueMax: 128,
-      onShed: (reason) => metrics.passwordHashesShed.inc({ reason }),
-    }),
+    ...queuesOf(config, metrics),
     subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
     keyWrap,
     secrets,
@@ -162,6 +153,20 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const api = await listen(options, node, parts);
   opened.move();
   return api;
+}
+
+/** What logins wait in. */
+function queuesOf(config: Config, metrics: NodeMetrics): Pick<Node, 'hasher' | 'loginLookups'> {
+  const onShed = (reason: ShedReason) => metrics.passwordHashesShed.inc({ reason });
+  return {
+    hasher: createPasswordHasher({ memoryKib: config.passwords.hashMemoryKib, onShed }),
+    loginLookups: new FairQueue({
+      concurrencyMax: Math.ceil(config.database.poolReaders / 2),
+      queueMax: 256,
+      groupQueueMax: 128,
+      onShed,
+    }),
+  };
 }
 
 function demandsOf({ config, ownerAllowed = false }: ApiOptions): DatabaseDemands {

@@ -66,7 +66,7 @@ export class SessionsByKid {
 }
 
 // `offset 0`: see `SessionsWithUsers`.
-export const sessionsByKid = {
+const sessionsByKid = {
   name: 'find-sessions-by-kid',
   key: 'kid',
   text: `select f.* from unnest($1::text[]) as wanted(kid) cross join lateral (

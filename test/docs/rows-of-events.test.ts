@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { besideTheStream } from '../../docs-generator/events-page.ts';
+import { byProgram } from '../../src/app/by.ts';
+import { expireSession } from '../../src/app/session/expire-session.ts';
 import type { StreamKind } from '../../src/domain/kernel/event.ts';
 import type { Command } from '../../src/eventlog/command.ts';
 import { streams } from '../../src/tables/streams.ts';
@@ -11,7 +13,7 @@ let commands: Command[];
 
 beforeAll(async () => {
   commands = recordSentCommands();
-  api = await startTestApi();
+  api = await startTestApi({ SIGNING_WEB: 'session' });
 });
 afterAll(async () => {
   vi.restoreAllMocks();
@@ -48,7 +50,9 @@ it('the rows beside a stream are those that docs/events.md names', async () => {
   const passwords = { current_password: testPassword, new_password: 'a longer ordinary sentence' };
   await done(api.call('POST', '/auth/password', { token, body: passwords }));
   const dearer = await api.anotherNode({ PASSWORD_HASH_MEMORY_KIB: '16' });
-  await dearer.logIn({ email, password: passwords.new_password });
+  const { session } = await dearer.logIn({ email, password: passwords.new_password });
+  const aMonthLater = { session: session.id, now: Date.now() + 30 * 86_400_000 };
+  expect(await expireSession(api.node, aMonthLater, byProgram('worker', 'worker'))).toBe(true);
   const roles = ['editor'];
   const user = { email: anEmail(), password: testPassword, roles };
   await done(api.call('POST', '/admin/users', { ...administrator, body: user }));

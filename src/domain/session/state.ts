@@ -1,6 +1,6 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { DeviceKey } from './device-key.ts';
-import type { RevocationReason, SessionEvent } from './events.ts';
+import type { RevocationReason, SessionEvent, SessionStarted } from './events.ts';
 import type { SessionKey } from './session-key.ts';
 
 /** The folded session, which is also its row. Times are epoch milliseconds. */
@@ -79,34 +79,8 @@ export const initialSession: SessionState = {
 
 export function evolveSession(state: SessionState, event: SessionEvent): SessionState {
   switch (event.type) {
-    case 'SessionStarted': {
-      const { data } = event;
-      const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;
-      return {
-        ...initialSession,
-        status: 'live',
-        userId: data.userId,
-        clientId: data.clientId,
-        deviceType: data.deviceType,
-        amr: data.amr,
-        audience: data.audience,
-        scope: data.scope,
-        transport: data.transport,
-        startedAt: data.at,
-        refreshedAt: data.at,
-        expiresAt: data.expiresAt,
-        generation: 1,
-        secretHash: data.secretHash,
-        salt: data.salt,
-        accessExpiresAt,
-        tokensFromGeneration: 1,
-        tokensMarkGeneration: 1,
-        tokensMarkUntil: accessExpiresAt,
-        pii: event.pii ?? null,
-        deviceKey: data.deviceKey ?? null,
-        sessionKey: data.sessionKey ?? null,
-      };
-    }
+    case 'SessionStarted':
+      return started(event);
     case 'DeviceKeyBound':
       return { ...state, deviceKey: event.data.deviceKey };
     case 'DeviceKeyConfirmed':
@@ -152,4 +126,32 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         sessionKey: null,
       };
   }
+}
+
+function started({ data, pii }: SessionStarted): SessionState {
+  const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;
+  return {
+    ...initialSession,
+    status: 'live',
+    userId: data.userId,
+    clientId: data.clientId,
+    deviceType: data.deviceType,
+    amr: data.amr,
+    audience: data.audience,
+    scope: data.scope,
+    transport: data.transport,
+    startedAt: data.at,
+    refreshedAt: data.at,
+    expiresAt: data.expiresAt,
+    generation: 1,
+    secretHash: data.secretHash,
+    salt: data.salt,
+    accessExpiresAt,
+    tokensFromGeneration: 1,
+    tokensMarkGeneration: 1,
+    tokensMarkUntil: accessExpiresAt,
+    pii: pii ?? null,
+    deviceKey: data.deviceKey ?? null,
+    sessionKey: data.sessionKey ?? null,
+  };
 }
