@@ -204,7 +204,7 @@ export class Population {
     const refreshable = this.#random() < 0.8;
     const secretHash = newSecretHash();
     const session = { id: newId(), userId, version: 0, secretHash } as SeededSession;
-    const ownKey = this.#random() < 0.5 ? null : { sessionKey: newSessionKey() };
+    const ownKey = this.sessions.length % 2 === 0 ? null : { sessionKey: newSessionKey() };
     const command: SessionCommand = {
       type: 'StartSession',
       now: this.tick(),
@@ -295,7 +295,7 @@ export class Population {
       firstParty: this.#random() < 0.5,
       secretHash: confidential ? newSecretHash() : null,
       refreshGraceSeconds: confidential ? 5 : null,
-      signing: this.#random() < 0.5 ? null : 'session',
+      signing: this.clients.length % 2 === 0 ? null : 'session',
     });
     this.clients.push(client);
   }

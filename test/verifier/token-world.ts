@@ -2,7 +2,7 @@ import { sign } from 'node:crypto';
 import type { KeyStatus } from '@latchkey/contract/keyset-key';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algorithms';
-import { KeyRing } from '@latchkey/verifier/key-ring';
+import { KeyRing, type VerificationKeys } from '@latchkey/verifier/key-ring';
 import type { StalePolicy } from '@latchkey/verifier/lease';
 import { type Lease, LogLeases } from '@latchkey/verifier/lease';
 import { RevocationSet } from '@latchkey/verifier/revocation-set';
@@ -99,6 +99,8 @@ export async function createWorld(
     alg?: SigningAlgorithm;
     leaseSeconds?: number;
     policy?: StalePolicy;
+    /** Where the verifier finds its keys; by default in the ring alone. */
+    keysBeside?: (ring: KeyRing) => VerificationKeys;
   } = {},
 ): Promise<World> {
   const key = await createIssuerKey(options.alg);
@@ -114,7 +116,7 @@ export async function createWorld(
   lease.renew({ now: start, monotonicNow: 0 });
   const verifier = createVerifier({
     issuer,
-    keyRing: ring,
+    keyRing: options.keysBeside?.(ring) ?? ring,
     revocations,
     leases,
     clockSkewSeconds,
