@@ -6,6 +6,7 @@ import { rewrapKeys } from '../../src/node/rewrap-keys.ts';
 import { type KeyWrap, localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { subjectKeyId } from '../../src/platform/crypto/subject-cipher.ts';
+import { kidOf } from '../api/session/session-key-world.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 
@@ -35,7 +36,9 @@ afterEach(async () => {
 /** How many keys stand under which key-encryption key. */
 async function countByKek(): Promise<Record<string, number>> {
   const { rows } = await owner.query(
-    'select wrapped from latchkey.key_secrets union all select wrapped from latchkey.subject_keys',
+    `select wrapped from latchkey.key_secrets
+      union all select wrapped from latchkey.subject_keys
+      union all select wrapped from latchkey.session_key_secrets`,
   );
   const counts: Record<string, number> = {};
   for (const { wrapped } of rows) {
@@ -83,6 +86,18 @@ describe('given a service that wraps under an old key', () => {
     expect((await restarted.refresh(tokens.refresh_token)).status).toBe(200);
     expect((await restarted.logIn({ email })).user.email).toBe(email);
     await expect(api.anotherNode(setting(old))).rejects.toThrow(/nothing was written/);
+  });
+
+  it('the keys of sessions are among them, and their sessions go on', async () => {
+    const own = await api.anotherNode({ SIGNING_WEB: 'session' });
+    const tokens = await own.logIn({ email });
+    await own.stop();
+    const { keys } = await rewrapKeys(owner, underNext);
+    expect(await countByKek()).toEqual({ next: keys });
+    const restarted = await api.anotherNode(setting(next));
+    const { body } = await restarted.refresh(tokens.refresh_token);
+    expect(kidOf(body.access_token)).toBe(kidOf(tokens.access_token));
+    expect(await restarted.verify(body.access_token)).toBe(204);
   });
 
   it('a second run finds nothing to do', async () => {

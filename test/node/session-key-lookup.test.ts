@@ -74,7 +74,7 @@ describe('the look-up of a session key', () => {
     world.now = 30_999;
     expect(lookup.awaitedBy(needed(kid))).toBeNull();
     expect(lookup.hasEnded(needed(kid))).toBe(true);
-    world.now = 31_000;
+    world.now = 31_001;
     await lookup.awaitedBy(needed(kid));
     expect(world.asked).toEqual([kid, kid]);
   });

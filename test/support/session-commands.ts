@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DomainEvent } from '../../src/domain/kernel/event.ts';
 import type { SessionEvent } from '../../src/domain/session/events.ts';
+import type { SessionKey } from '../../src/domain/session/session-key.ts';
 import {
   evolveSession,
   initialSession,
@@ -45,7 +46,11 @@ export interface SessionStep {
 }
 
 /** What a login appends: one SessionStarted and the row, about as long as a real one. */
-export function startSession(userId: string = newId(), sessionId: string = newId()): SessionStep {
+export function startSession(
+  userId: string = newId(),
+  sessionId: string = newId(),
+  sessionKey?: SessionKey,
+): SessionStep {
   const at = Date.now();
   return step(
     sessionId,
@@ -66,6 +71,7 @@ export function startSession(userId: string = newId(), sessionId: string = newId
         accessTokenTtlSeconds: 900,
         secretHash: randomBytes(32).toString('base64url'),
         salt: randomBytes(16).toString('base64url'),
+        ...(sessionKey === undefined ? {} : { sessionKey: { ...sessionKey } }),
       },
       pii: randomBytes(160),
     },

@@ -1,41 +1,229 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signAccessToken } from '../../../src/app/session/sign-access-token.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
+import { everywhere, kidOf, storedKey } from './session-key-world.ts';
 
 let api: TestApi;
+let other: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ SIGNING_WEB: 'session', SIGNING_SERVICE: 'session' });
+  api = await startTestApi(everywhere);
+  other = await api.anotherNode({ SESSION_KEY_ALGORITHM: 'ES256' });
 });
 afterAll(() => api.stop());
 
-const kidOf = (token: string) => decodeProtectedHeader(token).kid!;
-
-async function secretKids(): Promise<string[]> {
-  return withClient(api.database.ownerUrl, async (client) => {
-    const { rows } = await client.query('select kid from latchkey.session_key_secrets');
-    return rows.map(({ kid }) => kid as string);
-  });
+/** A new user's session with the private key that only this process should have. */
+async function leakedSession() {
+  const { email, id } = await api.register();
+  const tokens = await api.logIn({ email });
+  const key = api.node.memory.sessionSigningKeys.find(
+    tokens.session.id,
+    kidOf(tokens.access_token),
+  )!;
+  return { email, id, tokens, key };
 }
 
 describe('a login whose device type has session keys', () => {
-  it('is signed with a key of its own, which one process and the next verify', async () => {
-    const { email, id } = await api.register();
+  it('is signed with a key of its own, which each process verifies', async () => {
+    const { email } = await api.register();
     const first = await api.logIn({ email });
     const kid = kidOf(first.access_token);
-    expect(decodeProtectedHeader(first.access_token).alg).toBe('Ed25519');
-    expect(kid).not.toBe(api.node.memory.keyset.keys[0]!.kid);
+    expect(decodeProtectedHeader(first.access_token)).toMatchObject({ alg: 'Ed25519' });
+    expect(api.node.memory.keyset.keys.map((key) => key.kid)).not.toContain(kid);
     expect(await api.verify(first.access_token)).toBe(204);
-    const other = await api.anotherNode();
     expect(await other.verify(first.access_token)).toBe(204);
-    const refreshed = await other.refresh(first.refresh_token);
-    expect(kidOf(refreshed.body.access_token)).toBe(kid);
-    expect(await api.verify(refreshed.body.access_token)).toBe(204);
-    expect(await secretKids()).toContain(kid);
-    const keys = await api.call('GET', `/users/${id}/jwks.json`, { token: first.access_token });
-    expect(keys.body.keys).toMatchObject([{ kid, kty: 'OKP', alg: 'Ed25519' }]);
-    const key = await api.call('GET', `/keys/${kid}`);
-    expect(key.body).toEqual(keys.body.keys[0]);
-    expect(decodeJwt(first.access_token).sub).toBe(id);
+    expect((await other.call('GET', '/auth/me', { token: first.access_token })).status).toBe(200);
+    const second = await api.logIn({ email, device: 'mobile' });
+    expect(kidOf(second.access_token)).not.toBe(kid);
+  });
+
+  it('keeps its key through refreshes, wherever they are answered', async () => {
+    const { email } = await api.register();
+    const first = await api.logIn({ email });
+    const { status, body } = await other.refresh(first.refresh_token);
+    expect([status, kidOf(body.access_token)]).toEqual([200, kidOf(first.access_token)]);
+    expect(await api.verify(body.access_token)).toBe(204);
+    expect(await api.verify(first.access_token)).toBe(204);
+  });
+
+  it('takes the algorithm of the process that answers', async () => {
+    const { email } = await api.register();
+    const { access_token } = await other.logIn({ email });
+    expect(decodeProtectedHeader(access_token).alg).toBe('ES256');
+    expect(await api.verify(access_token)).toBe(204);
+  });
+
+  it('stays signed in when every process is restarted', async () => {
+    const { email } = await api.register();
+    const first = await api.logIn({ email });
+    const restarted = await api.anotherNode();
+    expect(await restarted.verify(first.access_token)).toBe(204);
+    const { status, body } = await restarted.refresh(first.refresh_token);
+    expect([status, kidOf(body.access_token)]).toEqual([200, kidOf(first.access_token)]);
+  });
+
+  it('lends its key to an introspection, and to a logout, at another process', async () => {
+    const administrator = { token: (await api.admin()).access_token };
+    const fields = { name: 'orders', scopes: ['introspect.all'] };
+    const made = await api.call('POST', '/admin/clients', { ...administrator, body: fields });
+    await other.node.refreshMemory();
+    const { email } = await api.register();
+    const { access_token: token } = await api.logIn({ email });
+    const basic = [made.body.client_id, made.body.client_secret] as const;
+    const asked = await other.call('POST', '/oauth2/introspect', { basic, form: { token } });
+    expect(asked.body).toMatchObject({ active: true, sub: decodeJwt(token).sub });
+    const third = await api.anotherNode();
+    expect((await third.call('POST', '/auth/logout', { token })).status).toBe(204);
+    expect(await third.verify(token)).toBe(401);
+    await expect.poll(() => api.verify(token)).toBe(401);
+  });
+});
+
+describe('whose key signs', () => {
+  it('is what the client says, before what the device type says', async () => {
+    const issuer = await api.anotherNode(
+      Object.fromEntries(Object.keys(everywhere).map((name) => [name, 'issuer'])),
+    );
+    const administrator = { token: (await issuer.admin()).access_token };
+    const register = async (node: TestApi, signing: string) => {
+      const body = { name: 'app', kind: 'public', first_party: true, signing };
+      const made = await node.call('POST', '/admin/clients', { ...administrator, body });
+      const path = `/admin/clients/${made.body.client_id}`;
+      expect((await node.call('GET', path, administrator)).body.signing).toBe(signing);
+      return { client_id: made.body.client_id as string };
+    };
+    const { email } = await api.register();
+    const { kid: issuerKid } = issuer.node.memory.signingKey.get();
+    const own = await issuer.logIn({ email, fields: await register(issuer, 'session') });
+    expect(kidOf(own.access_token)).not.toBe(issuerKid);
+    expect(await issuer.verify(own.access_token)).toBe(204);
+    const plain = await issuer.logIn({ email });
+    expect(kidOf(plain.access_token)).toBe(issuerKid);
+    const shared = await api.logIn({ email, fields: await register(api, 'issuer') });
+    expect(kidOf(shared.access_token)).toBe(issuerKid);
+  });
+});
+
+describe('the public keys', () => {
+  it('are shown to their user and to an administrator, and to nobody else', async () => {
+    const { email, id } = await api.register();
+    const web = await api.logIn({ email });
+    const mobile = await api.logIn({ email, device: 'mobile' });
+    const path = `/users/${id}/jwks.json`;
+    const own = await other.call('GET', path, { token: web.access_token });
+    expect(own.body.keys.map(({ kid }: { kid: string }) => kid)).toEqual(
+      [mobile, web].map(({ access_token }) => kidOf(access_token)),
+    );
+    expect(own.headers.get('cache-control')).toBe('no-store');
+    const { access_token: token } = await api.admin();
+    expect((await api.call('GET', path, { token })).body).toEqual(own.body);
+    const unknown = '01a213a0-ed25-70f3-a2db-df2f2fab427f';
+    const nobodys = await api.call('GET', `/users/${unknown}/jwks.json`, { token });
+    expect(nobodys.status).toBe(404);
+    const stranger = await api.logIn({ email: (await api.register()).email });
+    for (const user of [id, unknown]) {
+      const answer = await api.call('GET', `/users/${user}/jwks.json`, {
+        token: stranger.access_token,
+      });
+      expect(answer.status).toBe(403);
+    }
+    await api.call('POST', '/auth/logout', { token: web.access_token });
+    const left = await other.call('GET', path, { token: mobile.access_token });
+    expect(left.body.keys).toHaveLength(1);
+  });
+
+  it('are served one by one while their session lives', async () => {
+    const { email } = await api.register();
+    const { access_token: token } = await api.logIn({ email });
+    const answer = await other.call('GET', `/keys/${kidOf(token)}`);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({
+      ...{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String) },
+      ...{ use: 'sig', alg: 'Ed25519', kid: kidOf(token) },
+    });
+    const maxAge = /^public, max-age=(\d+)$/.exec(answer.headers.get('cache-control')!)!;
+    expect(Number(maxAge[1])).toBeLessThanOrEqual(60);
+    await api.call('POST', '/auth/logout', { token });
+    const bodies = [];
+    const { kid: issuerKid } = api.node.memory.signingKey.get();
+    for (const kid of [kidOf(token), 'A'.repeat(32), 'x', issuerKid]) {
+      const { status, body } = await other.call('GET', `/keys/${kid}`);
+      expect(status, kid).toBe(404);
+      bodies.push({ ...body, request_id: '' });
+    }
+    expect(new Set(bodies.map((body) => JSON.stringify(body))).size).toBe(1);
+  });
+
+  it('never stand among those of the issuer', async () => {
+    const { body } = await api.call('GET', '/.well-known/jwks.json');
+    const kids = body.keys.map(({ kid }: { kid: string }) => kid);
+    expect(kids).toEqual(api.node.memory.keyset.keys.map(({ kid }) => kid));
+    expect(await api.node.metrics.registry.metrics()).not.toContain(
+      kidOf((await api.logIn({ email: (await api.register()).email })).access_token),
+    );
+  });
+});
+
+describe('a session key that leaks', () => {
+  // Fails when the owner of a key is not compared: whoever has one key would be everybody.
+  it('signs for no other session and for no other user, at any process', async () => {
+    const thief = await leakedSession();
+    const victim = await leakedSession();
+    const mint = (userId: string, sessionId: string) =>
+      signAccessToken({
+        key: thief.key,
+        issuer: 'http://latchkey.test',
+        userId,
+        userEpoch: 9,
+        sessionId,
+        generation: 1,
+        audience: ['http://latchkey.test'],
+        client: null,
+        amr: ['pwd'],
+        roles: ['latchkey:admin'],
+        scope: '',
+        deviceType: 'web',
+        authenticatedAt: Date.now(),
+        issuedAt: Date.now(),
+        expiresAt: Date.now() + 60_000,
+      });
+    const own = await mint(thief.id, thief.tokens.session.id);
+    expect(await api.verify(own)).toBe(204);
+    for (const token of [
+      await mint(victim.id, victim.tokens.session.id),
+      await mint(victim.id, thief.tokens.session.id),
+      await mint(thief.id, victim.tokens.session.id),
+    ]) {
+      for (const node of [api, other]) {
+        expect(await node.verify(token)).toBe(401);
+        expect((await node.call('GET', '/auth/me', { token })).status).toBe(401);
+        expect((await node.call('POST', '/auth/logout', { token })).status).toBe(401);
+      }
+    }
+    expect(await api.verify(victim.tokens.access_token)).toBe(204);
+    // Once its session has ended it signs for nobody.
+    await api.call('POST', '/auth/logout', { token: thief.tokens.access_token });
+    const late = await mint(thief.id, thief.tokens.session.id);
+    expect(await api.verify(late)).toBe(401);
+    expect(await (await api.anotherNode()).verify(late)).toBe(401);
+  });
+});
+
+describe('a live session whose private key is gone', () => {
+  it('goes on under the key of the issuer, and that is counted', async () => {
+    const { email } = await api.register();
+    const first = await api.logIn({ email });
+    const kid = kidOf(first.access_token);
+    await withClient(api.database.ownerUrl, (client) =>
+      client.query('delete from latchkey.session_key_secrets where kid = $1', [kid]),
+    );
+    const restarted = await api.anotherNode();
+    const { status, body } = await restarted.refresh(first.refresh_token);
+    expect(status).toBe(200);
+    expect(kidOf(body.access_token)).toBe(restarted.node.memory.signingKey.get().kid);
+    expect(await api.verify(body.access_token)).toBe(204);
+    expect(restarted.node.sessionKeys.counts.missing).toBe(1);
+    expect(await storedKey(api, kid)).toEqual({ secret: false, shown: true });
   });
 });
