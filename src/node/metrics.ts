@@ -49,7 +49,7 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     }),
     deviceBinding: counter(registry, {
       name: 'latchkey_device_binding_total',
-      help: 'Device-bound sessions: registrations of keys, refreshes of the bound cookie, and refreshes that a browser skipped, by result',
+      help: 'Registrations, proofs and skipped proofs of device-bound sessions, by result',
       labels: ['step', 'result'],
     }),
     loginFloorOverruns: counter(registry, {

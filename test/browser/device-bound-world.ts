@@ -7,6 +7,8 @@ import { startTlsFront, type TlsFront } from './tls-front.ts';
 export const boundCookieName = '__Host-latchkey_bound';
 export const refreshCookieName = '__Host-latchkey_refresh';
 
+const softwareKeys = 'EnableBoundSessionCredentialsSoftwareKeysForManualTesting';
+
 /** How long a bound cookie lives in this world: short enough to wait for. */
 const boundCookieSeconds = 10;
 
@@ -40,7 +42,7 @@ export async function startDeviceBoundWorld(): Promise<DeviceBoundWorld> {
     }),
     // With --ignore-certificate-errors in its place, the browser offers to bind nothing.
     startChromium([
-      '--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting',
+      `--enable-features=DeviceBoundSessions,${softwareKeys}`,
       `--ignore-certificate-errors-spki-list=${front.spkiHash}`,
       '--host-resolver-rules=MAP *.latchkey.test 127.0.0.1',
     ]),

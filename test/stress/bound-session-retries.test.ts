@@ -65,7 +65,7 @@ async function presentLater(run: Run): Promise<void> {
 }
 
 describe('one refresh token of a bound session', () => {
-  it(`presented seven times over three days by the holder logs nobody out in ${runs} runs`, async () => {
+  it(`presented seven times over three days logs nobody out in ${runs} runs`, async () => {
     const users = await Promise.all(
       Array.from({ length: runs / sessionsPerUser }, () => api.register()),
     );
@@ -96,5 +96,5 @@ describe('one refresh token of a bound session', () => {
     expect(refused).toEqual([]);
     expect(logouts).toBe(0);
     expect(successors.every(({ size }) => size === 1)).toBe(true);
-  });
+  }, 1_200_000);
 });

@@ -35,7 +35,8 @@ export function clearBoundCookie(): string {
 
 /** A Set-Cookie value that keeps the device token. */
 export function setDeviceCookie(deviceToken: string): string {
-  return `${deviceCookieName}=${deviceToken}; Max-Age=${deviceCookieMaxAgeSeconds}; ${cookieAttributes}`;
+  const age = deviceCookieMaxAgeSeconds;
+  return `${deviceCookieName}=${deviceToken}; Max-Age=${age}; ${cookieAttributes}`;
 }
 
 /** The device token of a Cookie header, the first of several, or null. It is no credential. */

@@ -111,8 +111,8 @@ export const problemKinds = {
     title: 'The proof of the device is not valid',
     oauth: 'invalid_grant',
     meaning:
-      'The proof in `Secure-Session-Response` is missing or malformed, is signed by another key, or ' +
-      'signs no challenge that Latchkey gave this session lately.',
+      'The proof in `Secure-Session-Response` is missing or malformed, is signed by another key, ' +
+      'or signs no challenge that Latchkey gave this session lately.',
   },
   origin_refused: {
     status: 403,

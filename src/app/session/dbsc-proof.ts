@@ -57,7 +57,7 @@ export function parseDbscProof(text: string): DbscProof | null {
   };
 }
 
-/** Whether the holder of the private key of `jwk` signed the proof, with the key's own algorithm. */
+/** Whether the holder of the private key of `jwk` signed it, with the key's own algorithm. */
 function isSignedBy(proof: DbscProof, jwk: PublicJwk): boolean {
   if (algorithmOf(jwk) !== proof.alg) return false;
   if (proof.alg === 'ES256' && proof.signature.length !== es256SignatureBytes) return false;

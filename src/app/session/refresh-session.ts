@@ -39,7 +39,9 @@ export interface RefreshInput {
 /**
  * Rotates a refresh token, or answers its successor again when the first answer was lost
  * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
- * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing), `device_proof_required`, `invalid_dpop_proof`, `session_ended`, `session_superseded`, `unavailable`.
+ * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing),
+ * `device_proof_required`, `invalid_dpop_proof`, `session_ended`, `session_superseded`,
+ * `unavailable`.
  */
 export async function refreshSession(
   node: Node,

@@ -237,7 +237,7 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
   return accept(refreshed, ...confirmation(state, command));
 }
 
-/** A repeat confirms too, or a thief who rotates first would stay ahead of the holder of the key. */
+/** A repeat confirms too, or a thief who rotates first would stay ahead of the key's holder. */
 function confirmation(state: SessionState, { now, keyProven }: RefreshSession): SessionEvent[] {
   if (!keyProven || state.deviceKey === null || isBound(state)) return [];
   return [{ type: 'DeviceKeyConfirmed', data: { at: now } }];

@@ -59,9 +59,7 @@ export const browser = settings(
     ),
     deviceBoundSessions: variable('DEVICE_BOUND_SESSIONS', onOrOff)
       .default(true)
-      .says(
-        'Whether a login in cookie mode asks the browser to bind the session to a key of the device. `off` binds no new session',
-      ),
+      .says('Whether a login in cookie mode offers the browser to bind the session to its device'),
     boundCookieSeconds: variable('BOUND_COOKIE_SECONDS', seconds(10, 3600))
       .default(300)
       .says('How long a browser may refresh a bound session before it must prove its key again'),

@@ -25,7 +25,7 @@ const proofNeeded = { status: 403, body: { code: 'device_proof_required' } };
 const boundEvents = ['SessionStarted', 'DeviceKeyBound', 'SessionRefreshed', 'DeviceKeyConfirmed'];
 
 describe('a refresh of the bound cookie', () => {
-  it('answers a 403 with a challenge, then a fresh cookie for the proof, and writes nothing', async () => {
+  it('answers with a challenge, then with a fresh cookie, and writes nothing', async () => {
     await browser.bind(email);
     const before = await typesOf(browser);
     browser.forgetBoundCookie();
@@ -100,7 +100,7 @@ describe('a refresh of the bound cookie', () => {
     expect(await browser.proveKey()).toMatchObject({ status: 200, body: { continue: false } });
   });
 
-  // Fails when any live session is refreshed: the cookie of one account would overwrite the other's.
+  // Fails when any live session is refreshed: one account's cookie would overwrite the other's.
   it('ends in a browser that holds the cookies of another session by now', async () => {
     await browser.bind(email);
     const { identifier } = browser;
@@ -114,7 +114,7 @@ describe('a refresh of the bound cookie', () => {
     expect((await browser.refresh()).status).toBe(200);
   });
 
-  it('ends in a browser that names no session of ours, and is refused where it names none', async () => {
+  it('ends in a browser that names no session of ours; one that names none is refused', async () => {
     await browser.logIn(email);
     for (const identifier of ['other', `latchkey-${browser.sessionId}`, 'latchkey-']) {
       browser.identifier = identifier;
@@ -150,7 +150,7 @@ describe('a refresh of a bound session', () => {
     expect(await typesOf(browser)).not.toContain('DeviceKeyConfirmed');
   });
 
-  it('is refused with an expired bound cookie, one of another session, or one that is made up', async () => {
+  it('is refused with an expired, a foreign or an invented bound cookie', async () => {
     await browser.bind(email);
     const other = new BoundBrowser(api);
     await other.bind(email);
@@ -184,7 +184,7 @@ describe('a refresh of a bound session', () => {
   });
 
   // What the documentation admits: the cookie is a bearer credential for as long as it lives.
-  it('works for a thief until the stolen bound cookie expires, and then for the holder alone', async () => {
+  it('works for a thief until the stolen bound cookie expires, then for the holder', async () => {
     await browser.bind(email);
     const thief = browser.stolen();
     expect((await thief.refresh()).status).toBe(200);

@@ -157,7 +157,7 @@ describe('a refresh token of a session whose browser has registered a key', () =
       .thenRecords(refreshed(3, later));
   });
 
-  // Fails when the registration alone binds: its answer may be lost, and the browser has no key then.
+  // Fails when the registration alone binds: a browser that lost the answer has no key.
   it('needs no proof before, and may be reused as little as any other', () => {
     given(webStarted, registered)
       .when(refreshWith(1, rotatedAt))
