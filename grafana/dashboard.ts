@@ -131,6 +131,18 @@ const sessions: Row = {
       queries: [{ expr: `sum by (outcome) (${rate('refreshes_total')})`, legend: '{{outcome}}' }],
     },
     {
+      title: 'Device-bound sessions',
+      description:
+        'Registrations and proofs of keys by result; skipped: a browser refreshed without a proof.',
+      unit: 'ops',
+      queries: [
+        {
+          expr: `sum by (step, result) (${rate('device_binding_total')})`,
+          legend: '{{step}} {{result}}',
+        },
+      ],
+    },
+    {
       title: 'Verifications by result',
       description: '/auth/verify: accepted, or the code of the refusal.',
       unit: 'ops',

@@ -31,12 +31,22 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     help: 'Password hashes that never began because their queue was full, by reason',
     labels: ['reason'],
   });
+  const deviceBinding = counter(registry, {
+    name: 'latchkey_device_binding_total',
+    help: 'Registrations, proofs and skipped proofs of device-bound sessions, by result',
+    labels: ['step', 'result'],
+  });
   // A rate needs a first value: what has not happened yet is 0, not absent.
   for (const reason of shedReasons) passwordHashesShed.inc({ reason }, 0);
+  deviceBinding.inc({ step: 'registration', result: 'bound' }, 0);
+  for (const result of ['renewed', 'challenged', 'ended']) {
+    deviceBinding.inc({ step: 'refresh', result }, 0);
+  }
   return {
     registry,
     verifications,
     passwordHashesShed,
+    deviceBinding,
     logins: counter(registry, {
       name: 'latchkey_logins_total',
       help: 'Login attempts by outcome and reason',
@@ -46,11 +56,6 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       name: 'latchkey_refreshes_total',
       help: 'Refresh attempts by outcome',
       labels: ['outcome'],
-    }),
-    deviceBinding: counter(registry, {
-      name: 'latchkey_device_binding_total',
-      help: 'Registrations, proofs and skipped proofs of device-bound sessions, by result',
-      labels: ['step', 'result'],
     }),
     loginFloorOverruns: counter(registry, {
       name: 'latchkey_login_floor_overruns_total',

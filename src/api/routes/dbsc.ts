@@ -143,7 +143,7 @@ function heldSession({ secrets }: Node, cookies: string | undefined): string | n
 /**
  * What the browser has to do: to have the bound cookie when one of our pages refreshes, and at no
  * other request, so that it delays nothing else. The rules read the same from either end, for
- * drafts take the first rule that fits, and Chromium the last.
+ * the draft of 2025 takes the first rule that fits, and Chromium the last.
  */
 function instructions({ config }: Node, sessionId: string) {
   const { hostname: domain, pathname } = new URL(config.tokens.issuer);
