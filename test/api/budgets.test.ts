@@ -78,6 +78,7 @@ describe('C3: every route that appends', () => {
       const { status, headers } = await api.call(route.method.toUpperCase(), path, {
         token,
         ...exampleOf(route),
+        headers: { 'sec-fetch-site': 'same-origin' },
       });
       const name = `${route.method} ${route.path} over ${budget}`;
       expect([name, status, headers.get('retry-after')]).toEqual([name, 429, '7']);

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   type FreshBinding,
   sessionIdentifier,
@@ -40,7 +41,7 @@ function register(node: Node): Route {
     auth: none,
     credential: 'refresh cookie and signed proof in `Secure-Session-Response`',
     refreshCookie: true,
-    spends: ['refresh'],
+    limit: perHeldSession(node),
     responses: {
       200: { description: 'The session instructions', schema: sessionInstructionsSchema },
     },
@@ -54,7 +55,6 @@ function register(node: Node): Route {
     guard: ({ headers }) => guardOrigin(headers, originPolicy(node.config)),
     handler: async ({ headers, context }) => {
       const sessionId = heldSession(node, headers.cookie);
-      node.rateLimits.take('refresh', payers(context.address, sessionId));
       const proof = proofHeader(headers);
       const binding = await registerDeviceKey(node, { sessionId, proof }, context);
       return bindingReply(node, binding);
@@ -75,7 +75,7 @@ function refresh(node: Node): Route {
     auth: none,
     credential: 'refresh cookie and signed proof in `Secure-Session-Response`',
     refreshCookie: true,
-    spends: ['refresh'],
+    limit: perHeldSession(node),
     responses: {
       200: {
         description: 'The session instructions, or `continue` false',
@@ -88,7 +88,6 @@ function refresh(node: Node): Route {
       const identifier = sessionIdentifierHeader(headers);
       if (identifier === null) throw invalidField('sec-secure-session-id', 'is required');
       const heldSessionId = heldSession(node, headers.cookie);
-      node.rateLimits.take('refresh', payers(context.address, heldSessionId));
       const renewal = await renewBoundCookie(node, {
         sessionId: sessionOfIdentifier(identifier),
         heldSessionId,
@@ -129,8 +128,18 @@ function cookieOf(binding: FreshBinding | null): Record<string, string> {
   return { 'set-cookie': setBoundCookie(binding.boundCookie, binding.boundCookieSeconds) };
 }
 
-function payers(address: string, sessionId: string | null) {
-  return { address, ...(sessionId === null ? {} : { sessionId }) };
+interface Held {
+  readonly headers: IncomingHttpHeaders;
+  readonly context: { readonly address: string };
+}
+
+/** The budget of refreshes, which the session of the cookie and the address share. */
+function perHeldSession(node: Node) {
+  const by = ({ headers, context }: Held) => {
+    const sessionId = heldSession(node, headers.cookie);
+    return { address: context.address, ...(sessionId === null ? {} : { sessionId }) };
+  };
+  return { budget: 'refresh', by } as const;
 }
 
 /** Whose refresh cookie the browser holds: whatever its generation, and whether it lives or not. */
