@@ -107,7 +107,7 @@ export class BoundBrowser {
       ...(body === undefined ? {} : { body }),
       headers: {
         'sec-fetch-site': 'same-origin',
-        origin: this.#api.node.config.tokens.issuer,
+        origin: new URL(this.#api.node.config.tokens.issuer).origin,
         ...(cookie === '' ? {} : { cookie }),
         ...headers,
       },

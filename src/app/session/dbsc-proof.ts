@@ -24,6 +24,7 @@ export const dbscAlgorithms: readonly DbscAlgorithm[] = algorithms;
 
 const base64url = /^[A-Za-z0-9_-]+$/;
 const rsaBits = { min: 2048, max: 4096 } as const;
+const rsaExponentMax = 0xffff_ffffn;
 const es256SignatureBytes = 64;
 
 /**
@@ -115,8 +116,9 @@ function algorithmOf({ kty, crv }: PublicJwk): DbscAlgorithm | null {
 function keyOf(jwk: PublicJwk): KeyObject | null {
   try {
     const key = createPublicKey({ key: { ...jwk }, format: 'jwk' });
-    const { modulusLength: bits } = key.asymmetricKeyDetails ?? {};
-    const fits = bits === undefined || (bits >= rsaBits.min && bits <= rsaBits.max);
+    const { modulusLength: bits, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+    if (bits === undefined) return key;
+    const fits = bits >= rsaBits.min && bits <= rsaBits.max && publicExponent <= rsaExponentMax;
     return fits ? key : null;
   } catch {
     return null;

@@ -7,6 +7,8 @@ import { newDeviceKey, type TestDeviceKey } from '../../support/device-key.ts';
 const keys = [newDeviceKey('ES256'), newDeviceKey('RS256')];
 const es256 = keys[0]!;
 const other = newDeviceKey();
+const slowRsa = newDeviceKey('RS256');
+const slowJwk = { ...slowRsa.jwk, e: slowRsa.jwk.n };
 const keyOf = (key: TestDeviceKey) => registeredKey(parseDbscProof(key.registrationProof('c'))!)!;
 
 describe('a proof of a registration', () => {
@@ -110,6 +112,8 @@ describe('what is no proof', () => {
     ['a point beside the curve', es256.sign({ jti: 'c' }, { jwk: { ...jwk, x: jwk.y } })],
     ['a key that is no key', es256.sign({ jti: 'c' }, { jwk: 'key' })],
     ['a short RSA key', newDeviceKey('RS256', 1024).registrationProof('c')],
+    ['an RSA key of a slow exponent', slowRsa.sign({ jti: 'c' }, { jwk: slowJwk })],
+    ['an RSA key that is too long', newDeviceKey('RS256', 4104).registrationProof('c')],
     ['more than the limit', es256.registrationProof('c'.repeat(limits.dbscProofCharactersMax))],
   ])('%s', (_, text) => {
     expect(parseDbscProof(text)).toBeNull();
