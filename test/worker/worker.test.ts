@@ -70,6 +70,7 @@ describe('the worker', () => {
       'sessions.expire',
       'revocations.prune',
       'revocation-epochs.prune',
+      'dpop-proofs.prune',
       'sessions.prune',
       'partitions.ensure',
       'log.check',

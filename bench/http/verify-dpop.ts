@@ -1,0 +1,219 @@
+import { generateKeyPairSync, hash, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  canPin,
+  cores,
+  has,
+  type MeasuredService,
+  median,
+  runPinned,
+  startService,
+} from './service.ts';
+
+// `/auth/verify` of tokens that are bound to ES256 keys, each request with a proof of its own, beside
+// the same of tokens that are bound to none. Both ask one process on one core, in turns, in rounds of
+// a second. The proofs are made before each round: they are good once.
+
+const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
+const rounds = Number(flags.rounds);
+const roundSeconds = 1;
+const connections = 32;
+const sessions = 64;
+const proofsPerRound = 15_000;
+const target = 0.5;
+const issuer = 'http://latchkey.bench';
+const uri = `${issuer}/auth/verify`;
+
+const fail = (message: string): never => {
+  throw new Error(message);
+};
+
+interface Device {
+  readonly header: string;
+  readonly privateKey: KeyObject;
+}
+
+interface Session {
+  readonly token: string;
+  readonly ath: string;
+  readonly device: Device | null;
+}
+
+interface Side {
+  readonly name: string;
+  readonly sessions: readonly Session[];
+  readonly perSecond: number[];
+  requests: number;
+  cpuSeconds: number;
+}
+
+const account = { email: 'bench@example.com', password: 'violet kettle drums past midnight' };
+
+const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+
+function newDevice(): Device {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = publicKey.export({ format: 'jwk' });
+  return { header: encoded({ typ: 'dpop+jwt', alg: 'ES256', jwk }), privateKey };
+}
+
+function proofBy({ header, privateKey }: Device, claims: object): string {
+  const iat = Math.floor(Date.now() / 1000);
+  const signed = `${header}.${encoded({ jti: randomUUID(), iat, ...claims })}`;
+  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
+  return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
+}
+
+async function send(url: string, body: object, proof?: string): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(proof === undefined ? {} : { dpop: proof }),
+    },
+    body: JSON.stringify(body),
+  });
+}
+
+/** The nonce that the service asks for now. */
+async function presentNonce(url: string): Promise<string> {
+  const proof = proofBy(newDevice(), { htm: 'POST', htu: `${issuer}/auth/login` });
+  const { headers } = await send(`${url}/auth/login`, { email: 'x', password: 'x' }, proof);
+  return headers.get('dpop-nonce') ?? fail('no nonce');
+}
+
+async function logIn(url: string, bound: boolean): Promise<Session> {
+  const device = bound ? newDevice() : null;
+  const claims = { htm: 'POST', htu: `${issuer}/auth/login`, nonce: await presentNonce(url) };
+  const body = { ...account, device: { type: 'service' } };
+  const answer = await send(
+    `${url}/auth/login`,
+    body,
+    device === null ? undefined : proofBy(device, claims),
+  );
+  if (!answer.ok) fail(await answer.text());
+  const { access_token: token } = (await answer.json()) as { access_token: string };
+  return { token, ath: hash('sha256', token, 'base64url'), device };
+}
+
+async function load(url: string, side: Side, scratch: string): Promise<[number, number]> {
+  const file = path.join(scratch, 'requests');
+  const nonce = await presentNonce(url);
+  const count = side.sessions[0]!.device === null ? sessions : proofsPerRound;
+  const lines = Array.from({ length: count }, (_, index) => {
+    const { token, ath, device } = side.sessions[index % sessions]!;
+    const proof = device && proofBy(device, { htm: 'GET', htu: uri, nonce, ath });
+    return `${token} ${proof ?? ''}`;
+  });
+  writeFileSync(file, lines.join('\n'), { mode: 0o600 });
+  process.env.TOKENS = file;
+  const script = path.join(import.meta.dirname, 'proofs.lua');
+  const args = ['-t1', `-c${connections}`, `-d${roundSeconds}s`, '-s', script, url];
+  const output = await runPinned(cores.others, 'wrk', args);
+  if (/Non-2xx|Socket errors/.test(output)) fail(`not every request was answered 204:\n${output}`);
+  const perSecond = Number(/Requests\/sec: +([\d.]+)/.exec(output)?.[1]);
+  return [perSecond, Number(/(\d+) requests in/.exec(output)?.[1])];
+}
+
+/** Median microseconds of a bare check of one ES256 signature, on whatever core this runs. */
+function bareVerifyMicroseconds(): number {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const data = Buffer.alloc(600, 'a');
+  const dsaEncoding = 'ieee-p1363';
+  const signature = sign('sha256', data, { key: privateKey, dsaEncoding });
+  const key = Object.assign(publicKey, { dsaEncoding } as const);
+  const samples = Array.from({ length: 2000 }, () => {
+    const begun = performance.now();
+    if (!verify('sha256', data, key, signature)) fail('a good signature was refused');
+    return (performance.now() - begun) * 1000;
+  });
+  return median(samples);
+}
+
+async function main(): Promise<void> {
+  if (!has('wrk')) fail('needs wrk: apt-get install -y wrk');
+  const scratch = mkdtempSync(path.join(tmpdir(), 'latchkey-bench-dpop-'));
+  const service = await startService({ PASSWORD_HASH_MEMORY_KIB: '8192', ISSUER: issuer });
+  try {
+    await send(`${service.url}/auth/register`, account);
+    const side = async (name: string, bound: boolean): Promise<Side> => {
+      const own: Session[] = [];
+      for (let count = 0; count < sessions; count++) own.push(await logIn(service.url, bound));
+      return { name, sessions: own, perSecond: [], requests: 0, cpuSeconds: 0 };
+    };
+    const plain = await side('unbound', false);
+    const bound = await side('bound, an ES256 proof each', true);
+    for (let round = -1; round < rounds; round++) {
+      for (const each of round % 2 === 0 ? [plain, bound] : [bound, plain]) {
+        await measure(service, each, { scratch, counts: round >= 0 });
+      }
+    }
+    let requests = 0;
+    const statements = await service.countStatements(async () => {
+      [, requests] = await load(service.url, bound, scratch);
+    });
+    const { 'revocation poll': ofPoll = 0, ...others } = statements;
+    const ofRequests = Object.values(others).reduce((sum, count) => sum + count, 0);
+    if (ofRequests !== 0 || ofPoll === 0) fail(`statements: ${JSON.stringify(statements)}`);
+    const text = report(plain, bound, { requests, ofRequests, ofPoll });
+    console.log(text);
+    writeFileSync(path.join(import.meta.dirname, '../results/verify-dpop.md'), text);
+    if (ratioOf(bound, plain) < target) process.exitCode = 1;
+  } finally {
+    await service.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function measure(
+  service: MeasuredService,
+  side: Side,
+  { scratch, counts }: { readonly scratch: string; readonly counts: boolean },
+): Promise<void> {
+  const before = service.cpu().api;
+  const [perSecond, requests] = await load(service.url, side, scratch);
+  // The first round warms up.
+  if (!counts) return;
+  side.perSecond.push(perSecond);
+  side.requests += requests;
+  side.cpuSeconds += service.cpu().api - before;
+}
+
+const ratioOf = (side: Side, beside: Side) =>
+  median(side.perSecond.map((rate, round) => rate / beside.perSecond[round]!));
+const cpuMicroseconds = (side: Side) => (side.cpuSeconds * 1e6) / side.requests;
+
+function report(
+  plain: Side,
+  bound: Side,
+  counted: { readonly requests: number; readonly ofRequests: number; readonly ofPoll: number },
+): string {
+  const row = (side: Side) => {
+    const each = side.perSecond.map((value) => Math.round(value)).join(', ');
+    const cpu = cpuMicroseconds(side).toFixed(1);
+    const byCpu = (cpuMicroseconds(plain) / cpuMicroseconds(side)).toFixed(3);
+    const ratio = ratioOf(side, plain).toFixed(3);
+    return `| ${side.name} | ${Math.round(median(side.perSecond))} | ${cpu} | ${ratio} | ${byCpu} | ${each} |`;
+  };
+  return `# \`/auth/verify\` of bound tokens, beside unbound ones
+
+\`npm run bench:verify-dpop\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} cores
+(${cpus()[0]?.model ?? 'unknown'}). ${rounds} rounds of ${roundSeconds} s each, in turns; wrk with ${connections} keep-alive
+connections and ${sessions} sessions${canPin ? ', the service on core 0, wrk and Postgres on core 1' : ''}.
+
+| Token | req/s (median) | CPU µs/req | beside unbound | by CPU | req/s of each round |
+| --- | --- | --- | --- | --- | --- |
+${row(plain)}
+${row(bound)}
+
+"Beside unbound" is the median of each round's ratio of requests per second (target ${target}). One bare check
+of an ES256 signature took ${bareVerifyMicroseconds().toFixed(1)} µs in the same run (median), beside the load.
+In ${counted.requests} more requests with proofs: ${counted.ofRequests} SQL statements of requests (the revocation poll
+sent ${counted.ofPoll} meanwhile).
+`;
+}
+
+await main();
