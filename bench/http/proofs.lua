@@ -1,4 +1,4 @@
--- wrk: each request carries the next line of the file named by TOKENS: a token, a space, and a proof
+-- wrk: each request carries the next line of the file named by TOKENS: a token, a space, a proof
 -- for this one request, or nothing behind the space for a plain bearer.
 local requests = {}
 local turn = 0

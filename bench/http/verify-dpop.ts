@@ -13,9 +13,9 @@ import {
   startService,
 } from './service.ts';
 
-// `/auth/verify` of tokens that are bound to ES256 keys, each request with a proof of its own, beside
-// the same of tokens that are bound to none. Both ask one process on one core, in turns, in rounds of
-// a second. The proofs are made before each round: they are good once.
+// `/auth/verify` of tokens that are bound to ES256 keys, each request with a proof of its own,
+// beside the same of tokens that are bound to none. Both ask one process on one core, in turns, in
+// rounds of a second. The proofs are made before each round: they are good once.
 
 const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
 const rounds = Number(flags.rounds);
@@ -99,7 +99,8 @@ async function logIn(url: string, bound: boolean): Promise<Session> {
   return { token, ath: hash('sha256', token, 'base64url'), device };
 }
 
-async function load(url: string, side: Side, scratch: string): Promise<[number, number]> {
+/** The requests of one round, in a file. */
+async function prepare(url: string, side: Side, scratch: string): Promise<string> {
   const file = path.join(scratch, 'requests');
   const nonce = await presentNonce(url);
   const count = side.sessions[0]!.device === null ? sessions : proofsPerRound;
@@ -109,6 +110,11 @@ async function load(url: string, side: Side, scratch: string): Promise<[number, 
     return `${token} ${proof ?? ''}`;
   });
   writeFileSync(file, lines.join('\n'), { mode: 0o600 });
+  return file;
+}
+
+/** Requests per second, and how many they were. */
+async function load(url: string, file: string): Promise<[number, number]> {
   process.env.TOKENS = file;
   const script = path.join(import.meta.dirname, 'proofs.lua');
   const args = ['-t1', `-c${connections}`, `-d${roundSeconds}s`, '-s', script, url];
@@ -151,9 +157,10 @@ async function main(): Promise<void> {
         await measure(service, each, { scratch, counts: round >= 0 });
       }
     }
+    const file = await prepare(service.url, bound, scratch);
     let requests = 0;
     const statements = await service.countStatements(async () => {
-      [, requests] = await load(service.url, bound, scratch);
+      [, requests] = await load(service.url, file);
     });
     const { 'revocation poll': ofPoll = 0, ...others } = statements;
     const ofRequests = Object.values(others).reduce((sum, count) => sum + count, 0);
@@ -173,8 +180,9 @@ async function measure(
   side: Side,
   { scratch, counts }: { readonly scratch: string; readonly counts: boolean },
 ): Promise<void> {
+  const file = await prepare(service.url, side, scratch);
   const before = service.cpu().api;
-  const [perSecond, requests] = await load(service.url, side, scratch);
+  const [perSecond, requests] = await load(service.url, file);
   // The first round warms up.
   if (!counts) return;
   side.perSecond.push(perSecond);
@@ -196,23 +204,27 @@ function report(
     const cpu = cpuMicroseconds(side).toFixed(1);
     const byCpu = (cpuMicroseconds(plain) / cpuMicroseconds(side)).toFixed(3);
     const ratio = ratioOf(side, plain).toFixed(3);
-    return `| ${side.name} | ${Math.round(median(side.perSecond))} | ${cpu} | ${ratio} | ${byCpu} | ${each} |`;
+    const rate = Math.round(median(side.perSecond));
+    return `| ${side.name} | ${rate} | ${cpu} | ${ratio} | ${byCpu} | ${each} |`;
   };
+  const rows = [plain, bound].map((side) => row(side)).join('\n');
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`;
+  const pinned = canPin ? ', the service on core 0, wrk and Postgres on core 1' : '';
   return `# \`/auth/verify\` of bound tokens, beside unbound ones
 
-\`npm run bench:verify-dpop\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} cores
-(${cpus()[0]?.model ?? 'unknown'}). ${rounds} rounds of ${roundSeconds} s each, in turns; wrk with ${connections} keep-alive
-connections and ${sessions} sessions${canPin ? ', the service on core 0, wrk and Postgres on core 1' : ''}.
+\`npm run bench:verify-dpop\` of ${date}, Node ${process.version}, ${machine}.
+${rounds} rounds of ${roundSeconds} s each, in turns; wrk with ${connections} keep-alive connections
+and ${sessions} sessions${pinned}.
 
 | Token | req/s (median) | CPU µs/req | beside unbound | by CPU | req/s of each round |
 | --- | --- | --- | --- | --- | --- |
-${row(plain)}
-${row(bound)}
+${rows}
 
-"Beside unbound" is the median of each round's ratio of requests per second (target ${target}). One bare check
-of an ES256 signature took ${bareVerifyMicroseconds().toFixed(1)} µs in the same run (median), beside the load.
-In ${counted.requests} more requests with proofs: ${counted.ofRequests} SQL statements of requests (the revocation poll
-sent ${counted.ofPoll} meanwhile).
+"Beside unbound" is the median of each round's ratio of requests per second (target ${target}).
+One bare check of an ES256 signature took ${bareVerifyMicroseconds().toFixed(1)} µs right after (median).
+In ${counted.requests} more requests with proofs: ${counted.ofRequests} SQL statements of requests
+(the revocation poll sent ${counted.ofPoll} meanwhile).
 `;
 }
 

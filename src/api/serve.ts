@@ -124,11 +124,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     keyWrap,
     secrets,
     memory,
-    proofs: new DpopProofs({
-      nonceKey: secrets.dpopNonceKey,
-      nonceSeconds: config.deviceKeys.nonceSeconds,
-      now: () => Date.now(),
-    }),
+    proofs: new DpopProofs(secrets.dpopNonceKey, config.deviceKeys),
     sessionKeys,
     rateLimits: createRateLimits({
       enabled: config.http.rateLimits,

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { type DpopVerification, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
 import { ProofKeyCache } from '@latchkey/verifier/proof-key';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
@@ -28,13 +29,6 @@ export interface ProvenKey {
   readonly nextNonce: string | undefined;
 }
 
-export interface DpopProofsOptions {
-  readonly nonceKey: ConstructorParameters<typeof DpopNonces>[0];
-  readonly nonceSeconds: number;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 const cachedKeysMax = 20_000;
 
 /** The proofs of possession (RFC 9449) that this node is shown. No method does I/O. */
@@ -44,7 +38,12 @@ export class DpopProofs {
   readonly #keys = new ProofKeyCache(cachedKeysMax);
   readonly #now: () => number;
 
-  constructor({ nonceKey, nonceSeconds, now }: DpopProofsOptions) {
+  /** `now`: in epoch milliseconds. */
+  constructor(
+    nonceKey: KeyObject,
+    { nonceSeconds }: { readonly nonceSeconds: number },
+    now: () => number = () => Date.now(),
+  ) {
     this.#nonces = new DpopNonces(nonceKey, nonceSeconds);
     this.#now = now;
   }

@@ -6,6 +6,7 @@ import type { StreamKind } from '../../src/domain/kernel/event.ts';
 import type { Command } from '../../src/eventlog/command.ts';
 import { streams } from '../../src/tables/streams.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { boundSession, provenRefresh } from '../support/dpop.ts';
 import { recordSentCommands } from '../support/sent-commands.ts';
 
 let api: TestApi;
@@ -43,6 +44,8 @@ it('the rows beside a stream are those that docs/events.md names', async () => {
   const administrator = { token: (await api.admin()).access_token };
   const { email } = await api.register();
   const { device_token } = await api.logIn({ email });
+  const bound = await boundSession(api);
+  await done(provenRefresh(api, bound.device, bound.tokens.refresh_token));
   const { access_token: token } = await api.logIn({ email, fields: { device_token } });
   const wrong = { email, password: 'a wrong password', device_token };
   await api.call('POST', '/auth/login', { body: wrong });

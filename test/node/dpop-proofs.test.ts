@@ -67,7 +67,7 @@ describe('a proof that a node is shown', () => {
   let now = start;
   const world = () => {
     now = start;
-    const proofs = new DpopProofs({ nonceKey, nonceSeconds: 60, now: () => now });
+    const proofs = new DpopProofs(nonceKey, { nonceSeconds: 60 }, () => now);
     const device = new TestDevice();
     device.nonce = new DpopNonces(nonceKey, 60).current(start);
     const proof = (claims: object = {}) =>

@@ -135,7 +135,7 @@ describe('the worker', () => {
     const { rows } = await world.owner.query(
       `select name, policy from pgboss_v12.queue where name not in ('jobs.failed', '__pgboss__send-it')`,
     );
-    expect(rows).toHaveLength(7);
+    expect(rows).toHaveLength(8);
     expect(rows.every(({ policy }) => policy === 'exclusive')).toBe(true);
   });
 

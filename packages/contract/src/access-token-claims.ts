@@ -23,7 +23,7 @@ export interface AccessTokenClaims {
   /** Space-separated; absent where there is none. */
   readonly scope?: string;
   readonly device_type: DeviceType;
-  /** The key that the token is bound to (RFC 9449 section 6.1); absent where it is bound to none. */
+  /** The key that the token is bound to (RFC 9449 section 6.1), if it is. */
   readonly cnf?: { readonly jkt: string };
   readonly epoch: number;
 }

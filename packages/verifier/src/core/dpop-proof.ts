@@ -12,7 +12,7 @@ import {
 import { signatureAlgorithms } from './signature-algorithms.ts';
 
 /** The longest proof that is looked at. */
-export const dpopProofCharactersMax = 4096;
+const dpopProofCharactersMax = 4096;
 
 const jtiCharactersMax = 256;
 const uriCharactersMax = 2048;
@@ -29,7 +29,7 @@ export interface DpopRequest {
   /** How far `iat` may lie in the past, and in the future. */
   readonly ageSecondsMax: number;
   readonly clockSkewSeconds: number;
-  /** Whether the server gave this nonce and still takes it. Without it any nonce will do, and none. */
+  /** Whether the server gave this nonce and still takes it. Left out: any will do, and none. */
   readonly isGoodNonce?: (nonce: string) => boolean;
   /** Saves the import of a key that was seen lately. */
   readonly keys?: ProofKeyCache;

@@ -49,7 +49,7 @@ const rsaBitsMax = 4096;
 
 /**
  * `typ`, `alg` and `jwk` of a DPoP proof (RFC 9449 section 4.2). The key is asymmetric, public only,
- * fits the algorithm, and no RSA key is short, or so long or odd that its check is an attack.
+ * fits the algorithm, and no RSA key is short, or so long that its check is an attack.
  */
 export function readProofHeader(encoded: string): ProofKey | ProofKeyRefusal {
   const text = decodeCanonical(encoded)?.toString('utf8');
