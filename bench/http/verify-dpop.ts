@@ -208,6 +208,7 @@ function report(
     return `| ${side.name} | ${rate} | ${cpu} | ${ratio} | ${byCpu} | ${each} |`;
   };
   const rows = [plain, bound].map((side) => row(side)).join('\n');
+  const bare = bareVerifyMicroseconds().toFixed(1);
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`;
   const pinned = canPin ? ', the service on core 0, wrk and Postgres on core 1' : '';
@@ -222,7 +223,7 @@ and ${sessions} sessions${pinned}.
 ${rows}
 
 "Beside unbound" is the median of each round's ratio of requests per second (target ${target}).
-One bare check of an ES256 signature took ${bareVerifyMicroseconds().toFixed(1)} µs right after (median).
+One bare check of an ES256 signature took ${bare} µs right after (median).
 In ${counted.requests} more requests with proofs: ${counted.ofRequests} SQL statements of requests
 (the revocation poll sent ${counted.ofPoll} meanwhile).
 `;

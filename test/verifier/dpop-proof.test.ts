@@ -191,7 +191,7 @@ describe('a malformed proof', () => {
     expect(outcome(device.signed(header, '{'))).toBe('claims');
   });
 
-  it('is refused for its signature: that of another key, another text, or in another spelling', () => {
+  it('is refused for a signature of another key, of another text, or in another spelling', () => {
     const [header, payload, signature] = proofOf().split('.') as [string, string, string];
     const [, otherPayload] = proofOf().split('.') as [string, string];
     const [, , otherSignature] = proofOf({}, new TestDevice()).split('.') as string[];

@@ -34,7 +34,7 @@ describe('a login with a proof', () => {
     });
   });
 
-  it('is asked for a nonce first, before its password is looked at, and without the floor', async () => {
+  it('is asked for a nonce first, before its password, and without the floor', async () => {
     const device = new TestDevice();
     const { email } = await api.register();
     const first = await logInWith(device, email);

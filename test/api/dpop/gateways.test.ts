@@ -116,7 +116,7 @@ describe('what nobody may say of a request', () => {
 });
 
 describe('a client that asks by itself', () => {
-  it('proves the request to Latchkey at the address of the issuer, never at that of Host', async () => {
+  it('proves its request at the address of the issuer, never at that of Host', async () => {
     for (const path of ['/auth/verify', '/api/auth/verify/x', '/auth/forward']) {
       const dpop = proofFor('POST', testIssuer + path);
       expect((await ask(own, { dpop, method: 'POST', path })).status, path).toBe(204);
