@@ -17,12 +17,19 @@ import {
 // beside the same of tokens that are bound to none. Both ask one process on one core, in turns, in
 // rounds of a second. The proofs are made before each round: they are good once.
 
-const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '15' },
+    // More than a round can use; each costs a signature before the round.
+    proofs: { type: 'string', default: '15000' },
+    sessions: { type: 'string', default: '64' },
+  },
+});
 const rounds = Number(flags.rounds);
 const roundSeconds = 1;
 const connections = 32;
-const sessions = 64;
-const proofsPerRound = 15_000;
+const sessions = Number(flags.sessions);
+const proofsPerRound = Number(flags.proofs);
 const target = 0.5;
 const issuer = 'http://latchkey.bench';
 const uri = `${issuer}/auth/verify`;

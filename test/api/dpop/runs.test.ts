@@ -9,6 +9,12 @@ beforeAll(async () => {
 afterEach(() => void vi.restoreAllMocks());
 afterAll(() => api.stop());
 
+/** As a client does: `unavailable` is asked again, with a proof of its own. */
+async function refreshed(device: TestDevice, token: string): ReturnType<typeof provenRefresh> {
+  const answer = await provenRefresh(api, device, token);
+  return answer.status === 503 ? refreshed(device, token) : answer;
+}
+
 const statusesOf = (answers: readonly { status: number }[]) => answers.map(({ status }) => status);
 
 describe('a bound session over HTTP', () => {
@@ -16,15 +22,15 @@ describe('a bound session over HTTP', () => {
     for (let run = 0; run < 10; run++) {
       const { device, tokens } = await boundSession(api);
       const first = tokens.refresh_token;
-      const five = await Promise.all([1, 2, 3, 4, 5].map(() => provenRefresh(api, device, first)));
+      const five = await Promise.all([1, 2, 3, 4, 5].map(() => refreshed(device, first)));
       expect(statusesOf(five)).toEqual([200, 200, 200, 200, 200]);
       expect(new Set(five.map(({ body }) => body.refresh_token)).size).toBe(1);
       const begun = Date.now();
       const clock = vi.spyOn(api.node, 'now').mockImplementation(() => begun + 465_000);
-      expect((await provenRefresh(api, device, five[0]!.body.refresh_token)).status).toBe(200);
-      expect((await provenRefresh(api, device, first)).status).toBe(200);
+      expect((await refreshed(device, five[0]!.body.refresh_token)).status).toBe(200);
+      expect((await refreshed(device, first)).status).toBe(200);
       clock.mockImplementation(() => begun + 3 * 86_400_000);
-      expect((await provenRefresh(api, device, first)).status).toBe(200);
+      expect((await refreshed(device, first)).status).toBe(200);
       clock.mockRestore();
       const types = (await api.eventsOf(tokens.session.id)).map(({ type }) => type);
       expect(types.filter((type) => !/^Session(Started|Refreshed)$/.test(type))).toEqual([]);
