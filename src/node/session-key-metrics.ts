@@ -26,7 +26,7 @@ export function observeSessionKeys(
     ],
     [
       'latchkey_session_key_exceptions_total',
-      'Logins that found no key made ahead (pool_empty), and tokens that the issuer signed because the private key of a live session was gone (missing)',
+      'Logins without a key made ahead (pool_empty), live sessions without theirs (missing)',
       () => ours.counts,
     ],
   ];

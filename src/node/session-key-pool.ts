@@ -42,7 +42,8 @@ export class SessionKeyPool {
 
   async take(): Promise<UnusedSessionKey> {
     const ready = this.#ready.pop();
-    void this.fill();
+    // At half: most logins then share the process with no key that is being made.
+    if (this.#ready.length * 2 < this.#options.readyMax) void this.fill();
     if (ready !== undefined) return ready;
     this.#options.onEmpty();
     return this.#options.make();

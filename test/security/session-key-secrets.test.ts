@@ -13,7 +13,8 @@ afterAll(() => api.stop());
 async function dump(): Promise<string> {
   return withClient(api.database.ownerUrl, async (client) => {
     const { rows: tables } = await client.query(
-      `select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      `select c.oid::regclass::text as name
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_'
           and c.relkind in ('r', 'p')`,
     );

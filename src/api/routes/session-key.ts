@@ -20,8 +20,9 @@ export function sessionKeyRoutes(node: Node): Route[] {
       path: '/keys/{kid}',
       summary: 'The public key of one session, while it lives',
       description:
-        'For verifiers that meet an unknown `kid`. The key signs only for the session that it ' +
-        'belongs to (docs/session-keys.md). For an ended session and an unknown `kid` the answer ' +
+        'For verifiers that meet an unknown `kid`. The key signs only for the session and the ' +
+        'user that its members `sid` and `sub` name: compare them with the claims ' +
+        '(docs/session-keys.md). For an ended session and an unknown `kid` the answer ' +
         'is the same 404. The keys of the issuer are in the JWKS only.',
       tags,
       auth: none,

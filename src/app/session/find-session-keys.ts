@@ -2,8 +2,8 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { idleSecondsFor } from '../../domain/session/lifetimes.ts';
 import { expiryCause } from '../../domain/session/rotation.ts';
 import { isSessionKid } from '../../domain/session/session-key.ts';
-import type { SessionState } from '../../domain/session/state.ts';
 import type { Node } from '../../node/node.ts';
+import type { SessionRecord } from '../../tables/session.ts';
 import { findSessionsWithKeys } from '../../tables/session-key.ts';
 import { underConfig } from './find-sessions.ts';
 
@@ -20,9 +20,9 @@ export async function findSessionKey(
   if (!isSessionKid(kid, node.secrets.sessionKidKey)) throw new LatchkeyError('not_found');
   onLookup();
   const session = await node.cells.home.sessionsByKid.find(kid);
-  const key = session === null ? null : liveKey(node, session.state);
-  if (key === null) throw new LatchkeyError('not_found');
-  return key.jwk;
+  const jwk = session === null ? null : liveJwk(node, session);
+  if (jwk === null) throw new LatchkeyError('not_found');
+  return jwk;
 }
 
 /**
@@ -35,16 +35,19 @@ export async function listSessionKeys(
 ) {
   const found = await findSessionsWithKeys(node.cells.of(userId).readers, userId);
   if (found === null) throw new LatchkeyError('not_found');
-  return found.flatMap(({ state }) => {
-    const key = liveKey(node, state);
-    return key === null ? [] : [key.jwk];
-  });
+  return found.map((session) => liveJwk(node, session)).filter((jwk) => jwk !== null);
 }
 
-/** None, too, of a session that the clock has ended and no worker has noticed yet. */
-function liveKey({ config, now }: Pick<Node, 'config' | 'now'>, state: SessionState) {
-  const { deviceType } = state;
+/**
+ * The JWK and whom it signs for, `sid` and `sub`, which every verifier has to compare. None, too,
+ * of a session that the clock has ended and no worker has noticed yet.
+ */
+function liveJwk(
+  { config, now }: Pick<Node, 'config' | 'now'>,
+  { sessionId, state }: SessionRecord,
+) {
+  const { deviceType, sessionKey, userId } = state;
   const idleSeconds = idleSecondsFor(deviceType, config.sessions.idleSeconds, config.lifetimes);
   const isOver = expiryCause(underConfig(config, state), { now: now(), idleSeconds }) !== null;
-  return isOver ? null : state.sessionKey;
+  return isOver || sessionKey === null ? null : { ...sessionKey.jwk, sid: sessionId, sub: userId };
 }

@@ -51,8 +51,8 @@ export type SessionStarted = DomainEvent<
     /** The public key that the login proved to hold (RFC 9449); absent for an unbound session. */
     deviceKey?: DeviceKey;
     /**
-     * The public key that verifies its tokens: `kid`, and `jwk` with the public members only. Absent
-     * where the issuer signs them. The private part is in `session_key_secrets`, wrapped.
+     * The public key that verifies its tokens: `kid`, and `jwk` with the public members only.
+     * Absent where the issuer signs them. The private part is in `session_key_secrets`, wrapped.
      */
     sessionKey?: { kid: string; jwk: { [member: string]: string } };
   }

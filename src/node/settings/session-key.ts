@@ -10,7 +10,7 @@ export const signingPolicies = settings('Signing by device type', {
   web: variable('SIGNING_WEB', signing)
     .default('issuer')
     .says(
-      'Whose key signs the tokens of sessions in browsers that start from now on: that of the `issuer`, or one of each `session`',
+      'Who signs for sessions in browsers that start from now on: `issuer`, or each `session` itself',
     ),
   mobile: variable('SIGNING_MOBILE', signing).default('issuer').says('The same for phones'),
   tablet: variable('SIGNING_TABLET', signing).default('issuer').says('The same for tablets'),

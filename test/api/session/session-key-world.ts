@@ -14,7 +14,7 @@ export function kidOf(token: string): string {
   return decodeProtectedHeader(token).kid!;
 }
 
-/** What the database holds of a key: its private part, and the session that shows the public one. */
+/** What the database holds of a key: the private part, and a session with the public one. */
 export function storedKey(api: TestApi, kid: string): Promise<{ secret: boolean; shown: boolean }> {
   return withClient(api.database.ownerUrl, async (client) => {
     const { rows } = await client.query(

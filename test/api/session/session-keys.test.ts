@@ -141,6 +141,7 @@ describe('the public keys', () => {
     expect(answer.body).toEqual({
       ...{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String) },
       ...{ use: 'sig', alg: 'Ed25519', kid: kidOf(token) },
+      ...{ sid: decodeJwt(token).sid, sub: decodeJwt(token).sub },
     });
     const maxAge = /^public, max-age=(\d+)$/.exec(answer.headers.get('cache-control')!)!;
     expect(Number(maxAge[1])).toBeLessThanOrEqual(60);
