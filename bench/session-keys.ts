@@ -40,6 +40,7 @@ function inputFor(email: string): LogInInput {
   return {
     ...{ email, password, transport: 'body', clientId: null, clientSecret: null, audience: null },
     ...{ device: { type: 'web', name: 'bench' }, deviceToken: null },
+    key: null,
     payTry: () => ({ giveBack: () => {} }),
   };
 }

@@ -191,6 +191,40 @@ const sessions: Row = {
       ],
     },
     {
+      title: 'Session keys looked for',
+      description: 'In memory (hit, miss) and in the database. Misses that stay high mean that SESSION_KEY_CACHE_ENTRIES is too low.',
+      unit: 'ops',
+      queries: [
+        {
+          expr: `sum by (result) (${rate('session_key_cache_total')})`,
+          legend: 'memory: {{result}}',
+        },
+        {
+          expr: `sum by (result) (${rate('session_key_lookups_total')})`,
+          legend: 'database: {{result}}',
+        },
+        { expr: `sum by (result) (${rate('session_key_exceptions_total')})`, legend: '{{result}}' },
+      ],
+    },
+    {
+      title: 'Session keys in memory',
+      description: 'Made ahead, and kept by each process.',
+      unit: 'short',
+      queries: [
+        { expr: `sum(latchkey_session_keys_ready${on()})`, legend: 'ready' },
+        { expr: `sum(latchkey_session_key_cache_entries${on()})`, legend: 'public' },
+        { expr: `sum(latchkey_session_signing_keys_entries${on()})`, legend: 'private' },
+      ],
+    },
+    {
+      title: 'Size of the public session keys',
+      description: 'In each process, at most SESSION_KEY_CACHE_BYTES.',
+      unit: 'bytes',
+      queries: [
+        { expr: `max(latchkey_session_key_cache_bytes${on()})`, legend: 'largest process' },
+      ],
+    },
+    {
       title: 'Notable events',
       description: 'Rotations and revocations of issuer keys, reuse of refresh tokens, lockouts.',
       unit: 'ops',

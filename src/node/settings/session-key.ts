@@ -9,9 +9,7 @@ const signing = oneOf(signings);
 export const signingPolicies = settings('Signing by device type', {
   web: variable('SIGNING_WEB', signing)
     .default('issuer')
-    .says(
-      'Who signs for sessions in browsers that start from now on: `issuer`, or each `session` itself',
-    ),
+    .says('Who signs for sessions in browsers that start from now on: `issuer`, or each `session`'),
   mobile: variable('SIGNING_MOBILE', signing).default('issuer').says('The same for phones'),
   tablet: variable('SIGNING_TABLET', signing).default('issuer').says('The same for tablets'),
   desktop: variable('SIGNING_DESKTOP', signing).default('issuer').says('The same for desktop apps'),

@@ -104,7 +104,8 @@ describe('the statements of a verification by a session key', () => {
 /** So many that no planner takes the whole table: half with keys of their own, a tenth ended. */
 async function fill(client: pg.Client): Promise<void> {
   await client.query(`insert into latchkey.sessions (session_id, version, status, user_id,
-      device_type, amr, audience, scope, transport, started_at, refreshed_at, expires_at, generation,
+      device_type, amr,
+      audience, scope, transport, started_at, refreshed_at, expires_at, generation,
       access_expires_at, tokens_from_generation, tokens_mark_generation, tokens_mark_until, mac,
       session_key)
     select gen_random_uuid(), 1, case when n % 10 = 0 then 'ended' else 'live' end,
