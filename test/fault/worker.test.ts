@@ -23,7 +23,7 @@ beforeEach(async () => {
   await owner.connect();
   service = await startFaultNode({
     databaseUrl: postgres.appUrl,
-    env: { ACCESS_TOKEN_EXPIRY_MS: '2000' },
+    env: { ACCESS_TOKEN_EXPIRY_MS: '2000', CLOCK_SKEW_SECONDS: '1' },
   });
 }, 120_000);
 afterEach(async () => {

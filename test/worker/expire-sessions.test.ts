@@ -201,6 +201,20 @@ describe('sessions.expire with an idle timeout', () => {
     await world.owner.query('delete from latchkey.sessions where session_id = $1', [damaged]);
   });
 
+  it('ends idle ones also when one that is past its absolute life cannot be ended', async () => {
+    const config = { ...jobConfig, sessions: { idleSeconds: 3_600, retentionSeconds: 86_400 } };
+    const held = await world.startSession(startedAt + dayMs);
+    const idle = await world.startSession(startedAt + 6 * dayMs);
+    await world.owner.query('begin');
+    await world.owner.query('select from latchkey.streams where stream_id = $1 for update', [held]);
+    const run = expireSessions().run(world.context(startedAt + 8 * dayMs, { config }));
+    await expect(run).rejects.toMatchObject({ code: 'unavailable' });
+    await world.owner.query('rollback');
+    expect(await world.eventTypes(held)).toStrictEqual(['SessionStarted']);
+    expect(await world.eventTypes(idle)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    await expireSessions().run(world.context(startedAt + 8 * dayMs, { config }));
+  });
+
   it('leaves idle sessions alone when there is none', async () => {
     const idle = await world.startSession(startedAt);
     await expireSessions().run(world.context(startedAt + 6 * dayMs));

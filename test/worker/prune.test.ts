@@ -38,6 +38,10 @@ describe('pruning', () => {
     await pruneOldSessions.run(world.context(startedAt + dayMs, { config }));
     expect(await findSession(world.records, ended)).not.toBeNull();
 
+    const stopped = { config, signal: AbortSignal.abort() };
+    await pruneOldSessions.run(world.context(startedAt + dayMs + 1, stopped));
+    expect(await findSession(world.records, ended), 'a worker that ends').not.toBeNull();
+
     await pruneOldSessions.run(world.context(startedAt + dayMs + 1, { config }));
     expect(await findSession(world.records, ended)).toBeNull();
     expect(await findSession(world.records, live)).not.toBeNull();

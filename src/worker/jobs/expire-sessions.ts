@@ -27,16 +27,17 @@ export function expireSessions(): Job {
     run: async (context) => {
       const { by } = context;
       const ended = { absolute: 0, idle: 0 };
-      try {
-        const overdue = sweep(context, ended, 'absolute');
-        await expireOverdueSessions(context, { ...overdue, after: fromTheStart }, by);
-        if (context.config.sessions.idleSeconds > 0 || isFirstPass) {
-          const early = sweep(context, ended, 'idle');
-          await expireEarlySessions(context, { ...early, after: cursor, onPassed }, by);
-        }
-      } finally {
-        if (ended.absolute + ended.idle > 0) context.log.info(ended, 'sessions ended by the clock');
+      const overdue = sweep(context, ended, 'absolute');
+      const sweeps = [expireOverdueSessions(context, { ...overdue, after: fromTheStart }, by)];
+      await Promise.allSettled(sweeps);
+      if (context.config.sessions.idleSeconds > 0 || isFirstPass) {
+        const early = sweep(context, ended, 'idle');
+        sweeps.push(expireEarlySessions(context, { ...early, after: cursor, onPassed }, by));
+        await Promise.allSettled(sweeps);
       }
+      if (ended.absolute + ended.idle > 0) context.log.info(ended, 'sessions ended by the clock');
+      // A session that could not be ended in the first sweep must not keep the second one away.
+      await Promise.all(sweeps);
     },
   };
 }
