@@ -11,8 +11,10 @@ import { byPerson, loginOf, startBenchNode } from './support/bench-node.ts';
 import { startBenchPostgres } from './support/bench-postgres.ts';
 import { fill } from './support/fill.ts';
 import { type LockWaits, watchLockWaits } from './support/lock-waits.ts';
+import { benchCommand, today } from './support/report-head.ts';
 
-// `npx node bench/backlog.ts --sessions 1000000`: a worker that was away for a week ends all sessions
+// `npx node bench/backlog.ts --sessions 1000000`: a worker that was away for a week ends all
+// sessions
 // that have expired meanwhile, while people log in as fast as they are answered. The same load runs
 // before it, without the worker. The password hash is free.
 
@@ -156,23 +158,31 @@ interface Result {
 function reportOf(result: Result): string {
   const { before, without, beside, waits, deadLetters, failed, errors, loadBefore } = result;
   const row = (name: string, { logins, seconds: took, p50, p99, worst, unavailable }: Load) =>
-    `| ${name} | ${(logins / took).toFixed(0)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${worst.toFixed(0)} | ${unavailable} |`;
+    `| ${[name, (logins / took).toFixed(0), p50.toFixed(1), p99.toFixed(1)].join(' | ')} ` +
+    `| ${worst.toFixed(0)} | ${unavailable} |`;
   return `# A backlog of expired sessions
 
-\`npx node bench/backlog.ts --sessions ${sessionsWanted} --callers ${callers} --seconds ${seconds} --write\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version},
-${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), shared by the service, the worker and Postgres. Load when it began: ${loadBefore.toFixed(1)} processes (1-minute average).
+\`${benchCommand('backlog')}\` of ${today()}, Node ${process.version},
+${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), shared by the service, the worker and
+Postgres. Load when it began: ${loadBefore.toFixed(1)} processes (1-minute average).
 
-${people} people have five sessions each that began eight days ago. A fifth of them are past their absolute life, the others were idle
-for longer than is configured here (7 days). ${callers} callers log in as random people, as fast as they are answered: first for ${seconds} s alone, then
-while a worker ends what has expired. A login ends the old web session of its person too, so the worker met ${before} of them.
+${people} people have five sessions each that began eight days ago. A fifth of them are past their
+absolute life, the others were idle
+for longer than is configured here (7 days). ${callers} callers log in as random people, as fast as
+they are answered: first for ${seconds} s alone, then
+while a worker ends what has expired. A login ends the old web session of its person too, so the
+worker met ${before} of them.
 
 | | logins/s | p50 ms | p99 ms | slowest ms | 503 |
 |---|---|---|---|---|---|
 ${row('logins alone', without)}
 ${row('beside the worker', beside)}
 
-The worker was through after ${beside.seconds.toFixed(0)} s: ${(before / beside.seconds).toFixed(0)} sessions a second, each with an event of its own. Longest lock wait
-${waits.longestMs.toFixed(0)} ms in ${waits.looks} looks (${waits.longest}). ${deadLetters} dead letters, ${failed} failed runs, ${errors} lines of warnings or errors.
+The worker was through after ${beside.seconds.toFixed(0)} s:
+${(before / beside.seconds).toFixed(0)} sessions a second, each with an event of its own. Longest
+lock wait
+${waits.longestMs.toFixed(0)} ms in ${waits.looks} looks (${waits.longest}). ${deadLetters} dead
+letters, ${failed} failed runs, ${errors} lines of warnings or errors.
 `;
 }
 

@@ -12,9 +12,12 @@ import { watchLockWaits } from './support/lock-waits.ts';
 import { simulateClock } from './support/simulated-clock.ts';
 import { measureTables, updatesOf } from './support/table-statistics.ts';
 
-// `npx node bench/churn.ts --logins 1000000`: a week of a service, as fast as this machine goes. Logins,
-// refreshes and logouts are the use cases of src/app on a real Postgres, the jobs run in a real worker.
-// The clock of both, and of the database, is moved on twenty minutes at a time; the password hash is free.
+// `npx node bench/churn.ts --logins 1000000`: a week of a service, as fast as this machine goes.
+// Logins,
+// refreshes and logouts are the use cases of src/app on a real Postgres, the jobs run in a real
+// worker.
+// The clock of both, and of the database, is moved on twenty minutes at a time; the password hash
+// is free.
 
 const { values: flags } = parseArgs({
   options: {
@@ -48,7 +51,8 @@ async function main(): Promise<void> {
   const postgres = await startBenchPostgres({ autovacuum_naptime: '1s' });
   const owner = new pg.Client({ connectionString: postgres.ownerUrl });
   await owner.connect();
-  // As if the log were older: the head meets the end of its partition in this week, and more than once.
+  // As if the log were older: the head meets the end of its partition in this week, and more than
+  // once.
   const { rows } = await owner.query('select max(to_pos) as end from latchkey.session_partitions');
   await owner.query(`select setval('latchkey.event_pos', $1)`, [
     Number(rows[0].end) - settings.partitionPositions,
@@ -126,7 +130,8 @@ async function main(): Promise<void> {
   }
 }
 
-/** Twenty minutes of the week: its share of the week's logins, and what belongs to them, in any order. */
+/** Twenty minutes of the week: its share of the week's logins, and what belongs to them, in any
+order. */
 async function runStep(crowd: People, step: number): Promise<void> {
   const share = (logins / steps) * dayAndNight(step);
   const acts = [

@@ -10,11 +10,14 @@ import type { Node } from '../src/node/node.ts';
 import { byPerson, loginOf, partsOf, startBenchNode } from './support/bench-node.ts';
 import { median, startBenchPostgres } from './support/bench-postgres.ts';
 import { fill } from './support/fill.ts';
+import { benchCommand, today } from './support/report-head.ts';
 import { type Updates, updatesOf } from './support/table-statistics.ts';
 
 // `npx node bench/many-users.ts`: what a login, a refresh and a logout cost where there are 100,000
-// users with five sessions each, against 1,000 users with five each. Both services run; they take turns
-// in short rounds, and each round takes other users. The password hash is free: it would hide the rest.
+// users with five sessions each, against 1,000 users with five each. Both services run; they take
+// turns
+// in short rounds, and each round takes other users. The password hash is free: it would hide the
+// rest.
 
 const { values: flags } = parseArgs({
   options: {
@@ -171,12 +174,16 @@ function reportOf({ few, many, ratios, hot, loadBefore }: Result): string {
   );
   return `# ${many.users} users against ${few.users}
 
-\`npx node bench/many-users.ts --users ${many.users} --against ${few.users} --rounds ${rounds} --write\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version},
-${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}). Load when it began: ${loadBefore.toFixed(1)} processes (1-minute average).
+\`${benchCommand('many-users')}\` of ${today()}, Node ${process.version},
+${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}). Load when it began:
+${loadBefore.toFixed(1)} processes (1-minute average).
 
-Every user has five live sessions, one on each type of device. Two services, each with a Postgres of its own, take turns in
-${rounds} rounds: ${perRound} users of each, spread over the whole table and others in every round, log in once, refresh ten times and log
-out. The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A ratio is the median of the rounds' ratios.
+Every user has five live sessions, one on each type of device. Two services, each with a Postgres
+of its own, take turns in
+${rounds} rounds: ${perRound} users of each, spread over the whole table and others in every round,
+log in once, refresh ten times and log
+out. The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A
+ratio is the median of the rounds' ratios.
 
 | median milliseconds | ${many.users} users | ${few.users} users | ratio | target |
 |---|---|---|---|---|
@@ -187,8 +194,10 @@ ${rows.join('\n')}
 | streams | ${percent(hot.many.streams)} | ${percent(hot.few.streams)} | >= 95 % |
 | sessions, ends left out | ${percent(hot.many.sessions)} | ${percent(hot.few.sessions)} | >= 95 % |
 
-A session that ends leaves two partial indexes and enters a third, which no HOT update can. The users and their sessions were made by
-\`bench/support/fill.ts\` with the events and rows that the use cases write, the larger side in ${many.fillSeconds.toFixed(0)} s.
+A session that ends leaves two partial indexes and enters a third, which no HOT update can. The
+users and their sessions were made by
+\`bench/support/fill.ts\` with the events and rows that the use cases write, the larger side in
+${many.fillSeconds.toFixed(0)} s.
 `;
 }
 

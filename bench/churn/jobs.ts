@@ -27,7 +27,8 @@ const due = [
 
 /**
  * A whole worker on that clock. Its schedule keeps to real minutes, so `send` asks for every job of
- * the minute whenever the benchmark has moved the clock; a job that still waits stands for the new one.
+ * the minute whenever the benchmark has moved the clock; a job that still waits stands for the new
+ * one.
  */
 export async function startJobs({ appUrl, now, ...options }: JobsOptions) {
   const keyWrap = localKeyWrap(loadKeyRing(loadConfig({ KEK: benchKek })));

@@ -25,8 +25,10 @@ interface Held {
 type Act = 'login' | 'refresh' | 'logout';
 
 /**
- * People who log in, come back and log out. A login supersedes what its person has on the same type of
- * device; a refresh or a logout is of a random session that somebody still holds, so that some meet a
+ * People who log in, come back and log out. A login supersedes what its person has on the same
+ * type of
+ * device; a refresh or a logout is of a random session that somebody still holds, so that some
+ * meet a
  * session that the clock has ended meanwhile.
  */
 export class People {

@@ -1,4 +1,5 @@
 import type { LockWaits } from '../support/lock-waits.ts';
+import { benchCommand, today } from '../support/report-head.ts';
 import type { TableSize, Updates } from '../support/table-statistics.ts';
 
 export interface ChurnResult {
@@ -33,43 +34,57 @@ const megabytes = (bytes: number) => (bytes / 1024 ** 2).toFixed(1);
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 export function churnReport(result: ChurnResult, machine: string): string {
-  const { logins, people, seconds, settings, outcomes, log } = result;
+  const { logins, people, seconds, settings, outcomes, log, runs, waits, jobErrors } = result;
+  const rate = (count: number) => (count / seconds).toFixed(0);
+  const firstErrors = `The worker logged: ${JSON.stringify(jobErrors.slice(0, 5))}`;
   const done = (act: string) => outcomes[`${act}: done`] ?? 0;
   const answered = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
   return `# A week of churn
 
-\`npx node bench/churn.ts --logins ${logins} --refreshes-per-login ${result.refreshesPerLogin} --write\` of ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${machine}, shared by
-the service, its worker and Postgres. Load when it began: ${result.loadBefore.toFixed(1)} processes (1-minute average).
+\`${benchCommand('churn')}\` of ${today()}, Node ${process.version}, ${machine}, shared by
+the service, its worker and Postgres. Load when it began: ${result.loadBefore.toFixed(1)} processes
+(1-minute average).
 
 ## Method
-- ${people} people log in ${logins} times in a simulated week, more by day than by night, from six types of device under the
-  default policies. Every command is the use case of \`src/app\`, with ${result.callers} callers; personal data is encrypted and
-  access tokens are signed (ES256). Two things are replaced: the clock, and the password hash, which is free.
-- The clock of the service, of the worker and of the database is one. It is moved on twenty minutes at a time, and in between it
+- ${people} people log in ${logins} times in a simulated week, more by day than by night, from six
+  types of device under the
+  default policies. Every command is the use case of \`src/app\`, with ${result.callers} callers;
+  personal data is encrypted and
+  access tokens are signed (ES256). Two things are replaced: the clock, and the password hash,
+  which is free.
+- The clock of the service, of the worker and of the database is one. It is moved on twenty minutes
+  at a time, and in between it
   goes on: \`clock_timestamp()\` is found in a schema that the application role searches first
-  (\`bench/support/simulated-clock.ts\`), so \`recorded_at\` and the watermarks of pruning are of the same week.
-- The worker is a real one with pg-boss; every job of the minute is sent at each step. A session ends ${hours(settings.sessionTtlSeconds)} after its login or
-  ${hours(settings.idleSeconds)} after its last refresh, its row goes ${hours(settings.retentionSeconds)} later; both are shorter than by default, so that the week sees all of it.
-- Autovacuum keeps to real time. Its \`autovacuum_naptime\` is the shortest, 1 s instead of 1 min, which is ${((7 * 24 * 60) / seconds).toFixed(0)} minutes of
-  this week: dead rows still lie about longer than in life. Every other setting is Postgres' default or of the migrations.
+  (\`bench/support/simulated-clock.ts\`), so \`recorded_at\` and the watermarks of pruning are of
+  the same week.
+- The worker is a real one with pg-boss; every job of the minute is sent at each step. A session
+  ends ${hours(settings.sessionTtlSeconds)} after its login or
+  ${hours(settings.idleSeconds)} after its last refresh, its row goes
+  ${hours(settings.retentionSeconds)} later; both are shorter than by default, so that the week
+  sees all of it.
+- Autovacuum keeps to real time. Its \`autovacuum_naptime\` is the shortest, 1 s instead of 1 min,
+  which is ${((7 * 24 * 60) / seconds).toFixed(0)} minutes of
+  this week: dead rows still lie about longer than in life. Every other setting is Postgres'
+  default or of the migrations.
 
 ## Figures
 | Figure | Measured | Target |
 |---|---|---|
-| dead letters | ${result.deadLetters}, in ${result.runs.completed} completed and ${result.runs.failed} failed runs | 0 |
-| longest lock wait | ${result.waits.longestMs.toFixed(0)} ms, in ${result.waits.looks} looks | < 200 ms |
+| dead letters | ${result.deadLetters}; ${runs.completed} runs good, ${runs.failed} failed | 0 |
+| longest lock wait | ${waits.longestMs.toFixed(0)} ms, in ${waits.looks} looks | < 200 ms |
 | HOT share of the updates that end no session | ${hotShares(result)} | >= 95 % |
-| commands per second | ${(answered / seconds).toFixed(0)}, of them ${(done('login') / seconds).toFixed(0)} logins | – |
+| commands per second | ${rate(answered)}, of them ${rate(done('login'))} logins | – |
 
-The longest wait: ${result.waits.longest}. A session that ends leaves two partial indexes and enters a third, so that update is
-never HOT; of all updates on sessions, ends included, ${percent(result.updates.sessions.hot / result.updates.sessions.all)} were.
+The longest wait: ${result.waits.longest}. A session that ends leaves two partial indexes and
+enters a third, so that update is never HOT; of all updates on sessions, ends included,
+${percent(result.updates.sessions.hot / result.updates.sessions.all)} were.
 
 | Table after pruning | Rows | MB | MB of the same rows in a new table | Ratio (<= 1.5) |
 |---|---|---|---|---|
 ${result.sizes.map(sizeLine).join('\n')}
 
-\`streams\` holds a row for each stream of the log, which is never pruned. The other table is made with the same indexes and
-fillfactor and is filled in the order of this one; nothing was vacuumed by hand.
+\`streams\` holds a row for each stream of the log, which is never pruned. The other table is made
+with the same indexes and fillfactor and is filled in the order of this one; nothing was vacuumed by hand.
 
 ## What happened
 ${Object.entries(log.events)
@@ -77,8 +92,9 @@ ${Object.entries(log.events)
   .join(', ')}. Answers: ${Object.entries(outcomes)
     .map(([outcome, count]) => `${count} ${outcome}`)
     .join(', ')}. The log came to ${log.partitions} partitions of session events, the newest
-of ${settings.partitionPositions} positions; ${log.jobRows} rows of jobs were left. ${seconds.toFixed(0)} s in all.
-${result.jobErrors.length === 0 ? 'The worker logged no warning and no error.' : `The worker logged: ${JSON.stringify(result.jobErrors.slice(0, 5))}`}
+of ${settings.partitionPositions} positions; ${log.jobRows} rows of jobs were left.
+${seconds.toFixed(0)} s in all.
+${jobErrors.length === 0 ? 'The worker logged no warning and no error.' : firstErrors}
 `;
 }
 
@@ -86,7 +102,8 @@ ${result.jobErrors.length === 0 ? 'The worker logged no warning and no error.' :
 function hotShares({ updates, log }: ChurnResult): string {
   const ends = (log.events.SessionRevoked ?? 0) + (log.events.SessionExpired ?? 0);
   const { sessions, streams } = updates;
-  return `sessions ${percent(sessions.hot / (sessions.all - ends))}, streams ${percent(streams.hot / streams.all)}`;
+  const ofSessions = percent(sessions.hot / (sessions.all - ends));
+  return `sessions ${ofSessions}, streams ${percent(streams.hot / streams.all)}`;
 }
 
 function sizeLine({ table, rows, bytes, freshBytes }: TableSize): string {

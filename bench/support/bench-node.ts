@@ -21,7 +21,8 @@ export interface BenchNodeOptions {
 }
 
 /**
- * A whole API process inside of this one, for benchmarks that call the use cases and not HTTP. Of it
+ * A whole API process inside of this one, for benchmarks that call the use cases and not HTTP. Of
+ * it
  * two things are replaced: the clock, where one is given, and the hash of passwords, which is free.
  */
 export async function startBenchNode({ databaseUrl, env, now }: BenchNodeOptions) {

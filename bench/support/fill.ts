@@ -31,7 +31,8 @@ export interface Filling {
 
 /**
  * Registers people with live sessions, far faster than they could log in: the same events and rows,
- * decided and sealed as in the use cases, but a person is one command, and nothing is read or signed.
+ * decided and sealed as in the use cases, but a person is one command, and nothing is read or
+ * signed.
  * Nobody holds a refresh token of these sessions.
  */
 export async function fill(node: Node, appUrl: string, filling: Filling): Promise<void> {

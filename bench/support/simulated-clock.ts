@@ -12,9 +12,11 @@ export interface SimulatedClock {
 }
 
 /**
- * Replaces the clock of a database by one that starts at `startAt` (epoch ms): a function in a schema
+ * Replaces the clock of a database by one that starts at `startAt` (epoch ms): a function in a
+ * schema
  * that the application role finds before Postgres' own, so neither the service nor the migrations
- * change. It holds for connections that are opened afterwards. `now()`, by which the job queue counts
+ * change. It holds for connections that are opened afterwards. `now()`, by which the job queue
+ * counts
  * its seconds, stays real.
  */
 export async function simulateClock(ownerUrl: string, startAt: number): Promise<SimulatedClock> {
@@ -32,7 +34,8 @@ export async function simulateClock(ownerUrl: string, startAt: number): Promise<
   const { rows } = await owner.query('select current_database() as name');
   const database = owner.escapeIdentifier(rows[0].name);
   await owner.query(
-    `alter role latchkey_app in database ${database} set search_path = simulated, pg_catalog, pg_temp`,
+    `alter role latchkey_app in database ${database} set search_path = simulated, pg_catalog,
+  pg_temp`,
   );
   let old = { at: startAt, since: Date.now() };
   let current = old;

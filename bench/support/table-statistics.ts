@@ -9,7 +9,8 @@ export interface TableSize {
 }
 
 /**
- * How large each table is, indexes and dead rows included, and how large it would be if it had never
+ * How large each table is, indexes and dead rows included, and how large it would be if it had
+ * never
  * held another row than those of now. Nothing is vacuumed for it.
  */
 export async function measureTables(

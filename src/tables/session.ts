@@ -94,7 +94,7 @@ export interface SessionExpiry {
   readonly sessionId: string;
 }
 
-/** The sessions of a page that are to be trusted, and where the next page begins; null at the end. */
+/** Those sessions of a page that are to be trusted; where the next one begins, null at the end. */
 export interface SessionsPage {
   readonly sessions: readonly SessionRecord[];
   readonly next: SessionExpiry | null;

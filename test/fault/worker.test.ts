@@ -66,7 +66,8 @@ async function statesOf(job: string): Promise<string[]> {
 }
 
 describe('a worker', () => {
-  // Fails without a heartbeat: the queue is exclusive, so the dead worker's job would keep all others out for an hour.
+  // Fails without a heartbeat: the queue is exclusive, so the dead worker's job would keep all
+  // others out for an hour.
   it('takes over the job of one that was killed in the middle of it', async () => {
     const session = await shortSession();
     const holder = new pg.Client({ connectionString: postgres.ownerUrl });
@@ -83,7 +84,7 @@ describe('a worker', () => {
     expect(await typesOf(session)).toEqual(['SessionStarted', 'SessionExpired']);
   });
 
-  it('gives up a job after four tries, each later than the last, until somebody puts it back', async () => {
+  it('gives up a job after four tries with pauses, until somebody puts it back', async () => {
     const session = await shortSession();
     const damage = (version: number) =>
       owner.query(`set session_replication_role = replica;

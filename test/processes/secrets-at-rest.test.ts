@@ -33,7 +33,7 @@ let service: FaultNode;
 let worker: FaultProcess;
 let holders: SecretHolders;
 
-/** A thousand logins, each session refreshed, keys rotated; secrets of every kind are handed out. */
+/** A thousand logins, refreshes, rotations of the keys; secrets of every kind are handed out. */
 beforeAll(async () => {
   // No WAL is recycled: what was written once is there at the end.
   postgres = await startPrivatePostgres({
@@ -142,7 +142,8 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
     expect(privateKeys.length).toBeGreaterThanOrEqual(5);
   });
 
-  // Fails when what the KEK opens helps: a secret in personal data, or one that is not drawn at random.
+  // Fails when what the KEK opens helps: a secret in personal data, or one that is not drawn at
+  // random.
   it('nothing that the KEK opens is, or makes, a refresh token', async () => {
     const tokens = holders.secrets.filter(({ name }) => /token/.test(name));
     const keys = await openedKeys();
@@ -186,8 +187,9 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
     expect(status).toBe(200);
   });
 
-  // Fails when any of them is written anywhere as it is; the last lines fail when this finds nothing at all.
-  it('none stands in the dump, the files, the WAL or the logs, and a planted one does', async () => {
+  // Fails when any of them is written anywhere as it is; the last lines fail when this finds
+  // nothing at all.
+  it('none stands in the dump, the files, the WAL or the logs, but a planted one', async () => {
     const logged = [service, worker].map(({ lines }, n): Place => {
       return { place: `log of process ${n}`, bytes: Buffer.from(lines.join('\n')) };
     });

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Answer, FaultNode } from './fault-node.ts';
 import type { Secret } from './secret-search.ts';
 
-/** Where the secret stands in the bytes of each token: `refresh-token.ts`, `device-token.ts`, `invite-code.ts`. */
+/** Where the secret stands in the bytes of a refresh token, a device token and an invite. */
 const secretIn = { lkr: [23, 55], lkd: [17, 49], lki: [16, 48] } as const;
 
 /** People who use a service in every way that has a secret in it, and what they were given. */
@@ -107,7 +107,7 @@ export class SecretHolders {
     throw new Error(`${call[1]}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
-  /** Again while the machine is too busy for the deadline, or a connection had been idle too long. */
+  /** Again while the machine is too busy, or when a connection had been idle too long. */
   async #send(...call: Parameters<FaultNode['call']>): Promise<Answer> {
     for (let tries = 1; ; tries += 1) {
       const answer = await this.#service.call(...call).catch((error: unknown) => {

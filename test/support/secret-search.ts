@@ -24,7 +24,8 @@ const multiplier = 0x01000193;
 
 /**
  * Looks for many secrets in much data in one pass (Rabin-Karp): raw, as hex, as base64 and as
- * base64url, which is also the `d` of a JWK. A secret inside of other bytes has three more spellings
+ * base64url, which is also the `d` of a JWK. A secret inside of other bytes has three more
+ * spellings
  * in base64, one for each place at which it may begin.
  */
 export class SecretSearch {

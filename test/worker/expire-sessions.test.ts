@@ -122,8 +122,9 @@ describe('sessions.expire', () => {
     await world.owner.query('delete from latchkey.sessions where session_id = any ($1)', [damaged]);
   });
 
-  // Fails when the first session that cannot be ended ends the run: all that expired later would stay.
-  it('ends all others when somebody holds one, and fails afterwards, so that it runs again', async () => {
+  // Fails when the first session that cannot be ended ends the run: all that expired later would
+  // stay.
+  it('ends all others when somebody holds one, and fails afterwards', async () => {
     const at = startedAt - 5 * dayMs;
     const count = 2 * limits.batchCommandsMax;
     const sessions = await Promise.all(

@@ -49,7 +49,8 @@ describe('a job that several workers run at once, and again', () => {
     return rows.map(({ row }) => row as string);
   }
 
-  // Fails when a job appends, deletes or makes what another run of it has appended, deleted or made; a deadlock fails too.
+  // Fails when a job appends, deletes or makes what another run of it has appended, deleted or
+  // made; a deadlock fails too.
   it.each<[string, () => Job]>([
     ['sessions.expire', expireSessions],
     ['revocations.prune', () => pruneOldRevocations],
@@ -103,7 +104,8 @@ it('rows of finished jobs go after five minutes, and those of failed ones stay',
   await boss.send('jobs.failed', {});
   const agedBy = (time: string) =>
     world.owner.query(`update ${jobSchemaName}.job set created_on = created_on - interval '${time}',
-      completed_on = completed_on - interval '${time}', keep_until = keep_until - interval '${time}';
+      completed_on = completed_on - interval '${time}',
+      keep_until = keep_until - interval '${time}';
       update ${jobSchemaName}.queue set maintain_on = null, monitor_on = null`);
   await agedBy('6 minutes');
   await boss.supervise();
