@@ -14,10 +14,11 @@ import { HeldRefusals } from '../node/held-refusals.ts';
 import { type NodeMetrics, nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
+import { nodeRateLimits } from '../node/node-rate-limits.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
 import { openObservedLog } from '../node/observed-log.ts';
-import { createRateLimits } from '../node/rate-limits.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
+import { type NodeRedis, openRedis } from '../node/redis.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import { SessionKeys } from '../node/session-keys.ts';
@@ -112,7 +113,13 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
   const secrets = await whileUnavailable(() => loadServerSecrets(pools.readers, keyWrap));
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
-  const { cells, appendProbe } = openObservedLog(pools, { memory, guard, seal, metrics, log });
+  const { registry } = metrics;
+  const redis = openRedis(config.redis, { part: 'serve', log, registry, logName: guard.logName });
+  opened.defer(() => redis?.close());
+  const { cells, appendProbe } = openObservedLog(pools, {
+    ...{ memory, guard, seal, metrics, log },
+    onAppended: (command) => redis?.wakeUps.appended(command),
+  });
   const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
   opened.defer(() => poll.stop());
   const sessionKeys = new SessionKeys({ config, cells, memory, secrets, keyWrap, log });
@@ -126,10 +133,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     memory,
     proofs: new DpopProofs(secrets.dpopNonceKey, config.deviceKeys),
     sessionKeys,
-    rateLimits: createRateLimits({
-      enabled: config.http.rateLimits,
-      onLimited: (action) => metrics.rateLimited.inc({ action }),
-    }),
+    rateLimits: nodeRateLimits(config, { redis, secrets, metrics }),
     heldRefusals: new HeldRefusals(),
     metrics,
     refreshMemory: () => poll.refresh(),
@@ -138,6 +142,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await whileUnavailable(() => ensureIssuerKeys(node, byProgram('system', 'start-up')));
   const lifetime = await whileUnavailable(() => keepLifetimeNoted(pools.readers, config, log));
   opened.defer(() => lifetime.stop());
+  redis?.listen(() => poll.hint());
   await whileUnavailable(() => poll.start());
   const { administrator } = options;
   if (administrator !== undefined) {
@@ -145,7 +150,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   }
   await sessionKeys.warm();
   observeNode(metrics.registry, { pools, memory, hasher: node.hasher, sessionKeys });
-  const parts = { pools, poll, lifetime, memory, guard, appendProbe };
+  const parts = { pools, poll, lifetime, memory, guard, appendProbe, redis };
   const api = await listen(options, node, parts);
   opened.move();
   return api;
@@ -176,12 +181,13 @@ interface Parts {
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
   readonly appendProbe: AppendProbe;
+  readonly redis: NodeRedis | null;
 }
 
 async function listen(
   { config, log, reusePort = false, idleGraceMs }: ApiOptions,
   node: Node,
-  { pools, poll, lifetime, memory, guard, appendProbe }: Parts,
+  { pools, poll, lifetime, memory, guard, appendProbe, redis }: Parts,
 ): Promise<Api> {
   const { registry } = node.metrics;
   const metrics = httpMetrics(registry);
@@ -193,6 +199,7 @@ async function listen(
     guard,
     appendProbe,
     isDraining: () => inFlight.draining,
+    degraded: () => redis?.degraded() ?? [],
     migrationsDirectory,
   });
   const routes = servedRoutes(node, probe, registry);
@@ -239,6 +246,7 @@ async function listen(
       node.heldRefusals.release();
       await http.drain(drainMs);
       lifetime.stop();
+      redis?.close();
       await poll.stop();
       await metricsServer.close();
       await pools.end();

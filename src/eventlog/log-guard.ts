@@ -29,8 +29,13 @@ export class LogGuard {
 
   /** Of the log that `check` has accepted first. Throws before that. */
   get logId(): string {
+    return this.logName.logId;
+  }
+
+  /** The log that `check` has accepted, in its epoch. Throws before that. */
+  get logName(): LogName {
     if (this.#known === null) throw new Error('no log was checked yet');
-    return this.#known.logId;
+    return this.#known;
   }
 
   /** Throws `unavailable` once the log is refused. */

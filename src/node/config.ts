@@ -4,6 +4,7 @@ import { encryption, passwords } from '../platform/crypto/settings.ts';
 import { environment } from '../platform/environment.ts';
 import { logging } from '../platform/logging/settings.ts';
 import { database } from '../platform/postgres/settings.ts';
+import { redis } from '../platform/redis/settings.ts';
 import { deviceKeys } from './settings/device-keys.ts';
 import { http } from './settings/http.ts';
 import { keyset } from './settings/keyset.ts';
@@ -21,6 +22,7 @@ export const topics = {
   tokens,
   browser,
   database,
+  redis,
   administrator,
   registration,
   encryption,
@@ -50,7 +52,7 @@ export function loadConfig(
   env: NodeJS.ProcessEnv = process.env,
   purpose: ConfigPurpose = 'serve',
 ): Config {
-  return readTopics(topics, { env, purpose, unsupported: ['REDIS_URL', 'SMTP_URL'] });
+  return readTopics(topics, { env, purpose, unsupported: ['SMTP_URL'] });
 }
 
 /** The environment of a command for production: without a word on APP_ENV, or an empty one, prod. */

@@ -3,20 +3,20 @@ import { LatchkeyError } from '../domain/kernel/errors.ts';
 import type { RateLimits, Spent } from './rate-limits.ts';
 
 /** Takes one try from the budget, once, or raises `rate_limited`. */
-export type PayTry = () => void;
+export type PayTry = () => Promise<void>;
 
 /**
  * Runs one try of a credential, which pays unless the credential is right. `attempt` calls `payTry`
  * just before it compares. `isKnown`: the try shows a token of a known device, which the attempt
  * looks at before it demands that strangers have left room. Raises `rate_limited`.
  */
-export function withFailureBudget<T>(
+export async function withFailureBudget<T>(
   rateLimits: RateLimits,
   payers: Payers,
   attempt: (payTry: PayTry) => Promise<T>,
   { isKnown = false }: { readonly isKnown?: boolean } = {},
 ): Promise<T> {
-  if (!isKnown) rateLimits.requireRoom('login_failure', payers);
+  if (!isKnown) await rateLimits.requireRoom('login_failure', payers);
   const wrong = ['invalid_credentials', 'invalid_client'];
   return payingFor(rateLimits, { budget: 'login_failure', refusals: wrong }, payers, attempt);
 }
@@ -25,12 +25,12 @@ export function withFailureBudget<T>(
  * Runs one registration, which pays if its address is taken: that answer tells of an account.
  * `attempt` calls `payTry` just before it looks. Raises `rate_limited`.
  */
-export function withTakenBudget<T>(
+export async function withTakenBudget<T>(
   rateLimits: RateLimits,
   payers: Payers,
   attempt: (payTry: PayTry) => Promise<T>,
 ): Promise<T> {
-  rateLimits.requireRoom('register_taken', payers);
+  await rateLimits.requireRoom('register_taken', payers);
   const taken = { budget: 'register_taken', refusals: ['conflict'] } as const;
   return payingFor(rateLimits, taken, payers, attempt);
 }
@@ -48,8 +48,13 @@ async function payingFor<T>(
   attempt: (payTry: PayTry) => Promise<T>,
 ): Promise<T> {
   let spent: Spent | null = null;
+  let paying: Promise<void> | null = null;
+  const pay = async () => {
+    spent = await rateLimits.take(budget, payers);
+  };
   const payTry = () => {
-    spent ??= rateLimits.take(budget, payers);
+    paying ??= pay();
+    return paying;
   };
   const giveBack = () => spent?.giveBack();
   try {
@@ -57,7 +62,7 @@ async function payingFor<T>(
     giveBack();
     return result;
   } catch (error) {
-    if (error instanceof LatchkeyError && refusals.includes(error.code)) payTry();
+    if (error instanceof LatchkeyError && refusals.includes(error.code)) await payTry();
     else giveBack();
     throw error;
   }

@@ -1,3 +1,4 @@
+import type { Command } from '../eventlog/command.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
@@ -18,6 +19,8 @@ interface LogParts {
   readonly seal: RecordSeal;
   readonly metrics: NodeMetrics;
   readonly log: Logger;
+  /** Called for each command that was committed; must not throw. */
+  readonly onAppended?: (command: Command) => void;
 }
 
 /**
@@ -26,12 +29,15 @@ interface LogParts {
  */
 export function openObservedLog(
   pools: Pools,
-  { memory, guard, seal, metrics, log }: LogParts,
+  { memory, guard, seal, metrics, log, onAppended }: LogParts,
 ): { readonly cells: Cells; readonly appendProbe: AppendProbe } {
   const appendProbe = new AppendProbe(log);
   const { handler, appender } = openLog(pools, guard, {
     seal,
-    onAppended: (command) => applyRevocations(memory, command),
+    onAppended: (command) => {
+      applyRevocations(memory, command);
+      onAppended?.(command);
+    },
     observer: observerOf(metrics, appendProbe, log),
   });
   appendProbe.use(appender);

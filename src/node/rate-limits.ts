@@ -8,7 +8,7 @@ import {
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { identifierKey } from '../domain/user/identifier.ts';
 import { addressGroup, networkOf } from '../platform/client-address.ts';
-import { type Counted, SlidingCounts } from '../platform/sliding-counts.ts';
+import { SlidingCounts } from '../platform/sliding-counts.ts';
 
 /** A float's error must not cost a whole second. */
 const roundingMs = 0.01;
@@ -24,14 +24,29 @@ export interface RateLimits {
    * Counts one attempt, or raises `rate_limited` with the seconds until there is room for one; an
    * attempt that is refused is not counted.
    */
-  take(budget: Budget, payers: Payers): Spent;
+  take(budget: Budget, payers: Payers): Spent | Promise<Spent>;
   /** Raises `rate_limited` when there is no room for one attempt; counts nothing. */
+  requireRoom(budget: Budget, payers: Payers): void | Promise<void>;
+}
+
+/** Those of one process, which need not be waited for. */
+export interface LocalRateLimits extends RateLimits {
+  take(budget: Budget, payers: Payers): Spent;
   requireRoom(budget: Budget, payers: Payers): void;
 }
 
+/** What one attempt costs one payer: `count` attempts in `windowMs` are the limit. */
+export interface Charge {
+  readonly key: string;
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+export type Budgets = Readonly<Record<Budget, readonly Rule[]>>;
+
 export interface RateLimitsOptions {
   readonly enabled: boolean;
-  readonly budgets?: Readonly<Record<Budget, readonly Rule[]>>;
+  readonly budgets?: Budgets;
   readonly onLimited?: (budget: Budget) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
@@ -42,7 +57,7 @@ export interface RateLimitsOptions {
  * length of a window (`sliding-counts.ts`). Names are hashed under a key that dies with the
  * process.
  */
-export function createRateLimits(options: RateLimitsOptions): RateLimits {
+export function createRateLimits(options: RateLimitsOptions): LocalRateLimits {
   const nothing: Spent = { giveBack: () => {} };
   if (!options.enabled) return { take: () => nothing, requireRoom: () => {} };
   const table = options.budgets ?? budgets;
@@ -52,28 +67,25 @@ export function createRateLimits(options: RateLimitsOptions): RateLimits {
     const now = options.now === undefined ? {} : { now: options.now };
     sketches.set(windowSeconds, new SlidingCounts({ windowMs: windowSeconds * 1000, ...now }));
   }
-  const chargesOf = (budget: Budget, payers: Payers) =>
-    table[budget].flatMap(({ per, count, windowSeconds }) => {
-      const payer = payerOf(per, payers);
-      if (payer === null) return [];
-      const sketch = sketches.get(windowSeconds)!;
-      return [{ sketch, key: `${budget} ${per} ${payer}`, limit: count }];
-    });
   const roomFor = (budget: Budget, payers: Payers) => {
-    const charges = chargesOf(budget, payers);
-    const waits = charges.map(({ sketch, key, limit }) => sketch.waitMs(key, limit));
+    const charges = chargesOf(table, budget, payers).map(({ key, count, windowMs }) => ({
+      sketch: sketches.get(windowMs / 1000)!,
+      key,
+      count,
+    }));
+    const waits = charges.map(({ sketch, key, count }) => sketch.waitMs(key, count));
     const waitMs = Math.max(0, ...waits);
     if (waitMs === 0) return charges;
     options.onLimited?.(budget);
-    throw new LatchkeyError('rate_limited', {
-      retryAfterSeconds: Math.max(1, Math.ceil((waitMs - roundingMs) / 1000)),
-      detail: `budget ${budget}`,
-    });
+    throw rateLimited(budget, waitMs);
   };
   return {
     take(budget, payers) {
       const charges = roomFor(budget, payers);
-      return once(charges.map(({ sketch, key }) => [sketch, sketch.add(key)] as const));
+      const counted = charges.map(({ sketch, key }) => [sketch, sketch.add(key)] as const);
+      return spentOnce(() => {
+        for (const [sketch, count] of counted) sketch.undo(count);
+      });
     },
     requireRoom(budget, payers) {
       roomFor(budget, payers);
@@ -81,13 +93,31 @@ export function createRateLimits(options: RateLimitsOptions): RateLimits {
   };
 }
 
-function once(counted: readonly (readonly [SlidingCounts, Counted])[]): Spent {
+/** What an attempt costs whom, by the rules of its budget. */
+export function chargesOf(table: Budgets, budget: Budget, payers: Payers): Charge[] {
+  return table[budget].flatMap(({ per, count, windowSeconds }) => {
+    const payer = payerOf(per, payers);
+    if (payer === null) return [];
+    return [{ key: `${budget} ${per} ${payer}`, count, windowMs: windowSeconds * 1000 }];
+  });
+}
+
+/** The refusal of an attempt for which there is room in `waitMs`. */
+export function rateLimited(budget: Budget, waitMs: number): LatchkeyError {
+  return new LatchkeyError('rate_limited', {
+    retryAfterSeconds: Math.max(1, Math.ceil((waitMs - roundingMs) / 1000)),
+    detail: `budget ${budget}`,
+  });
+}
+
+/** What is given back only once, however often that is asked. */
+export function spentOnce(giveBack: () => void): Spent {
   let given = false;
   return {
     giveBack() {
       if (given) return;
       given = true;
-      for (const [sketch, count] of counted) sketch.undo(count);
+      giveBack();
     },
   };
 }

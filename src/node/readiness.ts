@@ -16,6 +16,8 @@ export interface ReadinessOptions {
   readonly appendProbe: Pick<AppendProbe, 'failing'>;
   /** Whether the process is about to stop. */
   readonly isDraining: () => boolean;
+  /** What this node works without, by name. */
+  readonly degraded: () => readonly string[];
   readonly migrationsDirectory: string;
 }
 
@@ -23,6 +25,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** What is failing, by name; empty when ready. */
   readonly failing: readonly string[];
+  /** What the node can do without, and has to. */
+  readonly degraded: readonly string[];
 }
 
 /**
@@ -46,7 +50,7 @@ export class ReadinessProbe {
     if (!memory.leases.allowsSome({ now: Date.now(), monotonicNow: performance.now() })) {
       failing.push('revocation_lease');
     }
-    return verdict(failing);
+    return this.#verdict(failing);
   }
 
   async write(): Promise<Readiness> {
@@ -61,7 +65,11 @@ export class ReadinessProbe {
       this.#database(),
     ]);
     failing.push(...append, ...database);
-    return verdict([...new Set(failing)]);
+    return this.#verdict([...new Set(failing)]);
+  }
+
+  #verdict(failing: readonly string[]): Readiness {
+    return { ready: failing.length === 0, failing, degraded: this.#options.degraded() };
   }
 
   async #database(): Promise<string[]> {
@@ -107,8 +115,4 @@ function unusableKeys({ keyset, privateKeys }: NodeMemory): string[] {
 
 function readersAsText(readers: Queryable) {
   return { query: (text: string) => readers.query({ text }) };
-}
-
-function verdict(failing: readonly string[]): Readiness {
-  return { ready: failing.length === 0, failing };
 }

@@ -9,6 +9,7 @@ export const slowTiers = [
   'processes',
   'gateways',
   'packages',
+  'redis',
   'security-timing',
   'stress',
 ] as const;

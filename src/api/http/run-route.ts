@@ -85,7 +85,9 @@ export async function runRoute(
   } as unknown as Parameters<Route['handler']>[0];
   route.guard?.(input);
   const answer = async () => {
-    if (route.limit !== undefined) rateLimits.take(route.limit.budget, route.limit.by(input));
+    if (route.limit !== undefined) {
+      await rateLimits.take(route.limit.budget, route.limit.by(input));
+    }
     return route.handler(input);
   };
   if (route.floor !== true) return answer();

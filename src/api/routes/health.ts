@@ -8,7 +8,7 @@ const tags = ['Operation'];
 
 export function healthRoutes(probe: ReadinessProbe): Route[] {
   const answers = {
-    200: { description: 'It can', schema: healthSchema },
+    200: { description: 'It can; `degraded` names what it works without', schema: healthSchema },
     503: { description: 'It cannot: `failing` names the parts', schema: healthSchema },
   };
   return [
@@ -44,8 +44,9 @@ export function healthRoutes(probe: ReadinessProbe): Route[] {
   ];
 }
 
-function readinessReply({ ready, failing }: Readiness) {
+function readinessReply({ ready, failing, degraded }: Readiness) {
+  const without = degraded.length === 0 ? {} : { degraded };
   return ready
-    ? reply(200, { status: 'ready' })
-    : reply(503, { status: 'not_ready', failing }, { 'retry-after': '1' });
+    ? reply(200, { status: 'ready', ...without })
+    : reply(503, { status: 'not_ready', failing, ...without }, { 'retry-after': '1' });
 }

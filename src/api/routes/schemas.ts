@@ -203,6 +203,7 @@ export const healthSchema = z
   .looseObject({
     status: z.string().meta({ description: '`ok`, `ready` or `not_ready`' }),
     failing: z.array(z.string()).optional(),
+    degraded: z.array(z.string()).optional(),
   })
   .meta({ id: 'Health', description: 'What a probe answers' });
 

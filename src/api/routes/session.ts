@@ -134,7 +134,7 @@ function refresh(node: Node): Route {
         throw invalidField('refresh_token', 'is required without the refresh cookie');
       }
       const key = provenKey(node, raw, context);
-      node.rateLimits.take('refresh', {
+      await node.rateLimits.take('refresh', {
         address: context.address,
         ...(refreshToken === null ? {} : { sessionId: payerOf(refreshToken, key) }),
       });

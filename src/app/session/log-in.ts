@@ -78,8 +78,8 @@ export async function logIn(node: Node, input: LogInInput, by: By): Promise<Issu
   }
   const rehashed = check.needsRehash ? await node.hasher.hash(password, turn) : null;
   let paid = false;
-  const pay = () => {
-    if (!paid) node.rateLimits.take('login_success', { userId: known.userId });
+  const pay = async () => {
+    if (!paid) await node.rateLimits.take('login_success', { userId: known.userId });
     paid = true;
   };
   let drawn: Promise<UnusedSessionKey> | null = null;
@@ -116,7 +116,7 @@ interface Checked {
   readonly matches: boolean;
   readonly rehashed: string | null;
   /** Once for all attempts of one login. */
-  readonly pay: () => void;
+  readonly pay: () => Promise<void>;
   /** The same key for all attempts of one login, of which one at most is committed. */
   readonly drawKey: () => Promise<UnusedSessionKey | null>;
 }
@@ -146,7 +146,7 @@ async function attempt(
     );
   }
   // Not before it is certain that the login succeeds: a refusal here must not tell of a password.
-  pay();
+  await pay();
   const sessionId = newId(slotOf(user.userId));
   const key = await drawKey();
   const newcomer = { now, sessionId, audience, user, personal, key };

@@ -99,7 +99,7 @@ async function registerNew(
   const mac = identifierMac(node.secrets.identifierKey, email.key);
   // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
   const hash = password === null ? null : await node.hasher.hash(password, turnOf(by));
-  input.payTry?.();
+  await input.payTry?.();
   if ((await findUserByIdentifier(node.cells.home.readers, mac)) !== null) {
     throw new LatchkeyError('conflict', { detail: 'address is taken' });
   }

@@ -21,7 +21,7 @@ export interface PasswordHasherOptions {
 
 export interface CheckTurn extends Turn {
   /** Called when the turn has come, before the password is compared; what it throws ends the turn. */
-  readonly onBegin?: () => void;
+  readonly onBegin?: () => Promise<void>;
 }
 
 export interface PasswordCheck {
@@ -72,7 +72,7 @@ export function createPasswordHasher({
 
     async verify(hash, password, turn) {
       const matches = await queue.run(turn, async () => {
-        turn.onBegin?.();
+        await turn.onBegin?.();
         return argon2Verify(hash ?? dummyHash, password);
       });
       if (!matches || hash === null) return { matches: false, needsRehash: false };

@@ -8,6 +8,8 @@ import { metricsTokenCheck } from './metrics-token.ts';
 export interface Readiness {
   readonly ready: boolean;
   readonly failing: readonly string[];
+  /** What the process works without. */
+  readonly degraded?: readonly string[];
 }
 
 export interface OperatorServerOptions {
@@ -61,8 +63,11 @@ function pagesOf({ host, registry, token, readiness }: OperatorServerOptions): M
   if (readiness !== undefined) {
     pages.set('/healthz', async () => json(200, { status: 'ok' }));
     pages.set('/readyz', async () => {
-      const { ready, failing } = await readiness();
-      return ready ? json(200, { status: 'ready' }) : json(503, { status: 'not_ready', failing });
+      const { ready, failing, degraded = [] } = await readiness();
+      const without = degraded.length === 0 ? {} : { degraded };
+      return ready
+        ? json(200, { status: 'ready', ...without })
+        : json(503, { status: 'not_ready', failing, ...without });
     });
   }
   return pages;

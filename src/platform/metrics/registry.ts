@@ -49,12 +49,15 @@ export function histogram<L extends string = never>(
   );
 }
 
-/** A gauge that is set by hand, and is absent until then. */
+/** A gauge that is set by hand, and is absent until then; shared as counters are. */
 export function gauge<L extends string = never>(
   registry: Registry,
   { name, help, labels = [] }: Described<L>,
 ): Gauge<L> {
-  return new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
+  return (
+    known<Gauge<L>>(registry, name) ??
+    new Gauge({ name, help, labelNames: [...labels], registers: [registry] })
+  );
 }
 
 /** A gauge that is read when somebody scrapes. */

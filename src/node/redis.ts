@@ -1,0 +1,54 @@
+import type { Registry } from 'prom-client';
+import type { LogName } from '../eventlog/log-identity.ts';
+import { newId } from '../platform/crypto/new-id.ts';
+import { gauge } from '../platform/metrics/registry.ts';
+import { RedisLink, type RedisLinkOptions } from '../platform/redis/link.ts';
+import type { Config } from './config.ts';
+import { listenForWakeUps, WakeUps } from './wake-ups.ts';
+
+export interface NodeRedisOptions {
+  readonly part: 'serve' | 'worker';
+  readonly log: RedisLinkOptions['log'];
+  readonly registry: Registry;
+  readonly logName: LogName;
+}
+
+/** What a process has of Redis. None of it waits for Redis at the start. */
+export interface NodeRedis {
+  readonly link: RedisLink;
+  readonly wakeUps: WakeUps;
+  /** Calls `onHint` when another process of the log has revoked something. */
+  listen(onHint: () => void): void;
+  /** `redis` while it cannot be used. */
+  degraded(): readonly string[];
+  close(): void;
+}
+
+/** Null without `REDIS_URL`. */
+export function openRedis(
+  { url }: Pick<Config['redis'], 'url'>,
+  { part, log, registry, logName }: NodeRedisOptions,
+): NodeRedis | null {
+  if (url === undefined) return null;
+  const up = gauge(registry, {
+    name: 'latchkey_redis_up',
+    help: 'Whether this part of the process can use Redis: 1 or 0',
+    labels: ['part'],
+  });
+  const name = `latchkey-${part}`;
+  const onChange = (usable: boolean) => up.set({ part }, usable ? 1 : 0);
+  const link = new RedisLink({ url, name, log, onChange });
+  const wakeUps = new WakeUps({ link, processId: newId(), log: logName });
+  const closing: { close(): void }[] = [link];
+  return {
+    link,
+    wakeUps,
+    listen: (onHint) => {
+      closing.push(listenForWakeUps(wakeUps, { url, name: `${name}-wake`, onHint }));
+    },
+    degraded: () => (link.failure === null ? [] : ['redis']),
+    close: () => {
+      for (const connection of closing) connection.close();
+    },
+  };
+}

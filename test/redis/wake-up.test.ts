@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  expectStatus,
+  type FaultNode,
+  logIn,
+  registerUser,
+  startFaultNode,
+  until,
+  verifyStatus,
+} from '../support/fault-node.ts';
+import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+const logouts = 60;
+const epochChannel = 'latchkey:wake';
+
+let database: TestDatabase;
+let redis: TestRedis;
+let here: FaultNode;
+let there: FaultNode;
+
+beforeAll(async () => {
+  [database, redis] = await Promise.all([createTestDatabase(), startRedis()]);
+  // A poll of a second: what is sooner than that, a message did.
+  const env = {
+    DEVICE_POLICY_WEB: 'unlimited',
+    REDIS_URL: redis.url,
+    REVOCATION_POLL_MS: '1000',
+  };
+  here = await startFaultNode({ databaseUrl: database.appUrl, env });
+  there = await startFaultNode({ databaseUrl: database.appUrl, env });
+  const listeners = async () => (await redis.client.pubsub('NUMSUB', epochChannel))[1] === 2;
+  await until(listeners, 10_000);
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([here.kill9(), there.kill9()]);
+  await Promise.all([database.drop(), redis.stop()]);
+});
+
+/** From the answer to the logout here to the first refusal there, in milliseconds. */
+async function untilRefusedThere(token: string): Promise<number> {
+  await expectStatus(204, here.call('POST', '/auth/logout', { token }));
+  const startedAt = performance.now();
+  while ((await verifyStatus(there, token)) !== 401) {
+    if (performance.now() - startedAt > 3_000) throw new Error('still accepted after 3 s');
+  }
+  return performance.now() - startedAt;
+}
+
+async function measured(count: number): Promise<number[]> {
+  const email = `${count}.wake@example.com`;
+  await registerUser(here, email);
+  const times: number[] = [];
+  for (let each = 0; each < count; each += 1) {
+    times.push(await untilRefusedThere((await logIn(here, email)).access_token));
+  }
+  return times.sort((a, b) => a - b);
+}
+
+const at = (times: readonly number[], part: number) => times[Math.floor(times.length * part)]!;
+
+// Fails when a node does not publish, or does not poll for a message.
+it('a logout is refused by another node within 10 ms of its answer', async () => {
+  const times = await measured(logouts);
+  console.log(
+    `refused elsewhere after a logout: p50 ${at(times, 0.5).toFixed(1)} ms, ` +
+      `p99 ${at(times, 0.99).toFixed(1)} ms, without a message up to 1000 ms`,
+  );
+  expect(at(times, 0.5)).toBeLessThan(10);
+  // A loaded machine delays one of sixty; the poll would be ten times as late.
+  expect(at(times, 0.99)).toBeLessThan(100);
+});
+
+// Fails when hints are not coalesced, or when a message could do more than begin a poll.
+it('a flood of messages, forged and garbage, costs a bounded number of polls', async () => {
+  const [{ epoch }] = (await withOwner('select log_epoch as epoch from latchkey.log_meta')) as [
+    { epoch: string },
+  ];
+  const transactions = async () => {
+    const [{ count }] = (await withOwner(
+      'select xact_commit as count from pg_stat_database where datname = current_database()',
+    )) as [{ count: number }];
+    return Number(count);
+  };
+  const before = await transactions();
+  const startedAt = performance.now();
+  let sent = 0;
+  while (performance.now() - startedAt < 2_000) {
+    const pipeline = redis.client.pipeline();
+    for (let each = 0; each < 500; each += 1) {
+      pipeline.publish(epochChannel, each % 2 === 0 ? `${epoch} forged` : 'x'.repeat(each));
+    }
+    await pipeline.exec();
+    sent += 500;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const seconds = (performance.now() - startedAt) / 1000;
+  const polls = (await transactions()) - before;
+  console.log(`${sent} messages cost ${polls} transactions in ${seconds.toFixed(1)} s`);
+  expect(sent).toBeGreaterThan(5_000);
+  // Two nodes, a poll each 5 ms, two statements each, and what else they do.
+  expect(polls).toBeLessThan(2 * 2 * 200 * seconds + 200);
+  const tokens = await logInAfterwards();
+  expect(await verifyStatus(there, tokens.access_token)).toBe(204);
+});
+
+async function logInAfterwards() {
+  await registerUser(here, 'flooded@example.com');
+  return logIn(here, 'flooded@example.com');
+}
+
+async function withOwner(text: string): Promise<unknown[]> {
+  return withClient(database.ownerUrl, async (client) => (await client.query(text)).rows);
+}
