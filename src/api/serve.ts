@@ -114,7 +114,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const secrets = await whileUnavailable(() => loadServerSecrets(pools.readers, keyWrap));
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
   const { registry } = metrics;
-  const redis = openRedis(config.redis, { part: 'serve', log, registry, logName: guard.logName });
+  const { logName } = guard;
+  const redis = openRedis(config.redis.url, { part: 'serve', log, registry, logName });
   opened.defer(() => redis?.close());
   const { cells, appendProbe } = openObservedLog(pools, {
     ...{ memory, guard, seal, metrics, log },

@@ -39,16 +39,22 @@ export async function dev(): Promise<void> {
     administrator: credentials,
   });
   const keyWrap = localKeyWrap(loadKeyRing(config));
-  const worker = await startWorker({ ...shared, keyWrap }).catch(async (error: unknown) => {
-    await api.stop();
-    throw error;
-  });
+  const worker = await startWorker({ ...shared, ...redisOf(config), keyWrap }).catch(
+    async (error: unknown) => {
+      await api.stop();
+      throw error;
+    },
+  );
   running.defer(async () => {
     await api.stop();
     await worker.stop();
   });
   announce(api, credentials, config, log);
   await untilStopped(log, () => running.disposeAsync());
+}
+
+function redisOf({ redis: { url } }: Config): { redisUrl?: string } {
+  return url === undefined ? {} : { redisUrl: url };
 }
 
 interface Database {

@@ -20,6 +20,8 @@ export async function worker(): Promise<void> {
     await startWorker({
       config,
       databaseUrl: required(config.database.url, 'DATABASE_URL'),
+      ...(config.database.directUrl === undefined ? {} : { directUrl: config.database.directUrl }),
+      ...(config.redis.url === undefined ? {} : { redisUrl: config.redis.url }),
       keyWrap: localKeyWrap(loadKeyRing(config)),
       log,
       registry,

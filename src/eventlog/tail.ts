@@ -7,13 +7,18 @@ import { Sightings } from './sightings.ts';
 export interface TailOptions {
   /** Opens one direct connection; called again after any failure. */
   readonly connect: () => Promise<{ client: Queryable; close: () => Promise<void> | void }>;
-  /** The position of the last event that was handled; 0 from the beginning. */
-  readonly after: number;
+  /**
+   * The position of the last event that was handled; 0 from the beginning. As a function it is asked
+   * on each new connection, for a checkpoint that stands elsewhere.
+   */
+  readonly after: number | ((client: Queryable) => Promise<number>);
   /**
    * Handles a batch, in position order. The cursor moves only when it resolves; a rejection is
    * retried, never skipped.
    */
   readonly handle: (events: readonly RecordedEvent[]) => Promise<void>;
+  /** Called when a poll found no event; its rejection is a failure like any other. */
+  readonly onIdle?: () => Promise<void>;
   readonly onError?: (error: unknown) => void;
   readonly pollMs?: number;
   readonly batchMax?: number;
@@ -38,7 +43,7 @@ export class Tail {
 
   constructor(options: TailOptions) {
     this.#options = options;
-    this.#cursor = options.after;
+    this.#cursor = typeof options.after === 'number' ? options.after : 0;
   }
 
   get cursor(): number {
@@ -57,6 +62,11 @@ export class Tail {
 
   start(): void {
     this.#running ??= this.#loop();
+  }
+
+  /** Ends the pause between two polls. */
+  hint(): void {
+    this.#wake?.();
   }
 
   async stop(): Promise<void> {
@@ -83,6 +93,8 @@ export class Tail {
 
   async #follow(client: Queryable): Promise<void> {
     await this.#requireDelivered(client);
+    const { after, onIdle } = this.#options;
+    if (typeof after === 'function') this.#cursor = await after(client);
     const fence = new Fence(client);
     const limit = this.#options.batchMax ?? 500;
     while (!this.#stopped) {
@@ -99,6 +111,7 @@ export class Tail {
           })),
         );
       }
+      if (events.length === 0) await onIdle?.();
       if (events.length < limit) await this.#pause();
     }
   }

@@ -3,7 +3,6 @@ import type { LogName } from '../eventlog/log-identity.ts';
 import { newId } from '../platform/crypto/new-id.ts';
 import { gauge } from '../platform/metrics/registry.ts';
 import { RedisLink, type RedisLinkOptions } from '../platform/redis/link.ts';
-import type { Config } from './config.ts';
 import { listenForWakeUps, WakeUps } from './wake-ups.ts';
 
 export interface NodeRedisOptions {
@@ -24,9 +23,9 @@ export interface NodeRedis {
   close(): void;
 }
 
-/** Null without `REDIS_URL`. */
+/** Null without a URL. */
 export function openRedis(
-  { url }: Pick<Config['redis'], 'url'>,
+  url: string | undefined,
   { part, log, registry, logName }: NodeRedisOptions,
 ): NodeRedis | null {
   if (url === undefined) return null;

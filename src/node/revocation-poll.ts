@@ -20,6 +20,7 @@ import {
   type RevocationsRead,
   type RevocationTarget,
 } from '../tables/revocation.ts';
+import { HintedTimer } from './hinted-timer.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { openPrivateKeys } from './private-keys.ts';
 
@@ -52,8 +53,6 @@ const pollMs = 1_500;
 const pagingMs = 500;
 /** How often the newest events are looked at when none of them revokes anything. */
 const lookMs = 250;
-/** Hints from elsewhere begin no two polls within this time, however many there are. */
-const hintPauseMs = 5;
 
 /** A pass over all revocations committed since the last one; many of them take several polls. */
 interface Scan {
@@ -82,11 +81,8 @@ export class RevocationPoll {
   /** Which server, since which start: another one gives the same ids to other transactions. */
   #server: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | null = null;
-  #hinted = false;
-  #begunAt = Number.NEGATIVE_INFINITY;
+  readonly #timer = new HintedTimer(() => void this.#turn());
   #polling: Promise<unknown> = Promise.resolve();
-  #stopped = false;
   #failure: string | null = null;
 
   constructor(options: RevocationPollOptions) {
@@ -96,12 +92,11 @@ export class RevocationPoll {
   /** Loads everything once, then polls. Rejects when the first load fails. */
   async start(): Promise<void> {
     while (!(await this.#next()));
-    this.#schedule(true);
+    this.#timer.schedule(this.#options.intervalMs);
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer.stop();
     await this.#polling.catch(() => {});
     await this.#options.connection.close();
   }
@@ -111,9 +106,8 @@ export class RevocationPoll {
    * ended. It need not be true, so many hints cost at most a poll every 5 ms.
    */
   hint(): void {
-    if (this.#stopped || this.#hinted) return;
-    this.#hinted = true;
-    if (this.#timer !== null) this.#schedule(true);
+    // While polls fail, strangers who hint must not make it fail faster.
+    if (this.#failure === null) this.#timer.hint();
   }
 
   /** One poll now, for a caller that must see its own change to keys or clients. */
@@ -131,33 +125,18 @@ export class RevocationPoll {
     return next;
   }
 
-  #schedule(complete: boolean): void {
-    if (this.#stopped) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    const poll = async () => {
-      this.#timer = null;
-      this.#hinted = false;
-      this.#begunAt = performance.now();
-      const isComplete = await this.#next().then(
-        (done) => {
-          this.#recovered();
-          return done;
-        },
-        (error: unknown) => {
-          this.#failed(error);
-          return true;
-        },
-      );
-      this.#schedule(isComplete);
-    };
-    this.#timer = setTimeout(poll, complete ? this.#pauseMs() : 0);
-  }
-
-  #pauseMs(): number {
-    const { intervalMs } = this.#options;
-    if (!this.#hinted || this.#failure !== null) return intervalMs;
-    const owedMs = this.#begunAt + hintPauseMs - performance.now();
-    return Math.min(intervalMs, Math.max(0, owedMs));
+  async #turn(): Promise<void> {
+    const isComplete = await this.#next().then(
+      (done) => {
+        this.#recovered();
+        return done;
+      },
+      (error: unknown) => {
+        this.#failed(error);
+        return true;
+      },
+    );
+    this.#timer.schedule(isComplete ? this.#options.intervalMs : 0);
   }
 
   /** Answers whether everything visible was read; only then the lease is renewed. */

@@ -71,6 +71,21 @@ export async function findSession(
   return sessionRecord(rows[0]);
 }
 
+/** Those of these sessions that there are. One that is not to be trusted is left out. */
+export async function findSessionsByIds(
+  client: SealedReaders,
+  sessionIds: readonly string[],
+): Promise<SessionRecord[]> {
+  if (sessionIds.length === 0) return [];
+  const { rows } = await client.query({
+    name: 'find-sessions-by-ids',
+    text: `select ${sessions.select('s')} from latchkey.sessions s
+      where s.session_id = any ($1::uuid[])`,
+    values: [sessionIds],
+  });
+  return trusted(client, rows);
+}
+
 /**
  * The live sessions of a user, newest first; some may have passed their expiry and wait for the job
  * that says so. One that is not to be trusted is left out: its token is refused wherever it is shown.

@@ -1,12 +1,15 @@
 import { type Job as BossJob, PgBoss } from 'pg-boss';
 import type { Registry } from 'prom-client';
 import { byProgram } from '../app/by.ts';
+import { startRedisModel } from '../consumers/redis-model/start.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { oneCell } from '../node/cell.ts';
+
+import { type NodeRedis, openRedis } from '../node/redis.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import { requireSoundDatabase } from '../node/sound-database.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
@@ -35,6 +38,9 @@ export interface WorkerOptions {
   readonly config: JobContext['config'];
   /** As the application role. */
   readonly databaseUrl: string;
+  /** Reaches Postgres itself where `databaseUrl` leads to a pooler; default: `databaseUrl`. */
+  readonly directUrl?: string;
+  readonly redisUrl?: string;
   readonly keyWrap: KeyWrap;
   readonly log: JobLogger;
   /** In dev one role may migrate and serve. */
@@ -97,9 +103,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const stopping = new AbortController();
   const boss = createBoss(options);
   let loops: ReturnType<typeof startLoop>[] = [];
+  let redis: NodeRedis | null = null;
+  let model: ReturnType<typeof startRedisModel> | null = null;
   const stop = async () => {
     stopping.abort();
-    await Promise.all(loops.map((loop) => loop.stop()));
+    await Promise.all([...loops.map((loop) => loop.stop()), model?.stop()]);
+    redis?.close();
     await boss.stop({ graceful: true, timeout: drainMs });
     await pools.end();
   };
@@ -107,7 +116,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const { ownerAllowed = false } = options;
     const demands = { connections: connectionsMax, ownerAllowed };
     await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
-    const records = await whileUnavailable(() => openRecords(pools, { guard, metrics }, options));
+    const { registry } = metrics;
+    const { logName } = guard;
+    redis = openRedis(options.redisUrl, { part: 'worker', log, registry, logName });
+    const parts = { guard, metrics, redis };
+    const records = await whileUnavailable(() => openRecords(pools, parts, options));
     const contextOf = (runId: string): JobContext => ({
       config: options.config,
       ...records,
@@ -120,34 +133,47 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       signal: stopping.signal,
     });
     await startBoss(boss);
-    await boss.createQueue(deadLetterQueue, {
-      retentionSeconds: 7 * daySeconds,
-      deleteAfterSeconds: daySeconds,
-    });
-    const { deleteAfterSeconds } = queueSettings;
-    await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
-    await unscheduleOthers(boss);
     const runs: Runs = { contextOf, guard, pollSeconds: options.pollSeconds ?? 2 };
     for (const job of allJobs()) await register(boss, job, runs);
     loops = allLoops().map((loop) => startLoop(() => turnOf(loop, runs)));
+    if (redis !== null) {
+      model = startRedisModel({
+        ...{ redis, guard, readers: records.readers, registry, log },
+        databaseUrl: options.directUrl ?? options.databaseUrl,
+        now: options.now ?? Date.now,
+      });
+    }
   } catch (error) {
     await stop();
     throw error;
   }
-  const readiness = () => workerReadiness(pools.readers, { draining: stopping.signal.aborted });
+  const readiness = async () => ({
+    ...(await workerReadiness(pools.readers, { draining: stopping.signal.aborted })),
+    degraded: [...(redis?.degraded() ?? []), ...(model?.degraded() ?? [])],
+  });
   return { metrics, readiness, stop };
+}
+
+interface RecordParts {
+  readonly guard: LogGuard;
+  readonly metrics: WorkerMetrics;
+  readonly redis: NodeRedis | null;
 }
 
 /** Throws KeyWrapError when the key-encryption key is not the database's. */
 async function openRecords(
   { readers, writers }: Pools,
-  { guard, metrics }: { readonly guard: LogGuard; readonly metrics: WorkerMetrics },
+  { guard, metrics, redis }: RecordParts,
   { keyWrap, log }: WorkerOptions,
 ): Promise<Pick<JobContext, 'readers' | 'cells'>> {
   const { recordSealKey } = await loadServerSecrets(readers, keyWrap);
   const seal = new RecordSeal(recordSealKey, refusedRowReport(metrics.registry, log));
   const observer = appendCounts(metrics.registry);
-  const { handler } = openLog({ readers, writers }, guard, { seal, observer });
+  const { handler } = openLog({ readers, writers }, guard, {
+    seal,
+    observer,
+    onAppended: (command) => redis?.wakeUps.appended(command),
+  });
   const sealed = sealedReaders(readers, seal);
   return { readers: sealed, cells: oneCell({ logId: guard.logId, readers: sealed, handler }) };
 }
@@ -198,6 +224,13 @@ async function startBoss(boss: PgBoss): Promise<void> {
       cause: error,
     });
   }
+  await boss.createQueue(deadLetterQueue, {
+    retentionSeconds: 7 * daySeconds,
+    deleteAfterSeconds: daySeconds,
+  });
+  const { deleteAfterSeconds } = queueSettings;
+  await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
+  await unscheduleOthers(boss);
 }
 
 /** A job that this release does not have any more would be queued for ever, for nobody. */

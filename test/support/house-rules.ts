@@ -12,20 +12,25 @@ const rooms: readonly (readonly [room: string, ...mayImport: string[]])[] = [
   ['src/rebuild', 'packages', 'src/domain', 'src/platform', 'src/eventlog', 'src/tables'],
   ['src/node', 'packages', 'src/domain', 'src/platform', 'src/eventlog', 'src/tables'],
   ['src/app', 'packages', 'src/domain', 'src/platform', 'src/eventlog', 'src/tables', 'src/node'],
+  ['src/consumers', ...belowUseCases()],
   ['src/api/http', 'packages/contract/src', 'src/domain/kernel', 'src/platform'],
   ['src/api/pages', 'src/domain/kernel', 'src/platform', 'src/api/http'],
   ['src/api/lanes', ...belowRoutes(), 'src/api/http'],
   ['src/api/routes', ...belowRoutes(), 'src/api/http', 'src/api/lanes'],
   ['src/api', ...belowRoutes()],
-  ['src/worker', ...belowRoutes(), 'src/rebuild'],
+  ['src/worker', ...belowRoutes(), 'src/rebuild', 'src/consumers'],
   ['src/cli', 'packages', 'src'],
 ];
 
-function belowRoutes(): string[] {
+function belowUseCases(): string[] {
   return [
     'packages',
-    ...['domain', 'platform', 'eventlog', 'tables', 'node', 'app'].map((name) => `src/${name}`),
+    ...['domain', 'platform', 'eventlog', 'tables', 'node'].map((name) => `src/${name}`),
   ];
+}
+
+function belowRoutes(): string[] {
+  return [...belowUseCases(), 'src/app'];
 }
 
 const deterministicCrypto = [

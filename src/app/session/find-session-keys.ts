@@ -15,10 +15,10 @@ import { underConfig } from './find-sessions.ts';
 export async function findSessionKey(
   node: Pick<Node, 'cells' | 'config' | 'secrets' | 'now'>,
   kid: string,
-  onLookup: () => void,
+  onLookup: () => void | Promise<void>,
 ) {
   if (!isSessionKid(kid, node.secrets.sessionKidKey)) throw new LatchkeyError('not_found');
-  onLookup();
+  await onLookup();
   const session = await node.cells.home.sessionsByKid.find(kid);
   const jwk = session === null ? null : liveJwk(node, session);
   if (jwk === null) throw new LatchkeyError('not_found');

@@ -267,8 +267,8 @@ describe('the key ring', () => {
 });
 
 test('a variable of a later version is a warning', () => {
-  expect(loadConfig({ REDIS_URL: 'redis://localhost' }).warnings).toEqual([
-    'REDIS_URL is not supported by this version and was ignored',
+  expect(loadConfig({ SMTP_URL: 'smtp://localhost' }).warnings).toEqual([
+    'SMTP_URL is not supported by this version and was ignored',
   ]);
 });
 

@@ -1,0 +1,78 @@
+import { activeKey, publishedKeys } from '../../domain/keyset/published.ts';
+import type { KeysetState } from '../../domain/keyset/state.ts';
+import type { SessionState } from '../../domain/session/state.ts';
+import { buildJwks } from '../../node/signing-keys.ts';
+
+/** A command of Redis and its arguments. To run it again changes nothing. */
+export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
+
+/** What the tokens of a session die of; times are epoch milliseconds. */
+interface Span {
+  /** No token of it lives longer. */
+  readonly until: number;
+  readonly now: number;
+}
+
+type Generations = Pick<SessionState, 'tokensFromGeneration' | 'generation'>;
+
+/** An ended session: by its id, and by that of each of its tokens that may not have expired. */
+export function sessionEntries(
+  sessionId: string,
+  generations: Generations | null,
+  span: Span,
+): RedisCommand[] {
+  const tokens = generations === null ? [] : tokenEntries(sessionId, generations, span);
+  return [...entry(sessionId, 1, span), ...tokens];
+}
+
+/** The tokens that a session has made so far; those it makes later are good. */
+export function tokenEntries(
+  sessionId: string,
+  { tokensFromGeneration, generation }: Generations,
+  span: Span,
+): RedisCommand[] {
+  const first = Math.max(1, tokensFromGeneration);
+  const count = Math.max(0, generation - first + 1);
+  return Array.from({ length: count }, (_, index) => `${sessionId}.${first + index}`).flatMap(
+    (jti) => entry(jti, 1, span),
+  );
+}
+
+/** Tokens of the user with a lower `epoch` are dead. */
+export function userEntry(userId: string, epoch: number, span: Span): RedisCommand[] {
+  return entry(`user:${userId}`, epoch, span);
+}
+
+/** Every token of a disabled client is dead. */
+export function clientEntry(clientId: string, span: Span): RedisCommand[] {
+  return entry(`client:${clientId}`, 1, span);
+}
+
+function entry(name: string, value: number, { until, now }: Span): RedisCommand[] {
+  const ttlMs = until - now;
+  return ttlMs <= 0 ? [] : [['SET', `blacklist:${name}`, value, 'PX', ttlMs]];
+}
+
+/** The issuer keyset, public parts only; `goneKids` have left it or were revoked. */
+export function keysetEntries(keyset: KeysetState, goneKids: readonly string[]): RedisCommand[] {
+  const published = publishedKeys(keyset);
+  const kids = new Set(published.map(({ kid }) => kid));
+  const active = activeKey(keyset);
+  const revoked = keyset.keys.filter(({ status }) => status === 'revoked');
+  const gone = [...goneKids, ...revoked.map(({ kid }) => kid)].filter((kid) => !kids.has(kid));
+  return [
+    ['DEL', 'auth:keys:recent', 'auth:keys:revoked', ...gone.map(jwkKey)],
+    active === undefined ? ['DEL', 'auth:keys:active'] : ['SET', 'auth:keys:active', active.kid],
+    ...buildJwks(keyset).keys.map(
+      (jwk): RedisCommand => ['SET', jwkKey(jwk.kid!), JSON.stringify(jwk)],
+    ),
+    ...published.map(
+      ({ kid, generatedAt }): RedisCommand => ['ZADD', 'auth:keys:recent', generatedAt, kid],
+    ),
+    ...revoked.map(({ kid }): RedisCommand => ['SADD', 'auth:keys:revoked', kid]),
+  ];
+}
+
+function jwkKey(kid: string): string {
+  return `auth:keys:jwk:${kid}`;
+}

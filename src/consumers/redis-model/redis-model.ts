@@ -1,0 +1,187 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { lead } from '../../eventlog/leader.ts';
+import type { LogGuard } from '../../eventlog/log-guard.ts';
+import { LogIdentityError } from '../../eventlog/log-identity.ts';
+import { highestPosition } from '../../eventlog/position-at.ts';
+import type { Queryable } from '../../eventlog/queryable.ts';
+import type { RecordedEvent } from '../../eventlog/read.ts';
+import type { SealedReaders } from '../../eventlog/record-seal.ts';
+import { Tail } from '../../eventlog/tail.ts';
+import { RedisUnavailableError } from '../../platform/redis/link.ts';
+import { UnreadableEventError } from '../../tables/fold-logged.ts';
+import { commandsOf } from './batch.ts';
+import { beginningOf, type Checkpoint, checkpointText } from './checkpoint.ts';
+import type { RedisModelMetrics } from './metrics.ts';
+import { beginAnew, CheckpointMovedError } from './rebuild.ts';
+import type { RedisModelStore } from './store.ts';
+
+export interface RedisModelOptions {
+  readonly store: RedisModelStore;
+  /** Opens a connection past any pooler: it holds the leader's lock. */
+  readonly connect: () => Promise<{ client: Queryable; close: () => Promise<void> }>;
+  readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'logName'>;
+  readonly readers: SealedReaders;
+  readonly metrics: RedisModelMetrics;
+  readonly log: {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+  };
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+const redisPauseMs = 250;
+const failurePauseMs = 1_000;
+/** How soon it is noticed that Redis was emptied while nothing happens in the log. */
+const lookMs = 1_000;
+
+/**
+ * Keeps the read model in Redis at the log: one worker leads, follows the tail, and writes what the
+ * events change in one step with its checkpoint. A Redis that lost the checkpoint lost the model,
+ * which is then built anew. An event that this release cannot read stops it: it would go on without
+ * a revocation.
+ */
+export class RedisModel {
+  readonly #options: RedisModelOptions;
+  readonly #tail: Tail;
+  readonly #stopping = new AbortController();
+  #checkpoint: Checkpoint | null = null;
+  #lookedAt = 0;
+  #failure: string | null = null;
+  #stoppedBy: UnreadableEventError | null = null;
+
+  constructor(options: RedisModelOptions) {
+    this.#options = options;
+    options.metrics.stopped.set(0);
+    this.#tail = new Tail({
+      connect: () => this.#connect(),
+      after: (client) => this.#begin(client),
+      handle: (events) => this.#handle(events),
+      onIdle: () => this.#look(),
+      onError: (error) => this.#failed(error),
+    });
+  }
+
+  start(): void {
+    this.#tail.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#tail.stop();
+  }
+
+  /** Looks at the log now. */
+  hint(): void {
+    this.#tail.hint();
+  }
+
+  /** `redis_model` once it has stopped. */
+  degraded(): readonly string[] {
+    return this.#stoppedBy === null ? [] : ['redis_model'];
+  }
+
+  async #connect() {
+    const { signal } = this.#stopping;
+    if (this.#failure !== null) await delay(failurePauseMs, undefined, { signal });
+    const connection = await this.#options.connect();
+    try {
+      await this.#options.guard.check(connection.client);
+      await lead(connection.client, 'redisModel', signal);
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  async #begin(client: Queryable): Promise<number> {
+    const { store, guard, readers, metrics, log } = this.#options;
+    const { logName } = guard;
+    const head = await highestPosition(client);
+    this.#checkpoint = await this.#withRedis(async () => {
+      const beginning = beginningOf(await store.read(), logName, head);
+      if (beginning.kind === 'resume') return beginning.checkpoint;
+      if (beginning.kind === 'foreign') throw new ForeignModelError(beginning.logId);
+      const { why } = beginning;
+      const { checkpoint, deletedKeys } = await beginAnew(store, readers, logName);
+      metrics.rebuilds.inc({ why });
+      const from = checkpoint.pos;
+      log.info({ why, from, deleted_keys: deletedKeys }, 'the Redis read model is built anew');
+      return checkpoint;
+    });
+    return this.#checkpoint.pos;
+  }
+
+  async #handle(events: readonly RecordedEvent[]): Promise<void> {
+    const { store, readers, now } = this.#options;
+    const from = this.#checkpoint!;
+    const commands = await commandsOf(events, readers, now());
+    const to = { ...from, pos: events.at(-1)!.pos };
+    await this.#withRedis(async () => {
+      if (!(await store.advance(from, to, commands))) throw new CheckpointMovedError();
+    });
+    this.#checkpoint = to;
+    this.#failure = null;
+  }
+
+  async #look(): Promise<void> {
+    this.#failure = null;
+    if (performance.now() < this.#lookedAt + lookMs) return;
+    this.#lookedAt = performance.now();
+    const found = await this.#options.store.read().catch(() => null);
+    if (found === null) return;
+    const { logEpoch } = this.#options.guard.logName;
+    const isOurs = found.text === checkpointText(this.#checkpoint!) && found.epoch === logEpoch;
+    if (!isOurs) throw new CheckpointMovedError();
+  }
+
+  /** Waits for Redis as long as it takes; how far that leaves the model behind is a metric. */
+  async #withRedis<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof RedisUnavailableError)) throw error;
+        await delay(redisPauseMs, undefined, { signal });
+      }
+    }
+  }
+
+  /** Says each kind of failure once. */
+  #failed(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const { log, guard, metrics } = this.#options;
+    if (error instanceof CheckpointMovedError) {
+      log.warn({}, 'the Redis read model was emptied or written by another process');
+      return;
+    }
+    if (error instanceof LogIdentityError) guard.refuse(error);
+    if (error instanceof UnreadableEventError) {
+      this.#stoppedBy = error;
+      metrics.stopped.set(1);
+      log.error({ err: error }, 'the Redis read model has stopped: it would miss a revocation');
+      void this.#tail.stop();
+      return;
+    }
+    const failure = (error as Error).message;
+    if (failure !== this.#failure) {
+      log.warn({ err: error }, 'the Redis read model does not follow the log: it is tried again');
+    }
+    this.#failure = failure;
+  }
+}
+
+/** Another installation keeps its model there: two would delete each other's. */
+class ForeignModelError extends Error {
+  override readonly name = 'ForeignModelError';
+
+  constructor(logId: string) {
+    super(
+      `this Redis database holds the read model of the log ${logId}: give each installation a ` +
+        'database of its own (REDIS_URL ends in /1), or take this one over with `latchkey redis rebuild`',
+    );
+  }
+}

@@ -1,0 +1,133 @@
+import type { Redis } from 'ioredis';
+import { newId } from '../../platform/crypto/new-id.ts';
+import type { RedisLink } from '../../platform/redis/link.ts';
+import { type Checkpoint, checkpointText } from './checkpoint.ts';
+import type { RedisCommand } from './entries.ts';
+
+const checkpointKey = 'latchkey:model:checkpoint';
+const epochKey = 'latchkey:epoch';
+/** All of the model but its checkpoint. Whatever else the database holds stays. */
+const ownPatterns = ['blacklist:*', 'auth:keys:*', epochKey] as const;
+
+const answerMs = 1_000;
+/** A script holds every other client of Redis up: this many commands take a millisecond or two. */
+const commandsPerScript = 1_000;
+const keysPerPage = 1_000;
+
+/**
+ * Runs the commands and moves the checkpoint, if that is still the expected one. The checkpoint is
+ * written first: a Redis that is full refuses that, and nothing was changed.
+ */
+const apply = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[3])
+for _, command in ipairs(cjson.decode(ARGV[4])) do redis.call(unpack(command)) end
+return 1`;
+
+/** Deletes keys, the first one aside, as long as that is still the expected checkpoint. */
+const remove = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+local deleted = 0
+for i = 2, #KEYS do deleted = deleted + redis.call('DEL', KEYS[i]) end
+return deleted`;
+
+/** The mark of an emptied model, from which it is begun. */
+export interface Clearing {
+  readonly clearing: string;
+  readonly deletedKeys: number;
+}
+
+/** The model in Redis. Every method throws RedisUnavailableError. */
+export class RedisModelStore {
+  readonly #link: Pick<RedisLink, 'run'>;
+
+  constructor(link: Pick<RedisLink, 'run'>) {
+    this.#link = link;
+  }
+
+  /** The checkpoint and the epoch as they stand. */
+  read(): Promise<{ readonly text: string | null; readonly epoch: string | null }> {
+    const work = async (redis: Redis) => {
+      const [text, epoch] = await redis.mget(checkpointKey, epochKey);
+      return { text: text ?? null, epoch: epoch ?? null };
+    };
+    return this.#link.run(work, { timeoutMs: answerMs, readsOnly: true });
+  }
+
+  /**
+   * Applies `commands` together with the checkpoint `to`; false when what stands there is not `from`
+   * any more, so somebody has emptied Redis or gone on. Commands that are too many for one step are
+   * applied before the checkpoint moves.
+   */
+  async advance(
+    from: Checkpoint | Clearing,
+    to: Checkpoint,
+    commands: readonly RedisCommand[],
+  ): Promise<boolean> {
+    const expected = 'clearing' in from ? from.clearing : checkpointText(from);
+    let rest = commands;
+    for (; rest.length > commandsPerScript; rest = rest.slice(commandsPerScript)) {
+      const some = rest.slice(0, commandsPerScript);
+      if (!(await this.#apply(expected, { text: expected, epoch: to.logEpoch }, some)))
+        return false;
+    }
+    return this.#apply(expected, { text: checkpointText(to), epoch: to.logEpoch }, rest);
+  }
+
+  /**
+   * Deletes the model, and nothing else. A mark takes the place of the checkpoint, and with each new
+   * mark the deletion under an older one ends: it would delete what the newer one has written. Null
+   * when that has happened.
+   */
+  async clear(): Promise<Clearing | null> {
+    const clearing = `clearing ${newId()}`;
+    await this.#run((redis) => redis.set(checkpointKey, clearing));
+    let deletedKeys = 0;
+    for (const pattern of ownPatterns) {
+      let cursor = '0';
+      do {
+        const [next, keys] = await this.#run((redis) =>
+          redis.scan(cursor, 'MATCH', pattern, 'COUNT', keysPerPage),
+        );
+        cursor = next;
+        const deleted = keys.length === 0 ? 0 : await this.#remove(clearing, keys);
+        if (deleted === -1) return null;
+        deletedKeys += deleted;
+      } while (cursor !== '0');
+    }
+    return { clearing, deletedKeys };
+  }
+
+  /** How many of these names are blacklisted. */
+  blacklisted(names: readonly string[]): Promise<number> {
+    if (names.length === 0) return Promise.resolve(0);
+    const keys = names.map((name) => `blacklist:${name}`);
+    return this.#link.run((redis) => redis.exists(...keys), {
+      timeoutMs: answerMs,
+      readsOnly: true,
+    });
+  }
+
+  async #apply(
+    expected: string,
+    to: { readonly text: string; readonly epoch: string },
+    commands: readonly RedisCommand[],
+  ): Promise<boolean> {
+    const encoded = JSON.stringify(commands.map((command) => command.map(String)));
+    const texts = [expected, to.text, to.epoch, encoded];
+    const done = await this.#run((redis) =>
+      redis.eval(apply, 2, checkpointKey, epochKey, ...texts),
+    );
+    return done === 1;
+  }
+
+  async #remove(clearing: string, keys: readonly string[]): Promise<number> {
+    const names = [checkpointKey, ...keys];
+    return Number(await this.#run((redis) => redis.eval(remove, names.length, ...names, clearing)));
+  }
+
+  #run<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    return this.#link.run(work, { timeoutMs: answerMs });
+  }
+}
