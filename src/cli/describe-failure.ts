@@ -1,6 +1,7 @@
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
 import { isConnectionError, sqlState } from '../platform/postgres/errors.ts';
+import { RedisUnavailableError } from '../platform/redis/link.ts';
 
 /** What an operator does about a refusal of Postgres, by its SQLSTATE. */
 const remedies: Readonly<Record<string, string>> = {
@@ -27,6 +28,10 @@ export function describeFailure(error: unknown): string {
     return error.problems.length === 1
       ? sentence(error.message)
       : `The configuration has problems:\n${error.message}`;
+  }
+  if (error instanceof RedisUnavailableError) {
+    const why = error.cause instanceof Error ? error.cause.message : error.reason;
+    return sentence(`Redis cannot be used (${why}): start it, or correct REDIS_URL`);
   }
   const state = sqlState(error);
   const remedy = state === undefined ? undefined : remedies[state];

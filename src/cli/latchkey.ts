@@ -60,6 +60,16 @@ keys
   .description('wrap every stored key anew under the first key of KEK')
   .action(async () => (await import('./rewrap.ts')).keysRewrap());
 
+const redis = program.command('redis').description('the read model in Redis');
+redis
+  .command('rebuild')
+  .description('delete it and build it again from the log; workers may run meanwhile')
+  .action(async () => (await import('./redis.ts')).redisRebuild());
+redis
+  .command('check')
+  .description('compare it with the revocations; exit code 2 when something is missing')
+  .action(async () => (await import('./redis.ts')).redisCheck());
+
 const jobs = program.command('jobs').description('jobs of the worker that failed for good');
 jobs
   .command('failed')

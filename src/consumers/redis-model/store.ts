@@ -99,6 +99,15 @@ export class RedisModelStore {
     return { clearing, deletedKeys };
   }
 
+  /** What Redis does when it is full; null when it does not say. */
+  async evictionPolicy(): Promise<string | null> {
+    const info = await this.#link.run((redis) => redis.info('memory'), {
+      timeoutMs: answerMs,
+      readsOnly: true,
+    });
+    return /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? null;
+  }
+
   /** How many of these names are blacklisted. */
   blacklisted(names: readonly string[]): Promise<number> {
     if (names.length === 0) return Promise.resolve(0);

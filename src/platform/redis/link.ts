@@ -1,5 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { inTime } from '../in-time.ts';
 import { connectRedis } from './connection.ts';
 
 /** Why Redis was not used. `away`: no connection, `refused`: it answered with an error. */
@@ -67,7 +67,6 @@ export class RedisLink {
       this.#lastError = null;
       void this.#probe();
     });
-    this.#redis.on('close', () => void this.#probe());
     this.#timer = setInterval(() => void this.#probe(), probeMs);
     this.#timer.unref();
   }
@@ -92,7 +91,7 @@ export class RedisLink {
       this.#underWay -= 1;
     });
     try {
-      return await inTime(running, timeoutMs, () => new RedisUnavailableError('slow'));
+      return await answered(running, timeoutMs);
     } catch (error) {
       running.catch(() => {});
       throw this.#unavailable(error);
@@ -149,6 +148,33 @@ export class RedisLink {
     }
     onChange?.(failure === null);
   }
+}
+
+/**
+ * What `work` resolves to, or `slow`. An answer that has arrived while this process was busy is in
+ * time: it is read before the check.
+ */
+async function answered<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const refuse = () => reject(new RedisUnavailableError('slow'));
+  const timer = setTimeout(() => setImmediate(refuse), timeoutMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const firstAnswerMs = 3_000;
+
+/** For a command of an operator, which is nothing without Redis. Throws RedisUnavailableError. */
+export async function connectedRedisLink(options: RedisLinkOptions): Promise<RedisLink> {
+  const link = new RedisLink(options);
+  const deadline = performance.now() + firstAnswerMs;
+  while (link.failure !== null && performance.now() < deadline) await delay(50);
+  if (link.failure === null) return link;
+  link.close();
+  throw new RedisUnavailableError('away', { cause: new Error(link.failure) });
 }
 
 /** The code of an error that Redis answered; null for any other error. */
