@@ -39,15 +39,17 @@ async function guess(node: TestApi, email: string, count: number): Promise<numbe
 const counted = (statuses: readonly number[], status: number) =>
   statuses.filter((each) => each === status).length;
 
-// Fails when each node counts for itself: then forty are answered.
+// Fails when each node counts for itself: then none of the 26 is refused.
 it('two nodes share the budget of wrong passwords', async () => {
   const email = 'shared@example.com';
   const statuses: number[] = [];
   for (let each = 0; each < 13; each += 1) {
     statuses.push(...(await guess(here, email, 1)), ...(await guess(there, email, 1)));
   }
-  expect(counted(statuses, 401)).toBe(failuresPerName);
-  expect(statuses.slice(failuresPerName)).toEqual(Array(6).fill(429));
+  // A window that ends meanwhile begins to fade: that leaves room for one or two more.
+  expect(counted(statuses, 401)).toBeGreaterThanOrEqual(failuresPerName);
+  expect(counted(statuses, 401)).toBeLessThan(failuresPerName + 3);
+  expect(statuses.slice(-3)).toEqual([429, 429, 429]);
 });
 
 // Fails when a limit is looked at in one step and counted in another.
