@@ -16,7 +16,6 @@ export interface NodeMetrics {
   readonly deviceBinding: Counter<'step' | 'result'>;
   readonly loginFloorOverruns: Counter;
   readonly rateLimited: Counter<'action'>;
-  readonly rateLimitsAlone: Counter<'reason'>;
   readonly notableEvents: Counter<'event'>;
   readonly passwordHashesShed: Counter<'reason'>;
   /** By result, in plain numbers: a verification pays an addition and no lookup of labels. */
@@ -66,11 +65,6 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       name: 'latchkey_rate_limited_total',
       help: 'Requests over a rate limit',
       labels: ['action'],
-    }),
-    rateLimitsAlone: counter(registry, {
-      name: 'latchkey_rate_limits_alone_total',
-      help: 'Decisions on a rate limit that this node made alone, as Redis was away, slow, refused or busy',
-      labels: ['reason'],
     }),
     notableEvents: counter(registry, {
       name: 'latchkey_notable_events_total',

@@ -23,17 +23,21 @@ export interface NodeRedis {
   close(): void;
 }
 
+export function redisUp(registry: Registry) {
+  return gauge(registry, {
+    name: 'latchkey_redis_up',
+    help: 'Whether this part of the process can use Redis: 1 or 0',
+    labels: ['part'],
+  });
+}
+
 /** Null without a URL. */
 export function openRedis(
   url: string | undefined,
   { part, log, registry, logName }: NodeRedisOptions,
 ): NodeRedis | null {
   if (url === undefined) return null;
-  const up = gauge(registry, {
-    name: 'latchkey_redis_up',
-    help: 'Whether this part of the process can use Redis: 1 or 0',
-    labels: ['part'],
-  });
+  const up = redisUp(registry);
   const name = `latchkey-${part}`;
   const onChange = (usable: boolean) => up.set({ part }, usable ? 1 : 0);
   const link = new RedisLink({ url, name, log, onChange });

@@ -1,8 +1,11 @@
 import { Registry } from 'prom-client';
 import { httpMetrics } from '../../src/api/http/metrics.ts';
+import { redisModelMetrics } from '../../src/consumers/redis-model/metrics.ts';
 import { appendCounts } from '../../src/eventlog/metrics.ts';
 import { refusedRowReport } from '../../src/eventlog/refused-rows.ts';
 import { nodeMetrics, observeNode } from '../../src/node/metrics.ts';
+import { rateLimitsAlone } from '../../src/node/node-rate-limits.ts';
+import { redisUp } from '../../src/node/redis.ts';
 import { processRegistry } from '../../src/platform/metrics/registry.ts';
 import { workerMetrics } from '../../src/worker/metrics.ts';
 import { silentLogger } from './cluster.ts';
@@ -27,6 +30,13 @@ const parts = {
       observeNode(registry, { pools: {} } as unknown as Parameters<typeof observeNode>[1]);
     }),
   worker: () => into(workerMetrics),
+  /** With `REDIS_URL` only. */
+  redis: () =>
+    into((registry) => {
+      redisUp(registry);
+      rateLimitsAlone(registry);
+      redisModelMetrics(registry);
+    }),
 };
 
 export type Part = keyof typeof parts;

@@ -39,6 +39,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   except_current: 'Whether the session of the access token lives on',
   expires_at: 'When it expires',
   expires_in: 'Seconds from now',
+  degraded: 'What the node works without, by name: `redis`',
   failing: 'What keeps the node from serving, by name',
   file: 'The name that the page gives, with the hash of the content',
   signing: 'Whose key signs the tokens of its sessions; by default what `SIGNING_<TYPE>` says',

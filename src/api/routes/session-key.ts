@@ -32,8 +32,8 @@ export function sessionKeyRoutes(node: Node): Route[] {
       responses: { 200: { description: 'The public key (RFC 7517)', schema: jwkSchema } },
       errors: ['not_found'],
       handler: async ({ params, context: { address } }) => {
-        const pay = () => {
-          node.rateLimits.take('key_lookup', { address });
+        const pay = async () => {
+          await node.rateLimits.take('key_lookup', { address });
         };
         const jwk = await findSessionKey(node, params.kid, pay);
         return reply(200, jwk, { 'cache-control': `public, max-age=${maxAgeSeconds}` });

@@ -2,8 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { connectRedis } from './connection.ts';
 
-/** Why Redis was not used. `away`: no connection, `refused`: it answered with an error. */
-export type RedisUnavailableReason = 'away' | 'slow' | 'refused' | 'busy';
+/**
+ * Why Redis was not used. `away`: no connection, `refused`: it answered with an error, `busy`: too
+ * many questions are under way.
+ */
+export const redisUnavailableReasons = ['away', 'slow', 'refused', 'busy'] as const;
+export type RedisUnavailableReason = (typeof redisUnavailableReasons)[number];
 
 /** Redis did not do it, or not in time. What was asked may have been done all the same. */
 export class RedisUnavailableError extends Error {
