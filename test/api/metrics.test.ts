@@ -20,7 +20,9 @@ describe('metrics', () => {
   });
 
   it('belong to one part each', () => {
-    const names = registeredBy('eventlog', 'http', 'node', 'worker', 'redis').map(({ name }) => name);
+    const names = registeredBy('eventlog', 'http', 'node', 'worker', 'redis').map(
+      ({ name }) => name,
+    );
     expect(names.toSorted()).toEqual([...new Set(names)].sort());
   });
 

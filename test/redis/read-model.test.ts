@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rotateIssuerKeys } from '../../src/app/keyset/rotate-issuer-keys.ts';
 import { revokeIssuerKey } from '../../src/app/keyset/revoke-issuer-key.ts';
+import { rotateIssuerKeys } from '../../src/app/keyset/rotate-issuer-keys.ts';
 import { checkModel } from '../../src/consumers/redis-model/check.ts';
 import { RedisModelStore } from '../../src/consumers/redis-model/store.ts';
 import { LogGuard } from '../../src/eventlog/log-guard.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { connectedRedisLink, type RedisLink } from '../../src/platform/redis/link.ts';
 import { silentLogger } from '../support/cluster.ts';
-import { percentile } from '../support/fault-timing.ts';
 import { until } from '../support/fault-node.ts';
+import { percentile } from '../support/fault-timing.ts';
 import { withClient } from '../support/postgres.ts';
 import { claimsOf, type RedisWorld, startRedisWorld, testBy } from './world.ts';
 
@@ -200,7 +200,8 @@ describe('a Redis that lost the model', () => {
     const { client } = world.redis;
     const foreign = `1 ${newId()} ${newId()} 7`;
     await client.set('latchkey:model:checkpoint', foreign);
-    const said = () => world.lines.some(({ err }) => /another|of the log/.test(JSON.stringify(err)));
+    const said = () =>
+      world.lines.some(({ err }) => /another|of the log/.test(JSON.stringify(err)));
     await until(async () => said(), 20_000);
     expect(await client.get('latchkey:model:checkpoint')).toBe(foreign);
     await client.del('latchkey:model:checkpoint');

@@ -35,9 +35,13 @@ const shell = promisify(execFile);
 /** What the command prints, line by line, with the variables of the page in the shell. */
 async function run(command: string, variables: Record<string, string>): Promise<string[]> {
   const { port } = new URL(world.redis.url);
-  const { stdout } = await shell('sh', ['-c', command.replace('redis-cli', `redis-cli -p ${port}`)], {
-    env: { PATH: process.env.PATH, ...variables },
-  });
+  const { stdout } = await shell(
+    'sh',
+    ['-c', command.replace('redis-cli', `redis-cli -p ${port}`)],
+    {
+      env: { PATH: process.env.PATH, ...variables },
+    },
+  );
   return stdout.trim().split('\n');
 }
 
@@ -48,7 +52,9 @@ function expectAsOnThePage(
   printed: readonly string[],
   known: Record<string, string>,
 ): void {
-  const filled = expected.map((line) => line.replace(variable, (text, name) => known[name] ?? text));
+  const filled = expected.map((line) =>
+    line.replace(variable, (text, name) => known[name] ?? text),
+  );
   const [first = ''] = filled;
   const range = /^between (\d+) and (\d+)$/.exec(first);
   if (range !== null) {

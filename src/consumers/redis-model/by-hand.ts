@@ -1,5 +1,5 @@
-import type { LogName } from '../../eventlog/log-identity.ts';
 import { settledPosition } from '../../eventlog/fence.ts';
+import type { LogName } from '../../eventlog/log-identity.ts';
 import { readRange } from '../../eventlog/read.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import { commandsOf } from './batch.ts';
