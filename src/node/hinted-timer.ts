@@ -2,8 +2,8 @@
 const hintPauseMs = 5;
 
 /**
- * Runs `work` once for each `schedule`: after its pause, or sooner when somebody hints that there is
- * something to do. A hint that comes while `work` is under way counts for the next turn.
+ * Runs `work` once for each `schedule`: after its pause, or sooner when somebody hints that there
+ * is something to do. A hint that comes while `work` is under way counts for the next turn.
  */
 export class HintedTimer {
   readonly #work: () => void;

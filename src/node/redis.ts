@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { LogName } from '../eventlog/log-identity.ts';
 import { newId } from '../platform/crypto/new-id.ts';
-import { gauge } from '../platform/metrics/registry.ts';
 import { RedisLink, type RedisLinkOptions } from '../platform/redis/link.ts';
+import { redisUp } from './redis-metrics.ts';
 import { listenForWakeUps, WakeUps } from './wake-ups.ts';
 
 export interface NodeRedisOptions {
@@ -21,14 +21,6 @@ export interface NodeRedis {
   /** `redis` while it cannot be used. */
   degraded(): readonly string[];
   close(): void;
-}
-
-export function redisUp(registry: Registry) {
-  return gauge(registry, {
-    name: 'latchkey_redis_up',
-    help: 'Whether this part of the process can use Redis: 1 or 0',
-    labels: ['part'],
-  });
 }
 
 /** Null without a URL. */

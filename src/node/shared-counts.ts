@@ -8,9 +8,9 @@ export interface SharedCounted {
 }
 
 /**
- * The sliding window of `sliding-counts.ts`, in one hash for each key, by the clock of Redis: `w` is
- * the window, `c` the count in it and `p` that of the one before, which fades. Counts in all keys or
- * in none. A script is one step for every other client, so attempts side by side on several nodes
+ * The sliding window of `sliding-counts.ts`, in one hash for each key, by the clock of Redis: `w`
+ * is the window, `c` the count in it and `p` that of the one before, which fades. Counts in all keys
+ * or in none. A script is one step for every other client, so attempts side by side on several nodes
  * cannot exceed a limit. ARGV: `take` or `look`, then for each key its limit and window.
  */
 const count = `

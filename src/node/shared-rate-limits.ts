@@ -33,8 +33,8 @@ const answerMs = 50;
 /**
  * The same budgets over all nodes that share a Redis. Each attempt is counted by this process and
  * by Redis, and refused if either has no room. When Redis does not answer within 50 ms, or with an
- * error, this process decides alone, by what it has counted itself: never without a limit, and never
- * with an error. Redis holds no name and no address, only hashes of them.
+ * error, this process decides alone, by what it has counted itself: never without a limit, and
+ * never with an error. Redis holds no name and no address, only hashes of them.
  */
 export function createSharedRateLimits(options: SharedRateLimitsOptions): RateLimits {
   const { local, link, onLimited, onAlone } = options;

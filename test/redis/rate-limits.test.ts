@@ -93,7 +93,7 @@ it('Redis holds neither names nor addresses', async () => {
 });
 
 // Last: Redis does not come back. Fails when a node without Redis has no limit, or an error.
-it('without Redis each node limits by what it has counted itself, and never answers an error', async () => {
+it('without Redis each node limits by its own counts, and never answers an error', async () => {
   const before = 'before@example.com';
   expect(counted(await guess(here, before, 12), 401)).toBe(12);
   await redis.kill9();

@@ -88,7 +88,7 @@ it('the page can be walked through', async () => {
   for (const step of after) expectAsOnThePage(step, await run(step.command, known), known);
 });
 
-it('a user of Redis with the rights that the page gives can verify, and change nothing', async () => {
+it('a user with the rights that the page gives can verify, and change nothing', async () => {
   const page = readText('docs/token-blacklisting.md');
   const [, rule] = /`ACL SETUSER (verifier [^`]+)`/.exec(page)!;
   const { client } = world.redis;

@@ -30,7 +30,7 @@ const clockSlackMs = 5_000;
 
 /**
  * What the events of the log, in their order, change in the model at the time `now` (epoch ms).
- * Rows of sessions and keys may be newer than the events: an entry only becomes earlier true. Throws
+ * Rows of sessions and keys may be newer than the events: an entry then only comes early. Throws
  * UnreadableEventError.
  */
 export async function commandsOf(
@@ -97,7 +97,7 @@ async function raisedEpochs(
   return commands;
 }
 
-/** Of sessions that live on: what they made until the event is stale, what they make later is not. */
+/** Of sessions that live on: what they made until the event is stale, and nothing later. */
 async function tokensBefore(
   { streamId: userId, pos }: RecordedEvent,
   raisedAt: number,

@@ -8,8 +8,8 @@ const marginSeconds = 5;
 const pageRows = 1_000;
 
 /**
- * What is wrong with the model, in words; empty when nothing is. It asks for each ended session whose
- * tokens may live, and which the model has passed, whether it is blacklisted. Throws
+ * What is wrong with the model, in words; empty when nothing is. It asks for each ended session
+ * whose tokens may live, and which the model has passed, whether it is blacklisted. Throws
  * RedisUnavailableError.
  */
 export async function checkModel({ store, readers, log }: ByHand): Promise<string[]> {

@@ -8,7 +8,7 @@ export interface Checkpoint extends LogName {
   readonly pos: number;
 }
 
-/** What is to be done with the Redis that is there. `foreign`: it holds the model of another log. */
+/** What to do with the Redis that is there. `foreign`: it holds the model of another log. */
 export type Beginning =
   | { readonly kind: 'resume'; readonly checkpoint: Checkpoint }
   | { readonly kind: 'rebuild'; readonly why: 'missing' | 'epoch' | 'version' | 'ahead' }

@@ -15,9 +15,9 @@ export interface LagOptions {
 const lookMs = 1_000;
 
 /**
- * Measures each second how far the model is behind the log, on every worker and from the log's side:
- * the figure grows also when nobody works on the model. While Redis is away the last checkpoint
- * that was read counts.
+ * Measures each second how far the model is behind the log, on every worker and from the log's
+ * side: the figure grows also when nobody works on the model. While Redis is away the last
+ * checkpoint that was read counts.
  */
 export function watchLag(options: LagOptions): { stop(): void } {
   let known = 0;

@@ -181,7 +181,8 @@ class ForeignModelError extends Error {
   constructor(logId: string) {
     super(
       `this Redis database holds the read model of the log ${logId}: give each installation a ` +
-        'database of its own (REDIS_URL ends in /1), or take this one over with `latchkey redis rebuild`',
+        'database of its own (REDIS_URL ends in /1), or take this one over with ' +
+        '`latchkey redis rebuild`',
     );
   }
 }

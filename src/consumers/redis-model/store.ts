@@ -56,9 +56,9 @@ export class RedisModelStore {
   }
 
   /**
-   * Applies `commands` together with the checkpoint `to`; false when what stands there is not `from`
-   * any more, so somebody has emptied Redis or gone on. Commands that are too many for one step are
-   * applied before the checkpoint moves.
+   * Applies `commands` together with the checkpoint `to`; false when what stands there is not
+   * `from` any more, so somebody has emptied Redis or gone on. Commands that are too many for one
+   * step are applied before the checkpoint moves.
    */
   async advance(
     from: Checkpoint | Clearing,
@@ -76,9 +76,9 @@ export class RedisModelStore {
   }
 
   /**
-   * Deletes the model, and nothing else. A mark takes the place of the checkpoint, and with each new
-   * mark the deletion under an older one ends: it would delete what the newer one has written. Null
-   * when that has happened.
+   * Deletes the model, and nothing else. A mark takes the place of the checkpoint, and with each
+   * new mark the deletion under an older one ends: it would delete what the newer one has written.
+   * Null when that has happened.
    */
   async clear(): Promise<Clearing | null> {
     const clearing = `clearing ${newId()}`;

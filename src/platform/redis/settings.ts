@@ -14,7 +14,7 @@ export const redis = settings(
       .secret()
       .example('redis://127.0.0.1:6379/0')
       .says(
-        'Carries wake-ups, shared rate limits and the read model. Absent: Latchkey works without Redis',
+        'For wake-ups, shared rate limits and the read model; absent: Latchkey works without Redis',
       ),
   },
   {
@@ -24,7 +24,7 @@ export const redis = settings(
       warnIf(
         password === '',
         'url',
-        'has no password: who reaches Redis can lift a revocation for verifiers that ask Redis alone',
+        'has no password: who reaches Redis can lift a revocation for who asks Redis alone',
       );
       warnIf(
         protocol === 'redis:' && !isLoopback(hostname),

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { keysetEntries, sessionEntries } from '../../../src/consumers/redis-model/entries.ts';
+
+const now = 1_000_000;
+const span = { until: now + 5_000, now };
+
+describe('the entries of a session', () => {
+  it('are its id and each generation whose tokens may live', () => {
+    const generations = { tokensFromGeneration: 3, generation: 5 };
+    expect(sessionEntries('s', generations, span)).toEqual(
+      ['s', 's.3', 's.4', 's.5'].map((name) => ['SET', `blacklist:${name}`, 1, 'PX', 5_000]),
+    );
+  });
+
+  it('are none once every token has expired', () => {
+    const generations = { tokensFromGeneration: 1, generation: 2 };
+    expect(sessionEntries('s', generations, { until: now, now })).toEqual([]);
+  });
+});
+
+describe('the entries of a keyset', () => {
+  const key = (kid: string, status: 'active' | 'pending' | 'retiring' | 'revoked') => ({
+    ...{ kid, status, alg: 'ES256' as const, generatedAt: 7 },
+    ...{ activatedAt: null, retiredAt: null, removeAfter: null, revokedAt: null },
+    // A private member that somebody put there stays out.
+    jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'secret' },
+  });
+
+  it('have no private part, no revoked key among the published, and delete those that are gone', () => {
+    const keyset = { keys: [key('a', 'active'), key('r', 'revoked')] };
+    const commands = keysetEntries(keyset, ['gone', 'a']);
+    expect(JSON.stringify(commands)).not.toContain('secret');
+    expect(commands[0]).toEqual([
+      ...['DEL', 'auth:keys:recent', 'auth:keys:revoked'],
+      ...['auth:keys:jwk:gone', 'auth:keys:jwk:r'],
+    ]);
+    expect(commands.map(([name, target]) => `${name} ${target}`).slice(1)).toEqual([
+      'SET auth:keys:active',
+      'SET auth:keys:jwk:a',
+      'ZADD auth:keys:recent',
+      'SADD auth:keys:revoked',
+    ]);
+  });
+});
