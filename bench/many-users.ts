@@ -103,11 +103,7 @@ async function runRound(side: Side, round: number, keep: boolean): Promise<void>
     const issued = await timed('login', () => logInOn(node, index, types[round % 5]!));
     let refreshToken = issued.refreshToken!;
     for (let refresh = 0; refresh < 10; refresh += 1) {
-      const input = {
-        refreshToken: partsOf(node, refreshToken),
-        idempotencyKey: null,
-        client: () => null,
-      };
+      const input = refreshOf(node, refreshToken);
       refreshToken = (await timed('refresh', () => refreshSession(node, input, by))).refreshToken!;
     }
     const { sessionId } = partsOf(node, refreshToken);

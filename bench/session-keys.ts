@@ -41,7 +41,7 @@ function inputFor(email: string): LogInInput {
     ...{ email, password, transport: 'body', clientId: null, clientSecret: null, audience: null },
     ...{ device: { type: 'web', name: 'bench' }, deviceToken: null },
     key: null,
-    payTry: () => ({ giveBack: () => {} }),
+    payTry: async () => {},
   };
 }
 

@@ -4,7 +4,7 @@ import { refreshSession } from '../../src/app/session/refresh-session.ts';
 import { revokeSession } from '../../src/app/session/revoke-session.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import type { Node } from '../../src/node/node.ts';
-import { byPerson, loginOf, partsOf } from '../support/bench-node.ts';
+import { byPerson, loginOf, partsOf, refreshOf } from '../support/bench-node.ts';
 
 /** Which devices people log in from, in per cent of all logins. */
 const deviceShares: readonly (readonly [DeviceType, number])[] = [
@@ -81,13 +81,7 @@ export class People {
   }
 
   async #refresh(key: string, { person, refreshToken }: Held): Promise<string> {
-    const input = {
-      refreshToken: partsOf(this.#node, refreshToken),
-      boundCookie: null,
-      idempotencyKey: null,
-      client: () => null,
-      key: null,
-    };
+    const input = refreshOf(this.#node, refreshToken);
     const issued = await refreshSession(this.#node, input, byPerson(person));
     if (!this.#held.has(key)) this.#hold(key, issued.refreshToken!, person);
     return 'done';

@@ -100,13 +100,19 @@ export const loginOf = (index: number) => ({
   clientSecret: null,
   key: null,
   audience: null,
-  payTry: () => {},
+  payTry: async () => {},
 });
 
 export function partsOf(node: Node, refreshToken: string): RefreshTokenParts {
   const parts = decodeRefreshToken(refreshToken, node.secrets.refreshMacKeys);
   if (parts === null) throw new Error('not a refresh token of this service');
   return parts;
+}
+
+/** What every refresh of the benchmarks asks. */
+export function refreshOf(node: Node, refreshToken: string) {
+  const parts = { refreshToken: partsOf(node, refreshToken), boundCookie: null, key: null };
+  return { ...parts, idempotencyKey: null, client: () => null };
 }
 
 /** Calls `work` for 0 to `count` - 1, so many at a time. */

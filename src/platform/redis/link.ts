@@ -109,7 +109,7 @@ export class RedisLink {
   }
 
   #reasonAgainst(readsOnly: boolean): RedisUnavailableReason | null {
-    if (this.#redis.status !== 'ready') return 'away';
+    if (this.#redis.status !== 'ready' || this.#failure === 'unreachable') return 'away';
     if (performance.now() < this.#pausedUntil) return 'slow';
     if (this.#underWay >= underWayMax) return 'busy';
     return !readsOnly && isReplyCode(this.#failure) ? 'refused' : null;

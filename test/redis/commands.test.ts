@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runLatchkey, testKek } from '../support/run-latchkey.ts';
+import { claimsOf, type RedisWorld, startRedisWorld } from './world.ts';
+
+let world: RedisWorld;
+
+beforeAll(async () => {
+  world = await startRedisWorld({ KEK: testKek });
+}, 60_000);
+afterAll(() => world.stop());
+
+const run = (command: string, redisUrl: string) =>
+  runLatchkey(['redis', command], {
+    KEK: testKek,
+    DATABASE_URL: world.api.database.appUrl,
+    REDIS_URL: redisUrl,
+  });
+
+async function endedSession(): Promise<string> {
+  const { email } = await world.api.register();
+  const { access_token: token } = await world.api.logIn({ email });
+  await world.api.call('POST', '/auth/logout', { token });
+  await world.caughtUp();
+  return claimsOf(token).sid!;
+}
+
+describe('latchkey redis', () => {
+  it('check finds a deleted entry, and rebuild mends it beside a worker', async () => {
+    const sid = await endedSession();
+    const { client, url } = world.redis;
+    expect(await run('check', url)).toMatchObject({ code: 0, stdout: 'good\n' });
+    await client.del(`blacklist:${sid}`);
+    const found = await run('check', url);
+    expect(found.code).toBe(2);
+    expect(found.stdout).toContain('1 of 1 ended sessions are not blacklisted');
+
+    await client.set('blacklist:stale', '1');
+    const rebuilt = await run('rebuild', url);
+    expect(rebuilt.stderr).toBe('');
+    expect(rebuilt.stdout).toMatch(/^rebuilt: deleted \d+ keys, read \d+ events from position 0/);
+    await world.caughtUp();
+    expect(await client.exists(`blacklist:${sid}`)).toBe(1);
+    expect(await client.exists('blacklist:stale')).toBe(0);
+    expect(await run('check', url)).toMatchObject({ code: 0, stdout: 'good\n' });
+  });
+
+  it('check says that a full Redis would forget', async () => {
+    await world.redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const { code, stdout } = await run('check', world.redis.url);
+    expect(code).toBe(2);
+    expect(stdout).toContain('maxmemory-policy is allkeys-lru');
+  });
+
+  it('says in a sentence that nobody listens there', async () => {
+    const { code, stderr } = await run('rebuild', 'redis://127.0.0.1:1');
+    expect(code).toBe(1);
+    expect(stderr).toContain('Redis cannot be used (unreachable): start it, or correct REDIS_URL.');
+    expect(stderr).not.toContain('    at ');
+  });
+});
