@@ -7,7 +7,7 @@ import { logIn } from '../src/app/session/log-in.ts';
 import { refreshSession } from '../src/app/session/refresh-session.ts';
 import { revokeSession } from '../src/app/session/revoke-session.ts';
 import type { Node } from '../src/node/node.ts';
-import { byPerson, loginOf, partsOf, startBenchNode } from './support/bench-node.ts';
+import { byPerson, loginOf, partsOf, refreshOf, startBenchNode } from './support/bench-node.ts';
 import { median, startBenchPostgres } from './support/bench-postgres.ts';
 import { fill } from './support/fill.ts';
 import { benchCommand, today } from './support/report-head.ts';
