@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signAccessToken } from '../../../src/app/session/sign-access-token.ts';
+import { budgets } from '../../../src/domain/kernel/budgets.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
 import { everywhere, kidOf, storedKey } from './session-key-world.ts';
@@ -154,6 +155,20 @@ describe('the public keys', () => {
       bodies.push({ ...body, request_id: '' });
     }
     expect(new Set(bodies.map((body) => JSON.stringify(body))).size).toBe(1);
+  });
+
+  // Fails when a made-up kid spends the budget, or one of ours is looked for without it.
+  it('are looked for within a budget, which a made-up kid does not touch', async () => {
+    const { access_token } = await api.logIn({ email: (await api.register()).email });
+    const limited = await api.anotherNode({ RATE_LIMITS: 'on' });
+    const get = async (kid: string) => (await limited.call('GET', `/keys/${kid}`)).status;
+    expect(await get(kidOf(access_token))).toBe(200);
+    const spent = budgets.key_lookup[0].count - 1;
+    for (let count = 0; count < spent; count++) {
+      limited.node.rateLimits.take('key_lookup', { address: '127.0.0.1' });
+    }
+    expect(await get(kidOf(access_token))).toBe(429);
+    expect(await get('A'.repeat(32))).toBe(404);
   });
 
   it('never stand among those of the issuer', async () => {
