@@ -214,6 +214,8 @@ describe('an event that this release cannot read', () => {
   it('stops the model loudly, and the lag grows', async () => {
     const { claims } = await loggedIn();
     await world.caughtUp();
+    const lag = () => world.metric('latchkey_redis_model_lag_seconds');
+    await until(async () => (await lag()) === 0, 20_000);
     await withClient(world.api.database.ownerUrl, async (client) => {
       await client.query(
         `insert into latchkey.events
@@ -227,7 +229,6 @@ describe('an event that this release cannot read', () => {
     expect((await world.worker.readiness()).degraded).toContain('redis_model');
     expect(world.lines.filter(({ msg }) => /model has stopped/.test(msg))).toHaveLength(1);
     expect(await world.redis.client.get('latchkey:model:checkpoint')).toBe(checkpoint);
-    const lag = () => world.metric('latchkey_redis_model_lag_seconds');
     await until(async () => (await lag()) > 2 && (await lag()) < 60, 20_000);
   });
 });
