@@ -176,7 +176,8 @@ ${loadBefore.toFixed(1)} processes (1-minute average).
 
 Every user has five live sessions, one on each type of device. Two services, each with a Postgres
 of its own, take turns in ${rounds} rounds: ${perRound} users of each, spread over the whole table
-and others in every round, log in once, refresh ten times and log out. The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A
+and others in every round, log in once, refresh ten times and log out.
+The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A
 ratio is the median of the rounds' ratios.
 
 | median milliseconds | ${many.users} users | ${few.users} users | ratio | target |
@@ -189,7 +190,8 @@ ${rows.join('\n')}
 | sessions, ends left out | ${percent(hot.many.sessions)} | ${percent(hot.few.sessions)} | >= 95 % |
 
 A session that ends leaves two partial indexes and enters a third, which no HOT update can. The
-users and their sessions were made by \`bench/support/fill.ts\` with the events and rows that the use cases write, the larger side in
+users and their sessions were made by \`bench/support/fill.ts\` with the events and
+rows that the use cases write, the larger side in
 ${many.fillSeconds.toFixed(0)} s.
 `;
 }

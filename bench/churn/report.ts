@@ -84,7 +84,8 @@ ${percent(result.updates.sessions.hot / result.updates.sessions.all)} were.
 ${result.sizes.map(sizeLine).join('\n')}
 
 \`streams\` holds a row for each stream of the log, which is never pruned. The other table is made
-with the same indexes and fillfactor and is filled in the order of this one; nothing was vacuumed by hand.
+with the same indexes and fillfactor and is filled in the order of this one;
+nothing was vacuumed by hand.
 
 ## What happened
 ${Object.entries(log.events)
