@@ -28,7 +28,7 @@ export interface ProcessAnswer {
 const kek = `test:${randomBytes(32).toString('base64url')}`;
 const entry = path.resolve(import.meta.dirname, 'run-api.ts');
 
-/** An API process on a free port. All that one test file starts share a key-encryption key, as nodes do. */
+/** An API process on a free port. All those of one test file share a KEK, as nodes do. */
 export async function startApiProcess(
   databaseUrl: string,
   env: Record<string, string> = {},

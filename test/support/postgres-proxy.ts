@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** A network between client and server that can lose an answer. */
 export interface PostgresProxy {
   readonly url: string;
-  /** The next bytes that the server sends are lost, and with them the connection: it has done what was asked. */
+  /** The next bytes of the server are lost, and the connection: it has done what was asked. */
   loseNextAnswer(): void;
   readonly answersLost: number;
   close(): Promise<void>;

@@ -102,7 +102,7 @@ describe('the worker', () => {
     await start();
     const { rows } = await world.owner.query('select distinct name from pgboss_v12.schedule');
     expect(rows).not.toContainEqual({ name: 'jobs.failed' });
-    expect(rows).toHaveLength(7);
+    expect(rows).toHaveLength(8);
   });
 
   // Fails when a worker exports a lease, a login or a request: it has none.

@@ -8,11 +8,13 @@ import type { Reply } from '../http/reply.ts';
 
 /**
  * Adds to the answer of a login in cookie mode the offer to bind the session to a key of the
- * browser, which knows what to do with it or ignores it (W3C DBSC).
+ * browser, which knows what to do with it or ignores it (W3C DBSC). A session has one key: none is
+ * offered beside that of a DPoP proof.
  */
 export function withBindingOffer(node: Node, issued: IssuedTokens, answer: Reply): Reply {
-  if (issued.transport !== 'cookie' || issued.refreshToken === null || !mayBind(node))
-    return answer;
+  const isUnbound = issued.body.token_type === 'Bearer';
+  if (issued.transport !== 'cookie' || issued.refreshToken === null) return answer;
+  if (!isUnbound || !mayBind(node)) return answer;
   const offer = registrationHeader({
     algorithms: dbscAlgorithms,
     path: 'dbsc/register',

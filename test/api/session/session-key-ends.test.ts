@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byProgram } from '../../../src/app/by.ts';
 import { expireSession } from '../../../src/app/session/expire-session.ts';
+import { findSession } from '../../../src/tables/session.ts';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
 import { everywhere, kidOf, storedKey } from './session-key-world.ts';
@@ -55,11 +56,14 @@ const ways: Readonly<Record<string, (of: Ending) => Promise<unknown>>> = {
     await api.refresh(body.refresh_token);
     return api.refresh(tokens.refresh_token);
   },
-  'its absolute end': ({ tokens }) =>
-    expireSession(api.node, { session: tokens.session.id, now: hours(24 * 30) }, byWorker),
-  'its idle end': ({ tokens }) =>
-    expireSession(api.node, { session: tokens.session.id, now: hours(2) }, byWorker),
+  'its absolute end': ({ tokens }) => expireAt(tokens.session.id, hours(24 * 30)),
+  'its idle end': ({ tokens }) => expireAt(tokens.session.id, hours(2)),
 };
+
+async function expireAt(sessionId: string, now: number) {
+  const session = await findSession(api.node.cells.home.readers, sessionId);
+  return expireSession(api.node, { session: session!, now }, byWorker);
+}
 
 describe('the key of a session goes with it', () => {
   // Fails when some way to end a session leaves the private key, or the public one, behind.

@@ -112,16 +112,18 @@ const isSameKey = (keyRing: VerificationKeys, { kid, publicKey }: VerificationKe
 /** At least what a cached token and all that is kept for it take, as measured with 2 to 700 roles. */
 const cachedBytesOf = (token: string) => token.length * 4;
 
+function cacheOf({ cacheBytesMax }: VerifierOptions) {
+  if (cacheBytesMax <= 0) return undefined;
+  return new TwoGenerationCache<VerifiedToken>(cacheBytesMax, ({ token }) => cachedBytesOf(token));
+}
+
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { issuer, keyRing, revocations, leases, clockSkewSeconds, cacheBytesMax } = options;
+  const { issuer, keyRing, revocations, leases, clockSkewSeconds } = options;
   if (clockSkewSeconds > revocations.clockSkewSeconds) {
     throw new Error('the revocation set would forget tokens that this verifier still accepts');
   }
   const clockSkewMs = clockSkewSeconds * 1000;
-  const cache =
-    cacheBytesMax > 0
-      ? new TwoGenerationCache<VerifiedToken>(cacheBytesMax, ({ token }) => cachedBytesOf(token))
-      : undefined;
+  const cache = cacheOf(options);
 
   function authenticate(token: string): VerifiedToken | Refusal {
     if (typeof token !== 'string') return refuse('not_a_token');
