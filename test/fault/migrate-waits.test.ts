@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { migrate } from '../../../src/platform/postgres/migrate.ts';
-import { type BlackHoleProxy, openBlackHoleProxy } from '../../support/black-hole-proxy.ts';
-import { migrationsDirectory, silentLogger } from '../../support/cluster.ts';
-import { createEmptyDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { migrate } from '../../src/platform/postgres/migrate.ts';
+import { type BlackHoleProxy, openBlackHoleProxy } from '../support/black-hole-proxy.ts';
+import { migrationsDirectory, silentLogger } from '../support/cluster.ts';
+import { createEmptyDatabase, type TestDatabase } from '../support/postgres.ts';
 
 let database: TestDatabase;
 let network: BlackHoleProxy;
