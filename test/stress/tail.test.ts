@@ -59,11 +59,14 @@ function startTail(after: number) {
 async function compare(after: number, delivered: readonly Delivered[]) {
   const client = await connect();
   const { rows } = await client.query<{ pos: number }>(
-    'select pos::int from latchkey.events where pos > $1 order by pos',
+    `select pos::int, stream_id, version, recorded_at, xmin::text from latchkey.events
+      where pos > $1 order by pos`,
     [after],
   );
   await client.end();
   const seen = new Set(delivered.map(({ pos }) => pos));
+  const missed = rows.filter(({ pos }) => !seen.has(pos));
+  if (missed.length > 0) console.info('missed:', JSON.stringify(missed.slice(0, 20)));
   const versions = new Map<string, number>();
   let inverted = 0;
   delivered.forEach(({ pos, streamId, version }, index) => {
@@ -73,7 +76,7 @@ async function compare(after: number, delivered: readonly Delivered[]) {
   });
   return {
     events: rows.length,
-    missed: rows.filter(({ pos }) => !seen.has(pos)).length,
+    missed: missed.length,
     duplicated: delivered.length - seen.size,
     inverted,
   };
