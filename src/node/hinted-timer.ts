@@ -43,6 +43,8 @@ export class HintedTimer {
   }
 
   #owedMs(): number {
-    return Math.max(0, this.#begunAt + hintPauseMs - performance.now());
+    const owedMs = this.#begunAt + hintPauseMs - performance.now();
+    // A timer may end up to a millisecond early: it counts from when the loop last looked.
+    return owedMs <= 0 ? 0 : Math.ceil(owedMs) + 1;
   }
 }
