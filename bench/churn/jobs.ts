@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { PgBoss } from 'pg-boss';
 import { loadConfig } from '../../src/node/config.ts';
 import { loadKeyRing } from '../../src/platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { listFailedJobs } from '../../src/worker/failed-jobs.ts';
+import { openJobQueues } from '../../src/worker/job-queues.ts';
 import { jobSchemaName } from '../../src/worker/job-schema.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { benchKek } from '../support/bench-node.ts';
@@ -56,17 +56,7 @@ export async function startJobs({ appUrl, now, ...options }: JobsOptions) {
     now,
     pollSeconds: 0.5,
   });
-  const boss = new PgBoss({
-    connectionString: appUrl,
-    schema: jobSchemaName,
-    max: 1,
-    migrate: false,
-    createSchema: false,
-    supervise: false,
-    schedule: false,
-  });
-  boss.on('error', (error) => errors.push(error));
-  await boss.start();
+  const boss = await openJobQueues(appUrl, (error) => errors.push(error));
   const send = async () => {
     for (const name of due) await boss.send(name, { job: name });
   };

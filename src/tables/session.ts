@@ -187,18 +187,5 @@ export async function findEarlySessions(
     ],
   });
   const early = rows.filter((row) => row.early).map(({ session_id }) => session_id as string);
-  return { sessions: await findSessions(client, early), next: nextPlace(rows, limit) };
-}
-
-async function findSessions(
-  client: SealedReaders,
-  sessionIds: readonly string[],
-): Promise<SessionRecord[]> {
-  if (sessionIds.length === 0) return [];
-  const { rows } = await client.query({
-    name: 'find-sessions',
-    text: `select ${sessions.select('s')} from latchkey.sessions s where s.session_id = any ($1)`,
-    values: [sessionIds],
-  });
-  return trusted(client, rows);
+  return { sessions: await findSessionsByIds(client, early), next: nextPlace(rows, limit) };
 }

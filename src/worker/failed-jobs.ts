@@ -1,5 +1,5 @@
-import { PgBoss } from 'pg-boss';
 import type { Queryable } from '../eventlog/queryable.ts';
+import { openJobQueues } from './job-queues.ts';
 import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
 
 /** Jobs of one queue that failed for good. */
@@ -36,19 +36,7 @@ export async function listFailedJobs(client: Queryable): Promise<FailedJobs[]> {
  * many. A job that waits in its queue already stands for the failed one.
  */
 export async function redriveJobs(databaseUrl: string, queue?: string): Promise<number> {
-  const boss = new PgBoss({
-    connectionString: databaseUrl,
-    application_name: 'latchkey jobs',
-    schema: jobSchemaName,
-    max: 1,
-    migrate: false,
-    createSchema: false,
-    supervise: false,
-    schedule: false,
-  });
-  // Without a listener an error event would end the process; the call that fails says the same.
-  boss.on('error', () => {});
-  await boss.start();
+  const boss = await openJobQueues(databaseUrl);
   try {
     return await boss.redrive(deadLetterQueue, queue === undefined ? {} : { sourceName: queue });
   } finally {

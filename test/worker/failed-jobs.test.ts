@@ -1,7 +1,8 @@
-import { PgBoss } from 'pg-boss';
+import type { PgBoss } from 'pg-boss';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listFailedJobs, redriveJobs } from '../../src/worker/failed-jobs.ts';
-import { deadLetterQueue, jobSchemaName } from '../../src/worker/job-schema.ts';
+import { openJobQueues } from '../../src/worker/job-queues.ts';
+import { deadLetterQueue } from '../../src/worker/job-schema.ts';
 import { createJobWorld, type JobWorld } from './job-world.ts';
 
 describe('given jobs of two queues that failed for good', () => {
@@ -9,15 +10,7 @@ describe('given jobs of two queues that failed for good', () => {
   let boss: PgBoss;
   beforeEach(async () => {
     world = await createJobWorld();
-    boss = new PgBoss({
-      connectionString: world.database.appUrl,
-      schema: jobSchemaName,
-      migrate: false,
-      createSchema: false,
-      supervise: false,
-      schedule: false,
-    });
-    await boss.start();
+    boss = await openJobQueues(world.database.appUrl);
     await boss.createQueue(deadLetterQueue);
     await failJob('sessions.prune', new Error('the disk is full'));
     await failJob('log.check', new Error('a gap at 7'));

@@ -1,6 +1,6 @@
-import { PgBoss } from 'pg-boss';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job, JobContext } from '../../src/worker/job.ts';
+import { openJobQueues } from '../../src/worker/job-queues.ts';
 import { jobSchemaName } from '../../src/worker/job-schema.ts';
 import { checkLog, checkLogWhole } from '../../src/worker/jobs/check-log.ts';
 import { ensurePartitions } from '../../src/worker/jobs/ensure-partitions.ts';
@@ -92,15 +92,7 @@ it('rows of finished jobs go after five minutes, and those of failed ones stay',
       .rows[0].n as number;
   await eventually(async () => (await count(`state = 'completed'`)) >= 6);
   await worker.stop();
-  const boss = new PgBoss({
-    connectionString: world.database.appUrl,
-    schema: jobSchemaName,
-    migrate: false,
-    createSchema: false,
-    supervise: false,
-    schedule: false,
-  });
-  await boss.start();
+  const boss = await openJobQueues(world.database.appUrl);
   await boss.send('jobs.failed', {});
   const agedBy = (time: string) =>
     world.owner.query(`update ${jobSchemaName}.job set created_on = created_on - interval '${time}',
