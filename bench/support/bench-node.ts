@@ -112,7 +112,7 @@ export function partsOf(node: Node, refreshToken: string): RefreshTokenParts {
 /** What every refresh of the benchmarks asks. */
 export function refreshOf(node: Node, refreshToken: string) {
   const parts = { refreshToken: partsOf(node, refreshToken), boundCookie: null, key: null };
-  return { ...parts, idempotencyKey: null, client: () => null };
+  return { ...parts, idempotencyKey: null, client: () => null, pay: async () => {} };
 }
 
 /** Calls `work` for 0 to `count` - 1, so many at a time. */

@@ -80,7 +80,10 @@ export class DpopProofs {
       case 'again':
         throw invalidProof('used before');
       case 'full':
-        throw new LatchkeyError('unavailable', { detail: 'too many proofs to remember one more' });
+        throw new LatchkeyError('unavailable', {
+          detail: 'too many proofs to remember one more',
+          dpopNonce: this.#nonces.current(this.#now()),
+        });
     }
   }
 

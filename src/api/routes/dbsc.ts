@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import {
   type FreshBinding,
   sessionIdentifier,
@@ -41,7 +40,7 @@ function register(node: Node): Route {
     auth: none,
     credential: 'refresh cookie and signed proof in `Secure-Session-Response`',
     refreshCookie: true,
-    limit: perHeldSession(node),
+    spends: ['device_proof'],
     responses: {
       200: { description: 'The session instructions', schema: sessionInstructionsSchema },
     },
@@ -54,6 +53,7 @@ function register(node: Node): Route {
     ],
     guard: ({ headers }) => guardOrigin(headers, originPolicy(node.config)),
     handler: async ({ headers, context }) => {
+      await payProof(node, context.address);
       const sessionId = heldSession(node, headers.cookie);
       const proof = proofHeader(headers);
       const binding = await registerDeviceKey(node, { sessionId, proof }, context);
@@ -75,7 +75,7 @@ function refresh(node: Node): Route {
     auth: none,
     credential: 'refresh cookie and signed proof in `Secure-Session-Response`',
     refreshCookie: true,
-    limit: perHeldSession(node),
+    spends: ['device_proof'],
     responses: {
       200: {
         description: 'The session instructions, or `continue` false',
@@ -85,6 +85,7 @@ function refresh(node: Node): Route {
     errors: ['device_proof_required', 'invalid_device_proof', 'origin_refused'],
     guard: ({ headers }) => guardOrigin(headers, originPolicy(node.config)),
     handler: async ({ headers, context }) => {
+      await payProof(node, context.address);
       const identifier = sessionIdentifierHeader(headers);
       if (identifier === null) throw invalidField('sec-secure-session-id', 'is required');
       const heldSessionId = heldSession(node, headers.cookie);
@@ -128,18 +129,22 @@ function cookieOf(binding: FreshBinding | null): Record<string, string> {
   return { 'set-cookie': setBoundCookie(binding.boundCookie, binding.boundCookieSeconds) };
 }
 
-interface Held {
-  readonly headers: IncomingHttpHeaders;
-  readonly context: { readonly address: string };
-}
-
-/** The budget of refreshes, which the session of the cookie and the address share. */
-function perHeldSession(node: Node) {
-  const by = ({ headers, context }: Held) => {
-    const sessionId = heldSession(node, headers.cookie);
-    return { address: context.address, ...(sessionId === null ? {} : { sessionId }) };
-  };
-  return { budget: 'refresh', by } as const;
+/**
+ * Takes one from the budget of proofs. A refusal is a 503: to Chromium every 4xx but 403 is final, and
+ * it would drop the key of a session that lives.
+ */
+async function payProof({ rateLimits }: Node, address: string): Promise<void> {
+  try {
+    await rateLimits.take('device_proof', { address });
+  } catch (error) {
+    if (!(error instanceof LatchkeyError) || error.code !== 'rate_limited') throw error;
+    const { retryAfterSeconds } = error;
+    throw new LatchkeyError('unavailable', {
+      cause: error,
+      detail: 'too many proofs from one address',
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
 }
 
 /** Whose refresh cookie the browser holds: whatever its generation, and whether it lives or not. */

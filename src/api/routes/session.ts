@@ -5,8 +5,6 @@ import { refreshSession } from '../../app/session/refresh-session.ts';
 import { revokeAllSessions } from '../../app/session/revoke-all-sessions.ts';
 import { revokeSession } from '../../app/session/revoke-session.ts';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
-import type { RefreshTokenParts } from '../../domain/session/refresh-token.ts';
-import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer, optional } from '../http/auth.ts';
 import { optionalClientCredentials } from '../http/client-credentials.ts';
@@ -133,11 +131,11 @@ function refresh(node: Node): Route {
       if (!hasRefreshToken) {
         throw invalidField('refresh_token', 'is required without the refresh cookie');
       }
+      await node.rateLimits.take('refresh', { address: context.address });
       const key = provenKey(node, raw, context);
-      await node.rateLimits.take('refresh', {
-        address: context.address,
-        ...(refreshToken === null ? {} : { sessionId: payerOf(refreshToken, key) }),
-      });
+      const pay = async () => {
+        await node.rateLimits.take('refresh', { sessionId: refreshToken!.sessionId });
+      };
       const skipped = skippedReason(headers);
       if (skipped !== null) node.metrics.deviceBinding.inc({ step: 'skipped', result: skipped });
       const input = {
@@ -146,15 +144,11 @@ function refresh(node: Node): Route {
         idempotencyKey,
         client,
         key,
+        pay,
       };
       return tokenReply(await refreshSession(node, input, context));
     },
   });
-}
-
-/** Who has the token and not its key does not spend what its owner may refresh. */
-function payerOf({ sessionId }: RefreshTokenParts, key: ProvenKey | null): string {
-  return key === null ? sessionId : `${sessionId} ${key.jkt}`;
 }
 
 function isConfidential({ memory }: Node, clientId: string | undefined): boolean {
@@ -190,11 +184,12 @@ function logout(node: Node): Route {
         throw new LatchkeyError('invalid_token', { detail: 'no token of ours' });
       }
       if (bearer !== null) context.actor = { type: 'user', id: bearer.sub };
+      // What is malformed is said before the session ends: a repeat would find nothing to remove.
+      const isBound = boundCookie(headers.cookie) !== null;
       if (sessionId !== null) {
         await revokeSession(node, { sessionId, reason: 'logout', jkt }, context);
       }
       if (!cookieCounts) return reply(204);
-      const isBound = boundCookie(headers.cookie) !== null;
       const cleared = [clearRefreshCookie(), ...(isBound ? [clearBoundCookie()] : [])];
       return reply(204, undefined, { 'set-cookie': cleared });
     },

@@ -8,7 +8,7 @@ import {
   deriveSuccessorSecret,
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
-import { isBound, provesKey, repeatedSuccessor } from '../../domain/session/rotation.ts';
+import { provesKey, repeatedSuccessor } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { ProvenKey } from '../../node/dpop-proofs.ts';
@@ -34,6 +34,11 @@ export interface RefreshInput {
   readonly client: PresentClient;
   /** The key that the request has proved. */
   readonly key: ProvenKey | null;
+  /**
+   * Takes one refresh from the budget of the session. Whoever lacks its key, or presents a used
+   * token, spends nothing of it.
+   */
+  readonly pay: () => Promise<void>;
 }
 
 /**
@@ -41,7 +46,7 @@ export interface RefreshInput {
  * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
  * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing),
  * `device_proof_required`, `invalid_dpop_proof`, `session_ended`, `session_superseded`,
- * `unavailable`.
+ * `rate_limited`, `unavailable`.
  */
 export async function refreshSession(
   node: Node,
@@ -51,13 +56,17 @@ export async function refreshSession(
   const token = input.refreshToken;
   if (token === null) throw new LatchkeyError('invalid_token', { detail: 'not our refresh token' });
   const idempotencyKeyHash = input.idempotencyKey === null ? null : sha256(input.idempotencyKey);
+  let paid: Promise<void> | null = null;
+  const pay = () => {
+    paid ??= input.pay();
+    return paid;
+  };
+  const presented = { ...input, token, idempotencyKeyHash, pay };
   try {
     return await onceOnly(() =>
       node.cells
         .of(token.sessionId)
-        .handler.run(token.sessionId, () =>
-          attempt(node, { ...input, token, idempotencyKeyHash }, by),
-        ),
+        .handler.run(token.sessionId, () => attempt(node, presented, by)),
     );
   } catch (error) {
     if (error instanceof LatchkeyError) node.metrics.refreshes.inc({ outcome: error.code });
@@ -65,14 +74,14 @@ export async function refreshSession(
   }
 }
 
-interface Presented extends Pick<RefreshInput, 'boundCookie' | 'client' | 'key'> {
+interface Presented extends Pick<RefreshInput, 'boundCookie' | 'client' | 'key' | 'pay'> {
   readonly token: RefreshTokenParts;
   readonly idempotencyKeyHash: string | null;
 }
 
 async function attempt(
   node: Node,
-  { token, boundCookie, idempotencyKeyHash, client, key }: Presented,
+  { token, boundCookie, idempotencyKeyHash, client, key, pay }: Presented,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
   const { config, metrics } = node;
@@ -94,6 +103,8 @@ async function attempt(
     token.sessionId,
     record.state.generation + 1,
   );
+  const { deviceKey } = record.state;
+  const proof = provesKey(record.state, key?.jkt ?? null) ? key : null;
   const change = decide(record, personal, {
     type: 'RefreshSession',
     now,
@@ -101,8 +112,7 @@ async function attempt(
     idempotencyKeyHash,
     graceSeconds: graceSecondsOf(node, record.state),
     keyProven:
-      provesKey(record.state, key?.jkt ?? null) ||
-      isProvenByCookie(node, token.sessionId, { deviceKey: record.state.deviceKey, boundCookie }),
+      proof !== null || isProvenByCookie(node, token.sessionId, { deviceKey, boundCookie }),
     idleSeconds: idleSecondsFor(
       record.state.deviceType,
       config.sessions.idleSeconds,
@@ -117,7 +127,7 @@ async function attempt(
     ...surplus,
   });
   const isRepeat = !change.events.some(({ type }) => type === 'SessionRefreshed');
-  const proof = isBound(record.state) ? key : null;
+  if (change.refusal === undefined) await pay();
   if (change.events.length === 0) await useUp(node.cells.of(token.sessionId).readers, proof);
   return append(by, [change, usedUp(proof)], () => {
     if (change.refusal !== undefined) {

@@ -46,6 +46,8 @@ export const budgets = {
     rule('session', 1200, hour),
     rule('address', 6000, minute),
   ],
+  /** A proof of a browser's key appends nothing, so no count of the session's own keeps it back. */
+  device_proof: [rule('address', 6000, minute)],
   key_lookup: [rule('address', 600, minute), rule('network', 2400, minute)],
   profile: [rule('user', 20, minute), rule('user', 120, hour)],
   password: [rule('user', 10, minute), rule('user', 60, hour)],

@@ -9,7 +9,7 @@ export interface LatchkeyErrorOptions {
   /** Field problems the client may see. */
   readonly errors?: readonly { path: string; message: string }[];
   readonly retryAfterSeconds?: number;
-  /** The nonce that the next DPoP proof needs, with `use_dpop_nonce`. */
+  /** The nonce for the next DPoP proof, where it needs another one. */
   readonly dpopNonce?: string;
 }
 
