@@ -1,5 +1,6 @@
 import { advisoryLocks } from '../platform/postgres/advisory-locks.ts';
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
+import { highestPositionSql } from './highest-position.ts';
 import { doubtMessage, LogIdentityError } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
 
@@ -34,12 +35,11 @@ export class Fence {
   async advance(): Promise<number> {
     const { rows: sequence } = await this.#client.query({
       name: 'fence-ceiling',
-      text: `select case when is_called then last_value else 0 end as ceiling,
+      text: `select ${highestPositionSql} as ceiling,
         pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only,
         pg_postmaster_start_time()::text as server,
         (select d.detail from latchkey.log_doubts d, latchkey.log_meta m
-          where d.log_epoch = m.log_epoch limit 1) as doubt
-        from latchkey.event_pos`,
+          where d.log_epoch = m.log_epoch limit 1) as doubt`,
     });
     const { ceiling, standby, read_only: readOnly, server, doubt } = sequence[0]!;
     if (doubt !== null) throw new LogIdentityError(doubtMessage(doubt as string));

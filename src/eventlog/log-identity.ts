@@ -1,4 +1,5 @@
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
+import { highestPositionSql } from './highest-position.ts';
 import type { Queryable } from './queryable.ts';
 
 /** The database is not the one whose log this node knows; `message` says how and what to do. */
@@ -34,7 +35,7 @@ export async function readLogIdentity(
     text: `select m.log_id, m.log_epoch, m.system_identifier = p.system_identifier as same_cluster,
         m.database_oid = p.database_oid as same_database,
         m.events_oid = p.events_oid as same_tables,
-        (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
+        ${highestPositionSql} as head,
         (select d.detail from latchkey.log_doubts d
           where d.log_epoch = m.log_epoch limit 1) as doubt
       from latchkey.log_meta m, latchkey.log_place() p`,

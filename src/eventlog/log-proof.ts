@@ -1,4 +1,5 @@
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
+import { highestPositionSql } from './highest-position.ts';
 import { LogIdentityError } from './log-identity.ts';
 import type { Queryable } from './queryable.ts';
 
@@ -62,8 +63,8 @@ export async function adoptLog(client: Queryable, given: LogProof): Promise<void
 
 async function readProof(client: Queryable): Promise<LogProof> {
   const { rows } = await client.query({
-    text: `select m.log_id, m.log_epoch, case when s.is_called then s.last_value else 0 end as head
-      from latchkey.log_meta m, latchkey.event_pos s`,
+    text: `select m.log_id, m.log_epoch, ${highestPositionSql} as head
+      from latchkey.log_meta m`,
   });
   const { rows: names } = await client.query({
     text: `select relname as name from pg_class where relnamespace = 'latchkey'::regnamespace

@@ -1,4 +1,5 @@
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
+import { highestPosition } from './highest-position.ts';
 import type { Queryable } from './queryable.ts';
 
 /** `recorded_at` is drawn after the position: two events may have them in different orders. */
@@ -22,13 +23,4 @@ export async function positionOlderThan(client: Queryable, seconds: number): Pro
     else above = middle - 1;
   }
   return below;
-}
-
-/** The highest position ever drawn. Its event may not be committed yet, or never. */
-export async function highestPosition(client: Queryable): Promise<number> {
-  const { rows } = await client.query({
-    text: `select case when is_called then last_value else 0 end as highest
-      from latchkey.event_pos`,
-  });
-  return safeInteger(rows[0]!.highest);
 }

@@ -1,4 +1,5 @@
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
+import { highestPositionSql } from './highest-position.ts';
 import type { Queryable } from './queryable.ts';
 import { sessionProblems } from './session-settings.ts';
 
@@ -52,7 +53,7 @@ export async function checkDatabase(
   }
   const { rows } = await client.query({
     text: `select (select seqcache from pg_sequence where seqrelid = 'latchkey.event_pos'::regclass) as cache,
-      (select case when is_called then last_value else 0 end from latchkey.event_pos) as head,
+      ${highestPositionSql} as head,
       (select coalesce(max(pos), 0) from latchkey.events) as last_pos,
       (select coalesce(max(pos), 0) from latchkey.checkpoints join latchkey.log_meta using (log_id)) as checkpoint,
       (select coalesce(sum(numbackends), 0) from pg_stat_database) as connected,

@@ -1,4 +1,5 @@
 import { clockSkewMsMax } from '../eventlog/database-clock.ts';
+import { highestPositionSql } from '../eventlog/highest-position.ts';
 import type { LogGuard } from '../eventlog/log-guard.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
@@ -84,7 +85,7 @@ export class ReadinessProbe {
           text: `select clock_timestamp() as at, pg_is_in_recovery() as standby,
             current_setting('transaction_read_only') as read_only,
             (select count(*) from latchkey.session_partitions
-              where from_pos > (select last_value from latchkey.event_pos)) as partitions_ahead,
+              where from_pos > ${highestPositionSql}) as partitions_ahead,
             (select wrapped from latchkey.key_secrets where kid = $1) as wrapped`,
           values: [recordSealKid],
         }),

@@ -5,6 +5,7 @@ interface StoredSession {
   readonly session_id: string;
   readonly generation: number;
   readonly status: string;
+  readonly end_reason: string | null;
 }
 
 /** Each breach of "answered means durable", or of "nobody is logged out falsely", in words. */
@@ -13,7 +14,9 @@ export async function breaches(
   acknowledgements: Acknowledgements,
 ): Promise<string[]> {
   const { rows } = await withClient(ownerUrl, (client) =>
-    client.query<StoredSession>('select session_id, generation, status from latchkey.sessions'),
+    client.query<StoredSession>(
+      'select session_id, generation, status, end_reason from latchkey.sessions',
+    ),
   );
   const stored = new Map(rows.map((row) => [row.session_id, row]));
   const found: string[] = [];
@@ -25,7 +28,7 @@ export async function breaches(
     } else if (record.logoutAcknowledged && row.status === 'live') {
       found.push(`logout of ${record.sessionId} is lost`);
     } else if (row.status !== 'live' && !record.logoutSent && !record.maybeSuperseded) {
-      found.push(`${record.sessionId} ended without a cause: ${row.status}`);
+      found.push(`${record.sessionId} ended without a cause: ${row.end_reason}`);
     }
   }
   return found;

@@ -47,6 +47,13 @@ export class Acknowledgements {
     this.counts.refreshes += 1;
   }
 
+  /** Also of sessions that their client uses no more: the service does not know that. */
+  maySupersede(email: string, deviceType: string): void {
+    for (const record of this.sessions.values()) {
+      if (record.email === email && record.deviceType === deviceType) record.maybeSuperseded = true;
+    }
+  }
+
   loggedOut(record: SessionRecord): void {
     record.logoutAcknowledged = true;
     this.counts.logouts += 1;

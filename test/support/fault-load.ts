@@ -35,9 +35,7 @@ export class LoadClient {
 
   async #logIn(node: Callable): Promise<void> {
     const deviceType = Math.random() < 0.5 ? 'web' : 'mobile';
-    for (const record of this.#live) {
-      if (deviceType === 'mobile' && record.deviceType === 'mobile') record.maybeSuperseded = true;
-    }
+    if (deviceType === 'mobile') this.#acknowledgements.maySupersede(this.#email, deviceType);
     const body = { email: this.#email, password: faultPassword, device: { type: deviceType } };
     const answer = await this.#send(200, node.call('POST', '/auth/login', { body }));
     if (answer === null) return;

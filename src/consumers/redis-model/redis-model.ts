@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { highestPosition } from '../../eventlog/highest-position.ts';
 import { lead } from '../../eventlog/leader.ts';
 import type { LogGuard } from '../../eventlog/log-guard.ts';
 import { LogIdentityError } from '../../eventlog/log-identity.ts';
-import { highestPosition } from '../../eventlog/position-at.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
 import type { RecordedEvent } from '../../eventlog/read.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
