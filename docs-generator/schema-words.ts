@@ -73,9 +73,14 @@ export function meaningOf(schema: JsonSchema, components: Components): string | 
 }
 
 function fieldsIn(
-  { properties = {}, required = [] }: JsonSchema,
+  { properties = {}, required = [], anyOf = [] }: JsonSchema,
   fieldsInside: (inner: JsonSchema) => Field[],
 ): Field[] {
+  // What only some variants of an object have may be missing.
+  const ofVariants = anyOf
+    .filter((variant) => variant.properties !== undefined)
+    .flatMap((variant) => fieldsIn({ ...variant, required: [] }, fieldsInside));
+  if (ofVariants.length > 0) return ofVariants;
   return Object.entries(properties).flatMap(([key, field]) => {
     const optional = required.includes(key) ? '' : '?';
     const inner = fieldsInside(field);

@@ -22,6 +22,13 @@ describe('docs/api.md', () => {
     expect(declared.length).toBeGreaterThan(40);
     expect(shown.toSorted()).toEqual(declared.toSorted());
   });
+
+  it('has the fields of every object', () => {
+    const [, ...objects] = readText('docs/api.md').split('\n## Objects\n')[1]!.split('\n### ');
+    expect(objects.length).toBeGreaterThan(10);
+    const bare = objects.filter((section) => !section.includes('\n| `'));
+    expect(bare.map((section) => section.split('\n')[0])).toEqual([]);
+  });
 });
 
 describe('docs/errors.md', () => {

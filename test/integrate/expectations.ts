@@ -76,6 +76,15 @@ export function expectSafeService(
       expect(await statusOf(other.access)).toBe(401);
     });
 
+    // Fails when the page does not look at `cnf`: a stolen token of a bound session would be good.
+    it('refuses a token that is bound to a key, without a proof', async () => {
+      const bound = await world.newBoundToken();
+      expect(await ask('/orders', `Bearer ${bound}`)).toMatchObject({
+        status: 401,
+        challenge: expect.stringContaining('invalid_token'),
+      });
+    });
+
     it('refuses what is no access token, or a changed one', async () => {
       const [header, payload, signature] = plain.access.split('.') as [string, string, string];
       const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());

@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { choosePort } from '../../src/platform/embedded-postgres/free-port.ts';
 import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { boundSession, TestDevice } from '../support/dpop.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 /** What a service is given that stands beside Latchkey: the variables that the pages name. */
@@ -25,6 +26,8 @@ export interface World {
   readonly env: ServiceEnv;
   /** A new user, with a token for the service. */
   newLogin(options?: LoginOptions): Promise<Login>;
+  /** A good access token for the service whose session is bound to a key (DPoP). */
+  newBoundToken(): Promise<string>;
   /** Grants or revokes the role `admin`. */
   changeRole(method: 'PUT' | 'DELETE', login: Login): Promise<void>;
   /** Ends the session on the node that everybody asks. */
@@ -88,6 +91,10 @@ export async function startWorld(
       const fields = wanted === otherAudience ? client : { audience: wanted ?? audience };
       const tokens = await api.logIn({ email, password: testPassword, fields });
       return { userId: id, access: tokens.access_token, refresh: tokens.refresh_token };
+    },
+    newBoundToken: async () => {
+      const { tokens } = await boundSession(api, new TestDevice(), { audience });
+      return tokens.access_token;
     },
     changeRole: (method, { userId }) => changeRole(method, userId, 'admin'),
     logOut: async ({ refresh }) => {

@@ -70,7 +70,7 @@ export async function provenCall(
       headers: {
         ...headers,
         ...(boundToken === undefined ? {} : { authorization: `DPoP ${boundToken}` }),
-        dpop: device.proof(method, testIssuer + path.split('?')[0], {
+        dpop: device.proof(method, api.node.config.tokens.issuer + path.split('?')[0], {
           ...parts,
           claims: { ath, ...parts.claims },
         }),

@@ -1,5 +1,5 @@
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
-import { ownedKey } from '@latchkey/verifier/key-ring';
+import { ownedKey, type VerificationKey } from '@latchkey/verifier/key-ring';
 import { describe, expect, it } from 'vitest';
 import {
   createIssuerKey,
@@ -19,7 +19,11 @@ async function worldWithKey(alg: SigningAlgorithm = 'Ed25519') {
   const key = await createIssuerKey(alg);
   const { kid } = key.signing;
   const known = new Map([[kid, ownedKey({ kid, alg, jwk: key.jwk }, { sessionId, userId })]]);
-  const world = await createWorld({
+  return { ...(await worldKnowing(known)), own: key, known };
+}
+
+function worldKnowing(known: ReadonlyMap<string, VerificationKey>) {
+  return createWorld({
     keysBeside: (ring) => ({
       get revision() {
         return ring.revision;
@@ -27,10 +31,23 @@ async function worldWithKey(alg: SigningAlgorithm = 'Ed25519') {
       find: (kid) => ring.find(kid) ?? known.get(kid),
     }),
   });
-  return { ...world, own: key, known };
 }
 
 describe('a key of one session', () => {
+  // As the README of the package says it.
+  it('is made of what `GET /keys/{kid}` answers', async () => {
+    const own = await createIssuerKey('Ed25519');
+    const { kid, alg } = own.signing;
+    const key = { ...own.jwk, kid, alg, use: 'sig', sid: sessionId, sub: userId };
+    const owned = ownedKey(
+      { kid: key.kid, alg: key.alg, jwk: key },
+      { sessionId: key.sid, userId: key.sub },
+    );
+    const { check } = await worldKnowing(new Map([[kid, owned]]));
+    expect(check(await mint(own))).toMatchObject({ ok: true, claims: { sid: sessionId } });
+    expect(check(await mint(own, { userId: otherId }))).toEqual(refusal('key_owner'));
+  });
+
   it.each(['Ed25519', 'ES256'] as const)('verifies the tokens of its session (%s)', async (alg) => {
     const { own, check } = await worldWithKey(alg);
     const token = await mint(own);
