@@ -7,6 +7,7 @@ import { type LogInInput, logIn } from '../src/app/session/log-in.ts';
 import { registerUser } from '../src/app/user/register-user.ts';
 import { loadConfig } from '../src/node/config.ts';
 import type { Node } from '../src/node/node.ts';
+import { serviceUse } from '../src/node/node-memory.ts';
 import { drawSlot, newId } from '../src/platform/crypto/new-id.ts';
 import { type BenchPostgres, median, startBenchPostgres } from './support/bench-postgres.ts';
 
@@ -147,8 +148,8 @@ async function lookUps(postgres: BenchPostgres) {
     },
   });
   const verify = async (token: string) => {
-    await sessionKeys.lookup.awaitedBy(memory.verify(token));
-    return memory.verify(token);
+    await sessionKeys.lookup.awaitedBy(memory.verifyFor(token, serviceUse(undefined)));
+    return memory.verifyFor(token, serviceUse(undefined));
   };
   const each = async (name: string, list: readonly string[], accepted: boolean) => {
     statements = 0;

@@ -81,11 +81,6 @@ export class NodeMemory {
     });
   }
 
-  /** For a protected service: `audience`, or without one the issuer or `DEFAULT_AUDIENCE`. */
-  verify(token: string, audience?: string): UseVerification {
-    return this.verifyFor(token, serviceUse(audience));
-  }
-
   /**
    * Whether a token is good now, and good for `use` (`refusalOfUse`). One that is bound to a key is
    * refused without `keyProof`.

@@ -101,17 +101,20 @@ export class SessionKeyCache {
   }
 }
 
-/** The private keys of sessions that this process has opened, by session. */
+/** The private keys of sessions that this process has opened within an hour, by session. */
 export class SessionSigningKeyCache {
   readonly #keys: LRUCache<string, SigningKey>;
   readonly #isRevoked: (sessionId: string) => boolean;
 
-  constructor({ entriesMax, bytesMax, isRevoked }: SessionKeyCacheOptions) {
+  constructor({ entriesMax, bytesMax, isRevoked, now = Date.now }: SessionKeyCacheOptions) {
     this.#isRevoked = isRevoked;
     this.#keys = new LRUCache({
       max: entriesMax,
       maxSize: bytesMax,
       sizeCalculation: ({ alg }) => bytesOf.private[alg as SessionKeyAlgorithm],
+      ttl: knownForMs,
+      ttlResolution: 0,
+      perf: { now },
     });
   }
 

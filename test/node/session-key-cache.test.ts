@@ -95,4 +95,14 @@ describe('the private keys of sessions in memory', () => {
     signingKeys.endSession('a');
     expect(signingKeys.find('a', 'kid')).toBeUndefined();
   });
+
+  // Fails when the key of a session whose time is over, which no revocation ends, stays in memory.
+  it('are opened again after an hour', () => {
+    const { signingKeys, world } = createCache();
+    signingKeys.put('a', signing);
+    world.now = startedAt + hourMs;
+    expect(signingKeys.find('a', 'kid')).toBe(signing);
+    world.now += 1;
+    expect(signingKeys.find('a', 'kid')).toBeUndefined();
+  });
 });

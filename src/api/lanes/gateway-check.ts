@@ -23,38 +23,40 @@ type Asked = Pick<Node, 'memory' | 'sessionKeys' | 'metrics' | 'proofs' | 'confi
  * has a key of its own waits for that key.
  */
 export function verifyForGateways(node: Asked): FastAnswerFactory {
-  return gatewayCheck(node, ({ url = '' }, credentials) => queryDemands(url, credentials));
+  return gatewayCheck(node, ({ url = '' }, presented) => queryDemands(url, presented));
 }
 
 /** The same where path and query are the client's (`/auth/forward`): the demands are in a header. */
 export function verifyForwarded(node: Asked): FastAnswerFactory {
-  return gatewayCheck(node, (_, credentials) => forwardDemands(credentials));
+  return gatewayCheck(node, (_, presented) => forwardDemands(presented));
 }
 
 function gatewayCheck(
   node: Asked,
-  demandsOf: (request: IncomingMessage, credentials: GatewayCredentials) => Demands,
+  demandsOf: (request: IncomingMessage, presented: Presented) => Demands,
 ): FastAnswerFactory {
   const { memory, metrics, sessionKeys } = node;
   const { verifications } = metrics;
   const originalRequest = originalRequestReader(node.config);
-  const verify = ({ token, isBound, demands }: Asking) =>
-    isBound
-      ? memory.verifyFor(token, serviceUse(demands.aud), 'caller_checks')
-      : memory.verify(token, demands.aud);
+  const verify = ({ token, isBound }: Presented, { aud }: Demands) =>
+    memory.verifyFor(token, serviceUse(aud), isBound ? 'caller_checks' : undefined);
   const accept = (
     request: IncomingMessage,
     response: ServerResponse,
     verification: UseVerification,
-    { token, isBound, demands }: Asking,
+    { token, isBound }: Presented,
+    demands: Demands,
   ) => {
-    const bound = isBound
-      ? proveKeyOf(node.proofs, verification, { token, request: originalRequest(request) })
-      : null;
-    const claims = bound === null ? acceptedClaims(verification) : bound.claims;
+    let nextNonce: string | undefined;
+    let claims: AccessTokenClaims;
+    if (isBound) {
+      const original = originalRequest(request);
+      const bound = proveKeyOf(node.proofs, verification, { token, request: original });
+      claims = bound.claims;
+      nextNonce = bound.key.nextNonce;
+    } else claims = acceptedClaims(verification);
     requireDemands(memory, claims, demands);
     let headers = identityHeaders(claims);
-    const nextNonce = bound?.key.nextNonce;
     if (nextNonce !== undefined) headers = [...headers, 'DPoP-Nonce', nextNonce];
     verifications.accepted = (verifications.accepted ?? 0) + 1;
     if (bodyIsOnItsWay(request)) response.shouldKeepAlive = false;
@@ -67,13 +69,14 @@ function gatewayCheck(
       request: IncomingMessage,
       response: ServerResponse,
       keyFound: Promise<void>,
-      asking: Asking,
+      presented: Presented,
+      demands: Demands,
     ) => {
       lane.inFlight.add(response);
       response.once('close', () => lane.inFlight.delete(response));
       try {
         await keyFound;
-        accept(request, response, verify(asking), asking);
+        accept(request, response, verify(presented, demands), presented, demands);
       } catch (thrown) {
         sendRefusal(request, response, thrown, lane, verifications);
       }
@@ -81,13 +84,13 @@ function gatewayCheck(
     return (request, response) => {
       // A gateway may forward a body: nobody reads it, and the answer ends it.
       try {
-        const credentials = gatewayCredentials(request);
-        const demands = demandsOf(request, credentials);
-        const asking = { ...tokenOf(request, credentials), demands };
-        const verification = verify(asking);
+        const presented = presentedBy(request);
+        const demands = demandsOf(request, presented);
+        readOtherSpelling(request, presented);
+        const verification = verify(presented, demands);
         const keyFound = sessionKeys.lookup.awaitedBy(verification);
-        if (keyFound === null) accept(request, response, verification, asking);
-        else void acceptLater(request, response, keyFound, asking);
+        if (keyFound === null) accept(request, response, verification, presented, demands);
+        else void acceptLater(request, response, keyFound, presented, demands);
       } catch (thrown) {
         sendRefusal(request, response, thrown, lane, verifications);
       }
@@ -96,25 +99,21 @@ function gatewayCheck(
   };
 }
 
-interface Asking {
-  readonly token: string;
+/** What a gateway sends in headers. One object for each request: every check makes it. */
+interface Presented {
+  /** Empty unless the request has one plain `Bearer` header, as nearly every one has. */
+  token: string;
   /** Whether it came under the scheme `DPoP`. */
-  readonly isBound: boolean;
-  readonly demands: Demands;
-}
-
-function tokenOf(request: IncomingMessage, { token }: GatewayCredentials) {
-  if (token !== null) return { token, isBound: false };
-  const presented = presentedToken(request);
-  if (presented === null) throw new LatchkeyError('invalid_token', { detail: 'no access token' });
-  return { token: presented.text, isBound: presented.scheme === 'DPoP' };
-}
-
-/** What a gateway sends in headers, as nearly every request has it. */
-interface GatewayCredentials {
-  /** Null unless the request has one plain `Bearer` header: `presentedToken` then reads it. */
-  token: string | null;
+  isBound: boolean;
   demand: string | null;
+}
+
+function readOtherSpelling(request: IncomingMessage, presented: Presented): void {
+  if (presented.token !== '') return;
+  const read = presentedToken(request);
+  if (read === null) throw new LatchkeyError('invalid_token', { detail: 'no access token' });
+  presented.token = read.text;
+  presented.isBound = read.scheme === 'DPoP';
 }
 
 const scheme = 'Bearer ';
@@ -123,7 +122,7 @@ const scheme = 'Bearer ';
  * One pass over the headers for both; they have names of one length. The characters of a token are
  * not looked at: the verifier accepts a token in its one spelling only.
  */
-function gatewayCredentials({ rawHeaders }: IncomingMessage): GatewayCredentials {
+function presentedBy({ rawHeaders }: IncomingMessage): Presented {
   let token: string | null = null;
   let demand: string | null = null;
   let plain = true;
@@ -140,15 +139,15 @@ function gatewayCredentials({ rawHeaders }: IncomingMessage): GatewayCredentials
       demand = value;
     }
   }
-  return { token: plain ? token : null, demand };
+  return { token: (plain && token) || '', isBound: false, demand };
 }
 
-function forwardDemands({ demand }: GatewayCredentials): Demands {
+function forwardDemands({ demand }: Presented): Demands {
   return demand === null ? noDemands : demandsOfHeader(demand);
 }
 
 /** A gateway that sends its demands to the wrong address must not find its doors open. */
-function queryDemands(url: string, { demand }: GatewayCredentials): Demands {
+function queryDemands(url: string, { demand }: Presented): Demands {
   if (demand !== null) throw invalidField('X-Auth-Demand', 'is read at /auth/forward only');
   const mark = url.indexOf('?');
   return mark === -1 ? noDemands : demandsOfQuery(url.slice(mark + 1));

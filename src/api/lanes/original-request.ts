@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Config } from '../../node/config.ts';
 import { invalidProof, type ProofRequest } from '../../node/dpop-proofs.ts';
 import { isTrustedPeer, parseTrustedProxies } from '../../platform/client-address.ts';
@@ -16,10 +17,19 @@ export function originalRequestReader({
 }: Pick<Config, 'http' | 'tokens' | 'deviceKeys'>): (request: IncomingMessage) => ProofRequest {
   const trusted = parseTrustedProxies(http.trustedProxies);
   const family = deviceKeys.originalRequest;
+  const believed = new WeakMap<Socket, boolean>();
+  const isBelieved = (socket: Socket) => {
+    let known = believed.get(socket);
+    if (known === undefined) {
+      known = isTrustedPeer(socket.remoteAddress, trusted);
+      believed.set(socket, known);
+    }
+    return known;
+  };
   return (request) => {
     const { path, ...own } = proofOfRequest(request);
-    const believed = family !== 'none' && isTrustedPeer(request.socket.remoteAddress, trusted);
-    const original = believed ? readers[family](request) : null;
+    const original =
+      family !== 'none' && isBelieved(request.socket) ? readers[family](request) : null;
     if (original === null) return { ...own, uri: tokens.issuer + path };
     return { ...original, proof: own.proof };
   };
@@ -30,14 +40,16 @@ type Original = Omit<ProofRequest, 'proof'>;
 /** Null where the gateway says nothing. Raises `invalid_dpop_proof` where it says only half of it. */
 const readers = {
   'x-forwarded': (request: IncomingMessage): Original | null => {
-    const [method, proto, host, uri] = ['method', 'proto', 'host', 'uri'].map((part) =>
-      one(request, `x-forwarded-${part}`),
-    );
+    const method = one(request, 'x-forwarded-method');
+    const uri = withoutQuery(one(request, 'x-forwarded-uri'));
+    const proto = one(request, 'x-forwarded-proto');
+    const host = one(request, 'x-forwarded-host');
     if (method === undefined && uri === undefined) return null;
     return complete(method, uri && proto && host && `${proto}://${host}${uri}`);
   },
   'x-original': (request: IncomingMessage): Original | null => {
-    const [method, uri] = ['method', 'url'].map((part) => one(request, `x-original-${part}`));
+    const method = one(request, 'x-original-method');
+    const uri = withoutQuery(one(request, 'x-original-url'));
     if (method === undefined && uri === undefined) return null;
     return complete(method, uri);
   },
@@ -46,6 +58,11 @@ const readers = {
 function complete(method: string | undefined, uri: string | undefined): Original {
   if (method && uri) return { method, uri };
   throw invalidProof('the gateway does not say for which request');
+}
+
+/** A proof names no query, however long the one of the request is (RFC 9449 section 4.2). */
+function withoutQuery(uri: string | undefined): string | undefined {
+  return uri?.split('?', 1)[0];
 }
 
 /** Node joins two headers of one name with a comma, which no part of a request that we check has. */

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { serviceUse } from '../../../src/node/node-memory.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
 import { everywhere, kidOf } from './session-key-world.ts';
@@ -65,7 +66,7 @@ describe('the statements of a verification by a session key', () => {
     const present = async () => {
       for (let count = 0; count < 10_000; count++) {
         const made = withKid(token, randomBytes(24).toString('base64url').replace(/^-/, 'A'));
-        const verification = cold.node.memory.verify(made);
+        const verification = cold.node.memory.verifyFor(made, serviceUse(undefined));
         expect(verification).toMatchObject({ ok: false, code: 'key_needed' });
         expect(lookup.awaitedBy(verification)).toBeNull();
       }
