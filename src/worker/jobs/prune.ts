@@ -49,8 +49,9 @@ export const pruneOldProofs: Job = {
   cron: everyMinute,
   atStart: true,
   run: async ({ pool, log, signal }) => {
+    const within = withinMinutes(runMinutesMax, signal);
     let rows = 0;
-    for (let page = batchSize; page === batchSize && !signal.aborted; rows += page) {
+    for (let page = batchSize; page === batchSize && !within.aborted; rows += page) {
       page = await pool.use((client) => forgetOldProofs(client, batchSize), {
         timeoutMs: runTimeoutMs,
       });
