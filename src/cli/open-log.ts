@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { requireSameClock } from '../eventlog/database-clock.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
+import type { LogName } from '../eventlog/log-identity.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
@@ -20,6 +21,7 @@ import { endOnSignal } from './shutdown.ts';
 /** The log and its keys, as a command of an operator works with them. */
 export interface OperatorLog {
   readonly cells: Cells;
+  readonly logName: LogName;
   readonly keyWrap: KeyWrap;
   readonly secrets: ServerSecrets;
   readonly log: Logger;
@@ -64,6 +66,7 @@ export async function withOpenLog<T>(
         readers: sealedReaders(readers, seal),
         handler: openLog(pools, guard, { seal }).handler,
       }),
+      logName: guard.logName,
       keyWrap,
       secrets,
       log,

@@ -8,15 +8,20 @@ export class ClockSkewError extends Error {
   override readonly name = 'ClockSkewError';
 }
 
+/** Epoch milliseconds. */
+export async function databaseTime(client: Queryable): Promise<number> {
+  const { rows } = await client.query({ text: 'select clock_timestamp() as at' });
+  return (rows[0]!.at as Date).getTime();
+}
+
 /**
  * Throws ClockSkewError when `now` (epoch ms) differs from the database's clock by more than
  * `clockSkewMsMax`, the time of the round trip not counted.
  */
 export async function requireSameClock(client: Queryable, now: () => number): Promise<void> {
   const sentAt = now();
-  const { rows } = await client.query({ text: 'select clock_timestamp() as at' });
+  const at = await databaseTime(client);
   const receivedAt = now();
-  const at = (rows[0]!.at as Date).getTime();
   if (at >= sentAt - clockSkewMsMax && at <= receivedAt + clockSkewMsMax) return;
   const ahead = Math.round((sentAt - at) / 1000);
   const relation = ahead > 0 ? 'ahead of' : 'behind';

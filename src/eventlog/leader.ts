@@ -4,6 +4,8 @@ import type { Queryable } from './queryable.ts';
 
 const tryMs = 500;
 
+type LeaderLock = Exclude<keyof typeof advisoryLocks, 'class'>;
+
 /**
  * Resolves once this connection leads, of all that ask for the same lock. It leads until it ends; the
  * server may notice later than the next leader that a connection is gone, so what a leader writes
@@ -11,15 +13,20 @@ const tryMs = 500;
  */
 export async function lead(
   client: Queryable,
-  lock: Exclude<keyof typeof advisoryLocks, 'class'>,
+  lock: LeaderLock,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const { rows } = await client.query({
-      text: 'select pg_try_advisory_lock($1, $2) as leads',
-      values: [advisoryLocks.class, advisoryLocks[lock]],
-    });
-    if (rows[0]!.leads === true) return;
+    if (await tryToLead(client, lock)) return;
     await delay(tryMs, undefined, { signal });
   }
+}
+
+/** Whether this connection leads from now on, as `lead` says. */
+export async function tryToLead(client: Queryable, lock: LeaderLock): Promise<boolean> {
+  const { rows } = await client.query({
+    text: 'select pg_try_advisory_lock($1, $2) as leads',
+    values: [advisoryLocks.class, advisoryLocks[lock]],
+  });
+  return rows[0]!.leads === true;
 }

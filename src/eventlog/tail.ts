@@ -14,11 +14,15 @@ export interface TailOptions {
   readonly after: number | ((client: Queryable) => Promise<number>);
   /**
    * Handles a batch, in position order. The cursor moves only when it resolves; a rejection is
-   * retried, never skipped.
+   * retried, never skipped. `caughtUpTo`: the settled position up to which this is the last of the
+   * log; null when more may follow.
    */
-  readonly handle: (events: readonly RecordedEvent[]) => Promise<void>;
-  /** Called when a poll found no event; its rejection is a failure like any other. */
-  readonly onIdle?: () => Promise<void>;
+  readonly handle: (events: readonly RecordedEvent[], caughtUpTo: number | null) => Promise<void>;
+  /**
+   * Called when a poll found no event up to the settled position `caughtUpTo`; its rejection is a
+   * failure like any other.
+   */
+  readonly onIdle?: (caughtUpTo: number) => Promise<void>;
   readonly onError?: (error: unknown) => void;
   readonly pollMs?: number;
   readonly batchMax?: number;
@@ -35,7 +39,6 @@ export class Tail {
   readonly #sightings = new Sightings();
   #lost: LogIdentityError | null = null;
   #cursor: number;
-  #settled = 0;
   #polls = 0;
   #stopped = false;
   #running: Promise<void> | null = null;
@@ -50,11 +53,6 @@ export class Tail {
     return this.#cursor;
   }
 
-  /** How far behind the settled head of the log, in positions. */
-  get lag(): number {
-    return Math.max(0, this.#settled - this.#cursor);
-  }
-
   /** Polls that succeeded since the start. */
   get polls(): number {
     return this.#polls;
@@ -62,11 +60,6 @@ export class Tail {
 
   start(): void {
     this.#running ??= this.#loop();
-  }
-
-  /** Ends the pause between two polls. */
-  hint(): void {
-    this.#wake?.();
   }
 
   async stop(): Promise<void> {
@@ -97,12 +90,17 @@ export class Tail {
     if (typeof after === 'function') this.#cursor = await after(client);
     const fence = new Fence(client);
     const limit = this.#options.batchMax ?? 500;
+    // Of this connection: what settles later lies beyond it.
+    let caughtUpTo = this.#cursor;
     while (!this.#stopped) {
-      this.#settled = await fence.advance();
-      const events = await readRange(client, { after: this.#cursor, upTo: this.#settled, limit });
+      const settled = await fence.advance();
+      const range = { after: this.#cursor, upTo: settled, limit };
+      const events = settled > caughtUpTo ? await readRange(client, range) : [];
+      const isLast = events.length < limit;
+      if (isLast) caughtUpTo = Math.max(caughtUpTo, settled);
       this.#polls += 1;
       if (events.length > 0) {
-        await this.#options.handle(events);
+        await this.#options.handle(events, isLast ? settled : null);
         this.#cursor = events[events.length - 1]!.pos;
         this.#sightings.note(
           events.map(({ pos, meta }) => ({
@@ -111,8 +109,8 @@ export class Tail {
           })),
         );
       }
-      if (events.length === 0) await onIdle?.();
-      if (events.length < limit) await this.#pause();
+      if (events.length === 0) await onIdle?.(settled);
+      if (isLast) await this.#pause();
     }
   }
 

@@ -14,9 +14,9 @@ const channel = 'latchkey:wake';
 const publishMs = 500;
 
 /**
- * Tells the other processes of this log to look for revocations now. A message holds the epoch of
- * the log and the sender, no content: it is a hint, and the poll finds what it is about. So a lost
- * one costs a poll's interval, and a forged one a poll.
+ * Tells the other nodes of this log to look for revocations now. A message holds the epoch of the
+ * log and the sender, no content: it is a hint, and the poll finds what it is about. So a lost one
+ * costs a poll's interval, and a forged one a poll.
  */
 export class WakeUps {
   readonly #options: WakeUpsOptions;

@@ -140,7 +140,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       model = startRedisModel({
         ...{ redis, guard, readers: records.readers, registry, log },
         databaseUrl: options.directUrl ?? options.databaseUrl,
-        now: options.now ?? Date.now,
       });
     }
   } catch (error) {

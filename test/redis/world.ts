@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { byProgram } from '../../src/app/by.ts';
-import { startWorker, type Worker } from '../../src/worker/worker.ts';
+import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/worker.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { until } from '../support/fault-node.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -14,10 +14,12 @@ export interface RedisWorld {
   readonly lines: readonly { msg: string; [field: string]: unknown }[];
   /** A metric of the worker, 0 while it is absent. */
   metric(name: string): Promise<number>;
-  /** Waits until the model in Redis is at the newest event of the log. */
+  /** Waits until the model in Redis is whole and at the newest event of the log. */
   caughtUp(): Promise<void>;
   stop(): Promise<void>;
 }
+
+type WorkerChanges = Partial<Pick<WorkerOptions, 'now' | 'directUrl'>>;
 
 export const testBy = byProgram('system', 'cli');
 
@@ -25,6 +27,7 @@ export const testBy = byProgram('system', 'cli');
 export async function startRedisWorld(
   env: Record<string, string> = {},
   settings: readonly string[] = [],
+  workerChanges: (databaseUrl: string) => Promise<WorkerChanges> = async () => ({}),
 ): Promise<RedisWorld> {
   const redis = await startRedis(settings);
   const api = await startTestApi({
@@ -38,6 +41,7 @@ export async function startRedisWorld(
   const worker = await startWorker({
     ...{ config, keyWrap, registry, redisUrl: redis.url },
     databaseUrl: api.database.appUrl,
+    ...(await workerChanges(api.database.appUrl)),
     log: pino({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) }),
   });
   const head = async () => {
@@ -55,8 +59,9 @@ export async function startRedisWorld(
     caughtUp: async () => {
       const target = await head();
       const isThere = async () => {
-        const text = await redis.client.get('latchkey:model:checkpoint');
-        return Number(text?.split(' ')[3] ?? -1) >= target;
+        const { client } = redis;
+        const [text, epoch] = await client.mget('latchkey:model:checkpoint', 'latchkey:epoch');
+        return epoch !== null && Number(text?.split(' ')[3] ?? -1) >= target;
       };
       await until(isThere, 20_000, 5);
     },

@@ -1,6 +1,7 @@
 import type { KeysetEvent } from '../../domain/keyset/events.ts';
 import type { SessionEvent } from '../../domain/session/events.ts';
 import { initialSession, type SessionState } from '../../domain/session/state.ts';
+import { databaseTime } from '../../eventlog/database-clock.ts';
 import { type RecordedEvent, readStream } from '../../eventlog/read.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import { foldLogged } from '../../tables/fold-logged.ts';
@@ -29,16 +30,17 @@ type SessionEnd = Extract<SessionEvent, { type: 'SessionRevoked' | 'SessionExpir
 const clockSlackMs = 5_000;
 
 /**
- * What the events of the log, in their order, change in the model at the time `now` (epoch ms).
- * Rows of sessions and keys may be newer than the events: an entry then only comes early. Throws
+ * What the events of the log, in their order, change in the model now. Entries live by the clock
+ * of the database: by one that is ahead, they would go before the tokens that they kill. Rows of
+ * sessions and keys may be newer than the events: an entry then only comes early. Throws
  * UnreadableEventError.
  */
 export async function commandsOf(
   events: readonly RecordedEvent[],
   readers: SealedReaders,
-  now: number,
 ): Promise<RedisCommand[]> {
   const logged = events.map((at): Logged => ({ at, ...readLogged(at) }));
+  const now = await databaseTime(readers);
   return [
     ...(await endedSessions(logged, readers, now)),
     ...(await raisedEpochs(logged, readers, now)),

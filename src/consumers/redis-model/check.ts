@@ -12,15 +12,23 @@ const pageRows = 1_000;
  * whose tokens may live, and which the model has passed, whether it is blacklisted. Throws
  * RedisUnavailableError.
  */
-export async function checkModel({ store, readers, log }: ByHand): Promise<string[]> {
+export async function checkModel({
+  store,
+  readers,
+  log,
+}: Pick<ByHand, 'store' | 'readers' | 'log'>): Promise<string[]> {
   const findings: string[] = [];
   const policy = await store.evictionPolicy();
   if (policy !== null && policy !== 'noeviction') {
     findings.push(`maxmemory-policy is ${policy}: a full Redis forgets revocations silently`);
   }
-  const checkpoint = positionIn((await store.read()).text, log);
+  const { text, epoch } = await store.read();
+  const checkpoint = positionIn(text, log);
   if (checkpoint === null) {
     return [...findings, 'Redis holds no model of this log in its epoch: no worker builds one'];
+  }
+  if (epoch !== log.logEpoch) {
+    findings.push(`the model is being built, and is at position ${checkpoint}`);
   }
   let [ended, missing] = [0, 0];
   for (let after = 0; ; ) {

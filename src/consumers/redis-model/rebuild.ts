@@ -24,7 +24,8 @@ export interface BegunAnew {
 
 /**
  * Empties the model and begins it anew: with the keys, and before the first event that can matter,
- * since a token that was revoked earlier has expired. Who calls it goes on from the checkpoint.
+ * since a token that was revoked earlier has expired. Who calls it goes on from the checkpoint,
+ * and has to make the model whole.
  * Throws RedisUnavailableError, CheckpointMovedError.
  */
 export async function beginAnew(
@@ -32,11 +33,12 @@ export async function beginAnew(
   readers: SealedReaders,
   log: LogName,
 ): Promise<BegunAnew> {
-  const cleared = await store.clear();
+  const cleared = await store.clear(log);
   if (cleared === null) throw new CheckpointMovedError();
   const lifeSeconds = (await longestNotedTtlSeconds(readers)) + limits.revocationMarginSeconds;
   const { logId, logEpoch } = log;
-  const checkpoint = { logId, logEpoch, pos: await positionOlderThan(readers, lifeSeconds) };
+  const pos = await positionOlderThan(readers, lifeSeconds);
+  const checkpoint = { logId, logEpoch, pos, building: true };
   const begun = await store.advance(cleared, checkpoint, await currentKeyset(readers));
   if (!begun) throw new CheckpointMovedError();
   return { checkpoint, deletedKeys: cleared.deletedKeys };

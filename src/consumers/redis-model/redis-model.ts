@@ -10,7 +10,15 @@ import { Tail } from '../../eventlog/tail.ts';
 import { RedisUnavailableError } from '../../platform/redis/link.ts';
 import { UnreadableEventError } from '../../tables/fold-logged.ts';
 import { commandsOf } from './batch.ts';
-import { beginningOf, type Checkpoint, checkpointText } from './checkpoint.ts';
+import {
+  advanced,
+  beginningOf,
+  type Checkpoint,
+  checkpointText,
+  epochBeside,
+} from './checkpoint.ts';
+import type { RedisCommand } from './entries.ts';
+import type { LeaderConnection } from './leader-connection.ts';
 import type { RedisModelMetrics } from './metrics.ts';
 import { beginAnew, CheckpointMovedError } from './rebuild.ts';
 import type { RedisModelStore } from './store.ts';
@@ -18,7 +26,7 @@ import type { RedisModelStore } from './store.ts';
 export interface RedisModelOptions {
   readonly store: RedisModelStore;
   /** Opens a connection past any pooler: it holds the leader's lock. */
-  readonly connect: () => Promise<{ client: Queryable; close: () => Promise<void> }>;
+  readonly connect: () => Promise<LeaderConnection>;
   readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'logName'>;
   readonly readers: SealedReaders;
   readonly metrics: RedisModelMetrics;
@@ -27,8 +35,6 @@ export interface RedisModelOptions {
     warn(fields: object, message: string): void;
     error(fields: object, message: string): void;
   };
-  /** Epoch milliseconds. */
-  readonly now: () => number;
 }
 
 const redisPauseMs = 250;
@@ -47,6 +53,8 @@ export class RedisModel {
   readonly #tail: Tail;
   readonly #stopping = new AbortController();
   #checkpoint: Checkpoint | null = null;
+  /** The last position that was drawn when this connection began. */
+  #head = 0;
   #lookedAt = 0;
   #failure: string | null = null;
   #stoppedBy: UnreadableEventError | null = null;
@@ -57,8 +65,8 @@ export class RedisModel {
     this.#tail = new Tail({
       connect: () => this.#connect(),
       after: (client) => this.#begin(client),
-      handle: (events) => this.#handle(events),
-      onIdle: () => this.#look(),
+      handle: (events, caughtUpTo) => this.#handle(events, caughtUpTo),
+      onIdle: (caughtUpTo) => this.#look(caughtUpTo),
       onError: (error) => this.#failed(error),
     });
   }
@@ -70,11 +78,6 @@ export class RedisModel {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#tail.stop();
-  }
-
-  /** Looks at the log now. */
-  hint(): void {
-    this.#tail.hint();
   }
 
   /** `redis_model` once it has stopped. */
@@ -99,9 +102,9 @@ export class RedisModel {
   async #begin(client: Queryable): Promise<number> {
     const { store, guard, readers, metrics, log } = this.#options;
     const { logName } = guard;
-    const head = await highestPosition(client);
+    this.#head = await highestPosition(client);
     this.#checkpoint = await this.#withRedis(async () => {
-      const beginning = beginningOf(await store.read(), logName, head);
+      const beginning = beginningOf(await store.read(), logName, this.#head);
       if (beginning.kind === 'resume') return beginning.checkpoint;
       if (beginning.kind === 'foreign') throw new ForeignModelError(beginning.logId);
       const { why } = beginning;
@@ -114,26 +117,36 @@ export class RedisModel {
     return this.#checkpoint.pos;
   }
 
-  async #handle(events: readonly RecordedEvent[]): Promise<void> {
-    const { store, readers, now } = this.#options;
+  async #handle(events: readonly RecordedEvent[], caughtUpTo: number | null): Promise<void> {
+    const commands = await commandsOf(events, this.#options.readers);
+    await this.#advance({ pos: events.at(-1)!.pos, caughtUpTo }, commands);
+    this.#failure = null;
+  }
+
+  async #advance(
+    reached: { readonly pos: number; readonly caughtUpTo: number | null },
+    commands: readonly RedisCommand[],
+  ): Promise<void> {
+    const { store, log } = this.#options;
     const from = this.#checkpoint!;
-    const commands = await commandsOf(events, readers, now());
-    const to = { ...from, pos: events.at(-1)!.pos };
+    const to = advanced(from, { ...reached, head: this.#head });
     await this.#withRedis(async () => {
       if (!(await store.advance(from, to, commands))) throw new CheckpointMovedError();
     });
     this.#checkpoint = to;
-    this.#failure = null;
+    if (from.building && !to.building) log.info({ pos: to.pos }, 'the Redis read model is whole');
   }
 
-  async #look(): Promise<void> {
+  async #look(caughtUpTo: number): Promise<void> {
     this.#failure = null;
+    const { pos, building } = this.#checkpoint!;
+    if (building && caughtUpTo >= this.#head) await this.#advance({ pos, caughtUpTo }, []);
     if (performance.now() < this.#lookedAt + lookMs) return;
     this.#lookedAt = performance.now();
     const found = await this.#options.store.read().catch(() => null);
     if (found === null) return;
-    const { logEpoch } = this.#options.guard.logName;
-    const isOurs = found.text === checkpointText(this.#checkpoint!) && found.epoch === logEpoch;
+    const expected = this.#checkpoint!;
+    const isOurs = found.text === checkpointText(expected) && found.epoch === epochBeside(expected);
     if (!isOurs) throw new CheckpointMovedError();
   }
 

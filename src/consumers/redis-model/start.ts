@@ -2,9 +2,8 @@ import type { Registry } from 'prom-client';
 import type { LogGuard } from '../../eventlog/log-guard.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import type { NodeRedis } from '../../node/redis.ts';
-import { endPolitely } from '../../platform/postgres/connection.ts';
-import { connectOwnClient } from '../../platform/postgres/own-client.ts';
 import { watchLag } from './lag.ts';
+import { connectLeader } from './leader-connection.ts';
 import { redisModelMetrics } from './metrics.ts';
 import { RedisModel, type RedisModelOptions } from './redis-model.ts';
 import { RedisModelStore } from './store.ts';
@@ -17,10 +16,9 @@ export interface RedisModelParts {
   readonly readers: SealedReaders;
   readonly registry: Registry;
   readonly log: RedisModelOptions['log'];
-  readonly now: () => number;
 }
 
-/** Follows the log from now on, and at once when another process says that it has revoked. */
+/** Follows the log from now on, on one connection of its own. */
 export function startRedisModel(parts: RedisModelParts): {
   degraded(): readonly string[];
   stop(): Promise<void>;
@@ -28,16 +26,9 @@ export function startRedisModel(parts: RedisModelParts): {
   const { redis, databaseUrl, guard, readers, registry } = parts;
   const metrics = redisModelMetrics(registry);
   const store = new RedisModelStore(redis.link);
-  const connect = async () => {
-    const client = await connectOwnClient({
-      url: databaseUrl,
-      applicationName: 'latchkey redis model',
-    });
-    return { client, close: () => endPolitely(client) };
-  };
+  const connect = () => connectLeader(databaseUrl, 'latchkey redis model');
   const model = new RedisModel({ ...parts, store, connect, metrics });
   const lag = watchLag({ store, readers, log: guard.logName, metrics });
-  redis.listen(() => model.hint());
   model.start();
   return {
     degraded: () => model.degraded(),

@@ -1,13 +1,14 @@
 import type { Redis } from 'ioredis';
+import type { LogName } from '../../eventlog/log-identity.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import type { RedisLink } from '../../platform/redis/link.ts';
-import { type Checkpoint, checkpointText } from './checkpoint.ts';
+import { type Checkpoint, checkpointText, epochBeside, markText } from './checkpoint.ts';
 import type { RedisCommand } from './entries.ts';
 
 const checkpointKey = 'latchkey:model:checkpoint';
 const epochKey = 'latchkey:epoch';
-/** All of the model but its checkpoint. Whatever else the database holds stays. */
-const ownPatterns = ['blacklist:*', 'auth:keys:*', epochKey] as const;
+/** All of the model but its checkpoint and epoch. Whatever else the database holds stays. */
+const ownPatterns = ['blacklist:*', 'auth:keys:*'] as const;
 
 const answerMs = 1_000;
 /** A script holds every other client of Redis up: this many commands take a millisecond or two. */
@@ -15,15 +16,24 @@ const commandsPerScript = 1_000;
 const keysPerPage = 1_000;
 
 /**
- * Runs the commands and moves the checkpoint, if that is still the expected one. The checkpoint is
- * written first: a Redis that is full refuses that, and nothing was changed.
+ * Runs the commands and moves the checkpoint and the epoch (ARGV[1] and [2], an absent one is
+ * empty) to what follows (ARGV[3] and [4]), if they are still the expected ones. When they are
+ * the last ones already (ARGV[5] and [6]) it was done before, and the answer was lost. The
+ * checkpoint is written first: a Redis that is full refuses that, and nothing was changed.
  */
 const apply = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[2], ARGV[3])
-for _, command in ipairs(cjson.decode(ARGV[4])) do redis.call(unpack(command)) end
+local text, epoch = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]) or ''
+if text == ARGV[5] and epoch == ARGV[6] then return 1 end
+if text ~= ARGV[1] or epoch ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[3])
+if ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4]) end
+for _, command in ipairs(cjson.decode(ARGV[7])) do redis.call(unpack(command)) end
 return 1`;
+
+/** The mark takes the place of the checkpoint, and the model is not to be believed any more. */
+const begin = `
+redis.call('SET', KEYS[1], ARGV[1])
+return redis.call('DEL', KEYS[2])`;
 
 /** Deletes keys, the first one aside, as long as that is still the expected checkpoint. */
 const remove = `
@@ -31,6 +41,11 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 local deleted = 0
 for i = 2, #KEYS do deleted = deleted + redis.call('DEL', KEYS[i]) end
 return deleted`;
+
+interface Place {
+  readonly text: string;
+  readonly epoch: string | null;
+}
 
 /** The mark of an emptied model, from which it is begun. */
 export interface Clearing {
@@ -56,34 +71,39 @@ export class RedisModelStore {
   }
 
   /**
-   * Applies `commands` together with the checkpoint `to`; false when what stands there is not
-   * `from` any more, so somebody has emptied Redis or gone on. Commands that are too many for one
-   * step are applied before the checkpoint moves.
+   * Applies `commands` together with the checkpoint `to`, and the epoch with a whole model; false
+   * when what stands there is not `from` any more, so somebody has emptied Redis or gone on.
+   * Commands that are too many for one step are applied before the checkpoint moves. It may be
+   * called again when its answer was lost.
    */
   async advance(
     from: Checkpoint | Clearing,
     to: Checkpoint,
     commands: readonly RedisCommand[],
   ): Promise<boolean> {
-    const expected = 'clearing' in from ? from.clearing : checkpointText(from);
+    const expected = 'clearing' in from ? { text: from.clearing, epoch: null } : placeOf(from);
+    const last = placeOf(to);
     let rest = commands;
     for (; rest.length > commandsPerScript; rest = rest.slice(commandsPerScript)) {
       const some = rest.slice(0, commandsPerScript);
-      if (!(await this.#apply(expected, { text: expected, epoch: to.logEpoch }, some)))
-        return false;
+      if (!(await this.#apply({ expected, next: expected, last }, some))) return false;
     }
-    return this.#apply(expected, { text: checkpointText(to), epoch: to.logEpoch }, rest);
+    return this.#apply({ expected, next: last, last }, rest);
+  }
+
+  /** Whoever leads, or will, builds the model anew. */
+  async ask(log: LogName): Promise<void> {
+    await this.#begin(markText('asked', log, newId()));
   }
 
   /**
-   * Deletes the model, and nothing else. A mark takes the place of the checkpoint, and with each
-   * new mark the deletion under an older one ends: it would delete what the newer one has written.
-   * Null when that has happened.
+   * Deletes the model, and nothing else: its epoch first. A mark takes the place of the checkpoint,
+   * and with each new mark the deletion under an older one ends: it would delete what the newer one
+   * has written. Null when that has happened.
    */
-  async clear(): Promise<Clearing | null> {
-    const clearing = `clearing ${newId()}`;
-    await this.#run((redis) => redis.set(checkpointKey, clearing));
-    let deletedKeys = 0;
+  async clear(log: LogName): Promise<Clearing | null> {
+    const clearing = markText('clearing', log, newId());
+    let deletedKeys = await this.#begin(clearing);
     for (const pattern of ownPatterns) {
       let cursor = '0';
       do {
@@ -118,13 +138,17 @@ export class RedisModelStore {
     });
   }
 
+  async #begin(mark: string): Promise<number> {
+    return Number(await this.#run((redis) => redis.eval(begin, 2, checkpointKey, epochKey, mark)));
+  }
+
   async #apply(
-    expected: string,
-    to: { readonly text: string; readonly epoch: string },
+    { expected, next, last }: Record<'expected' | 'next' | 'last', Place>,
     commands: readonly RedisCommand[],
   ): Promise<boolean> {
     const encoded = JSON.stringify(commands.map((command) => command.map(String)));
-    const texts = [expected, to.text, to.epoch, encoded];
+    const places = [expected, next, last].flatMap(({ text, epoch }) => [text, epoch ?? '']);
+    const texts = [...places, encoded];
     const done = await this.#run((redis) =>
       redis.eval(apply, 2, checkpointKey, epochKey, ...texts),
     );
@@ -139,4 +163,8 @@ export class RedisModelStore {
   #run<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
     return this.#link.run(work, { timeoutMs: answerMs });
   }
+}
+
+function placeOf(checkpoint: Checkpoint): Place {
+  return { text: checkpointText(checkpoint), epoch: epochBeside(checkpoint) };
 }
