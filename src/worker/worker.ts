@@ -28,6 +28,7 @@ import {
   pruneOldRevocations,
   pruneOldSessions,
 } from './jobs/prune.ts';
+import { retiredJobs } from './jobs/retired.ts';
 import { tickKeys } from './jobs/tick-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
 import { type WorkerMetrics, workerMetrics } from './metrics.ts';
@@ -68,6 +69,8 @@ const drainMs = 20_000;
 const daySeconds = 86_400;
 const connections = { jobs: 3, readers: 3 } as const;
 const connectionsMax = connections.jobs + connections.readers + writerConnections;
+/** The tail of the read model in Redis. */
+const redisModelConnections = 1;
 
 /** The settings of every queue; `exclusive`: one job waits or runs, on whichever worker. */
 const queueSettings = {
@@ -114,7 +117,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   };
   try {
     const { ownerAllowed = false } = options;
-    const demands = { connections: connectionsMax, ownerAllowed };
+    const extra = options.redisUrl === undefined ? 0 : redisModelConnections;
+    const demands = { connections: connectionsMax + extra, ownerAllowed };
     await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
     const { registry } = metrics;
     const { logName } = guard;
@@ -229,14 +233,12 @@ async function startBoss(boss: PgBoss): Promise<void> {
   });
   const { deleteAfterSeconds } = queueSettings;
   await boss.updateQueue(schedulerQueue, { deleteAfterSeconds });
-  await unscheduleOthers(boss);
+  await unscheduleRetired(boss);
 }
 
-/** A job that this release does not have any more would be queued for ever, for nobody. */
-async function unscheduleOthers(boss: PgBoss): Promise<void> {
-  const names = new Set(allJobs().map(({ name }) => name));
+async function unscheduleRetired(boss: PgBoss): Promise<void> {
   for (const { name, key } of await boss.getSchedules()) {
-    if (!names.has(name)) await boss.unschedule(name, key);
+    if (retiredJobs.includes(name)) await boss.unschedule(name, key);
   }
 }
 

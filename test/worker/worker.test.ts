@@ -88,21 +88,40 @@ describe('the worker', () => {
     );
   });
 
-  // Fails when a job of an earlier release is queued for ever, for nobody.
-  it('ends the schedule of a job that it does not have', async () => {
+  // Fails when a job of an earlier release is queued for ever, for nobody; or when a worker of an
+  // older release, which starts again beside newer ones, ends what only those have.
+  it('ends the schedules of retired jobs, and none that it does not know', async () => {
     await start();
-    await world.owner.query(
-      `insert into pgboss_v12.schedule (name, cron, timezone, data, options, key)
-        select 'sessions.prune', cron, timezone, data, options, 'old'
-          from pgboss_v12.schedule where name = 'sessions.prune'`,
-    );
-    await world.owner.query(
-      "update pgboss_v12.schedule set name = 'jobs.failed' where key = 'old'",
-    );
+    for (const name of ['keys.remove', 'jobs.of-a-newer-release']) {
+      await world.owner.query(`select pgboss_v12.create_queue($1, '{"policy":"exclusive"}')`, [
+        name,
+      ]);
+      await world.owner.query(
+        `insert into pgboss_v12.schedule (name, cron, timezone, data, options, key)
+          select $1, cron, timezone, data, options, ''
+            from pgboss_v12.schedule where name = 'sessions.prune'`,
+        [name],
+      );
+    }
     await start();
     const { rows } = await world.owner.query('select distinct name from pgboss_v12.schedule');
-    expect(rows).not.toContainEqual({ name: 'jobs.failed' });
-    expect(rows).toHaveLength(8);
+    expect(rows).not.toContainEqual({ name: 'keys.remove' });
+    expect(rows).toContainEqual({ name: 'jobs.of-a-newer-release' });
+    expect(rows).toHaveLength(9);
+  });
+
+  it('demands room for the connection of the read model when it has a Redis', async () => {
+    await world.owner.query(`alter database ${world.database.name} connection limit 8`);
+    const said = (redisUrl?: string) =>
+      startWorker({
+        ...{ config: jobConfig, databaseUrl: world.database.appUrl, keyWrap: testKeyWrap },
+        ...{ log: silentLogger, ...(redisUrl === undefined ? {} : { redisUrl }) },
+      }).then(
+        () => 'started',
+        (error: Error) => error.message,
+      );
+    expect(await said()).toMatch(/this process may open 8\./);
+    expect(await said('redis://127.0.0.1:1')).toMatch(/this process may open 9\./);
   });
 
   // Fails when a worker exports a lease, a login or a request: it has none.
