@@ -29,13 +29,13 @@ export async function dev(): Promise<void> {
   const shared = {
     config,
     databaseUrl: database.appUrl,
+    ...(config.database.directUrl === undefined ? {} : { directUrl: config.database.directUrl }),
     ownerAllowed: true,
     log,
     registry: processRegistry(),
   };
   const api = await startApi({
     ...shared,
-    ...(config.database.directUrl === undefined ? {} : { directUrl: config.database.directUrl }),
     administrator: credentials,
   });
   const keyWrap = localKeyWrap(loadKeyRing(config));
