@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
+import { clockSkewMsMax } from '../eventlog/database-clock.ts';
 
 /**
  * The nonces that proofs must carry (RFC 9449 section 8): one for each window of time, a MAC of its
@@ -52,5 +53,5 @@ export class DpopNonces {
   }
 }
 
-/** A node whose clock is further away from the database's is not ready. */
-const nodeSkewMs = 2_000;
+/** Between two nodes, each of them so far from the database's clock. */
+const nodeSkewMs = 2 * clockSkewMsMax;

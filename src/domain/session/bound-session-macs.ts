@@ -11,7 +11,7 @@ const keyLabel = 'latchkey bound sessions v1';
 const macBytes = 32;
 const cookieBytes = 8 + macBytes;
 
-/** How long one challenge is the newest. It is accepted for as long again. */
+/** How long one challenge is the newest. It is accepted for as long again, and as long before. */
 const challengeWindowSeconds = 300;
 
 /** What the browser is challenged for: a proof for one is none for the other. */
@@ -35,7 +35,10 @@ export function sessionChallenge(
   return challengeMac(keys[0]!, sessionId, purpose, windowAt(now)).toString('base64url');
 }
 
-/** Whether `text` is the challenge of the session's present window or of the one before. */
+/**
+ * Whether `text` is the challenge of the session's present window, of the one before, or of the next
+ * one, where a node whose clock is ahead has given it.
+ */
 export function isRecentChallenge(
   keys: readonly KeyObject[],
   sessionId: string,
@@ -44,7 +47,7 @@ export function isRecentChallenge(
   const given = Buffer.from(text, 'base64url');
   const current = windowAt(now);
   return keys.some((key) =>
-    [current, current - 1].some((window) =>
+    [current + 1, current, current - 1].some((window) =>
       isEqual(given, challengeMac(key, sessionId, purpose, window)),
     ),
   );

@@ -30,11 +30,13 @@ describe('the challenge of a session', () => {
     );
   });
 
-  it('is accepted while it is the newest, and while it is the one before', () => {
-    expect(isRecent(now)).toBe(true);
-    expect(isRecent(now + 2 * windowMs - 1)).toBe(true);
-    expect(isRecent(now + 2 * windowMs)).toBe(false);
-    expect(isRecent(now - 1)).toBe(false);
+  // Fails when a node refuses the challenge of another whose clock is ahead and has passed the
+  // border of the window: Chromium never repeats a registration that was refused.
+  it('is accepted in its window, in the one after, and in the one before', () => {
+    for (const at of [now - windowMs, now - 1, now, now + 2 * windowMs - 1]) {
+      expect(isRecent(at)).toBe(true);
+    }
+    for (const at of [now - windowMs - 1, now + 2 * windowMs]) expect(isRecent(at)).toBe(false);
   });
 
   it('is none of another session, for another purpose, of another ring', () => {
