@@ -1,5 +1,5 @@
-import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
-import { boundSessionKey } from '../domain/session/bound-session-macs.ts';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { derivedKey } from '../platform/crypto/derived-key.ts';
 import { type KeyWrap, KeyWrapError } from '../platform/crypto/key-wrap.ts';
 
 /** Keys that every node shares and that no token or event contains. */
@@ -7,8 +7,6 @@ export interface ServerSecrets {
   readonly refreshMacKeys: ReadonlyMap<number, KeyObject>;
   /** The ring entry that new refresh tokens are made with. */
   readonly refreshMacKeyId: number;
-  /** For challenges and bound cookies: one derived from each key of that ring, the newest first. */
-  readonly boundSessionKeys: readonly KeyObject[];
   readonly identifierKey: KeyObject;
   /** Seals every row and event that gives authority. */
   readonly recordSealKey: Buffer;
@@ -16,6 +14,8 @@ export interface ServerSecrets {
   readonly dpopNonceKey: KeyObject;
   /** Tags the kids of session keys. */
   readonly sessionKidKey: KeyObject;
+  /** Makes the challenges and the bound cookies of device-bound sessions. */
+  readonly boundSessionKey: KeyObject;
 }
 
 interface Queryable {
@@ -63,22 +63,12 @@ export async function loadServerSecrets(
   return {
     refreshMacKeys,
     refreshMacKeyId: Math.max(...refreshMacKeys.keys()),
-    boundSessionKeys: [...refreshMacKeys]
-      .toSorted(([a], [b]) => b - a)
-      .map(([, key]) => boundSessionKey(key)),
     identifierKey: createSecretKey(present(opened, identifierKid)),
     recordSealKey,
     dpopNonceKey: derivedKey(recordSealKey, 'latchkey dpop nonce v1'),
     sessionKidKey: derivedKey(recordSealKey, 'latchkey session kid tag v1'),
+    boundSessionKey: derivedKey(recordSealKey, 'latchkey bound sessions v1'),
   };
-}
-
-/**
- * A key of its own for `label`, which says nothing of the key that it comes from (RFC 5869). It is not
- * stored: a database that was made before has it too, and it cannot be lost alone.
- */
-function derivedKey(secret: Buffer, label: string): KeyObject {
-  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', label, 32)));
 }
 
 async function readSecrets(client: Queryable): Promise<Map<string, string>> {

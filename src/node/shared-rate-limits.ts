@@ -1,5 +1,6 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { type Budget, budgets, type Payers } from '../domain/kernel/budgets.ts';
+import { derivedKey } from '../platform/crypto/derived-key.ts';
 import type {
   RedisLink,
   RedisUnavailableError,
@@ -84,7 +85,7 @@ export function createSharedRateLimits(options: SharedRateLimitsOptions): RateLi
 
 /** Windows of one payer are counted apart. */
 function payerKey(secret: Uint8Array): (charge: Charge) => string {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'latchkey redis rate limits', 32));
+  const key = derivedKey(secret, 'latchkey redis rate limits');
   return ({ key: name, windowMs }) => {
     const hashed = createHmac('sha256', key).update(`${windowMs} ${name}`).digest('base64url');
     return `latchkey:limit:${hashed.slice(0, 22)}`;

@@ -27,7 +27,7 @@ type Needed = Pick<Node, 'config' | 'secrets' | 'now'>;
 /** What a login asks the browser to sign with the key that it makes for the session. */
 export function registrationChallenge(node: Needed, sessionId: string): string {
   const at = { purpose: 'registration', now: node.now() } as const;
-  return sessionChallenge(node.secrets.boundSessionKeys, sessionId, at);
+  return sessionChallenge(node.secrets.boundSessionKey, sessionId, at);
 }
 
 /** A bound cookie, good from now, and the challenge that the next proof may sign. */
@@ -40,15 +40,15 @@ export interface FreshBinding {
 
 /** What a good proof of `jkt` is answered. */
 export function freshBinding(node: Needed, sessionId: string, jkt: string): FreshBinding {
-  const { boundSessionKeys } = node.secrets;
+  const { boundSessionKey } = node.secrets;
   const { boundCookieSeconds } = node.config.browser;
   const now = node.now();
   const expiresAt = now + boundCookieSeconds * 1000;
   return {
     sessionId,
-    boundCookie: makeBoundCookie(boundSessionKeys, { sessionId, jkt }, expiresAt),
+    boundCookie: makeBoundCookie(boundSessionKey, { sessionId, jkt }, expiresAt),
     boundCookieSeconds,
-    challenge: sessionChallenge(boundSessionKeys, sessionId, { purpose: 'refresh', now }),
+    challenge: sessionChallenge(boundSessionKey, sessionId, { purpose: 'refresh', now }),
   };
 }
 
@@ -61,7 +61,7 @@ export function isProvenByCookie(
   if (deviceKey?.kind !== 'dbsc' || boundCookie === null) return false;
   const to = { sessionId, jkt: deviceKey.jkt };
   const presented = { value: boundCookie, now: node.now() };
-  return isGoodBoundCookie(node.secrets.boundSessionKeys, to, presented);
+  return isGoodBoundCookie(node.secrets.boundSessionKey, to, presented);
 }
 
 /**

@@ -47,7 +47,7 @@ async function register(
   if (sessionId === null) throw new LatchkeyError('invalid_token', { detail: 'no refresh cookie' });
   const proof = readProof(node, sessionId, text);
   const challenge = { text: proof.challenge, purpose: 'registration', now: node.now() } as const;
-  if (!isRecentChallenge(node.secrets.boundSessionKeys, sessionId, challenge)) {
+  if (!isRecentChallenge(node.secrets.boundSessionKey, sessionId, challenge)) {
     throw invalidProof('not a recent challenge of this session');
   }
   const deviceKey = registeredKey(proof);

@@ -56,7 +56,7 @@ async function renew(
   if (record === null || deviceKey?.kind !== 'dbsc') return { outcome: 'ended', binding: null };
   if (text === null || !isProof(node, sessionId, deviceKey, text)) {
     const at = { purpose: 'refresh', now: node.now() } as const;
-    const challenge = sessionChallenge(node.secrets.boundSessionKeys, sessionId, at);
+    const challenge = sessionChallenge(node.secrets.boundSessionKey, sessionId, at);
     return { outcome: 'challenged', sessionId, challenge };
   }
   const binding = freshBinding(node, sessionId, deviceKey.jkt);
@@ -68,7 +68,7 @@ function isProof(node: Node, sessionId: string, deviceKey: DeviceKey, text: stri
   const proof = readProof(node, sessionId, text);
   if (!provesKey(proof, deviceKey)) throw invalidProof('of another key than the session has');
   const challenge = { text: proof.challenge, purpose: 'refresh', now: node.now() } as const;
-  return isRecentChallenge(node.secrets.boundSessionKeys, sessionId, challenge);
+  return isRecentChallenge(node.secrets.boundSessionKey, sessionId, challenge);
 }
 
 function isLive({ config, now }: Node, state: SessionState): boolean {

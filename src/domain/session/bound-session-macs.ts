@@ -1,13 +1,6 @@
-import {
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { bytesOfId } from '../kernel/ids.ts';
 
-const keyLabel = 'latchkey bound sessions v1';
 const macBytes = 32;
 const cookieBytes = 8 + macBytes;
 
@@ -17,22 +10,16 @@ const challengeWindowSeconds = 300;
 /** What the browser is challenged for: a proof for one is none for the other. */
 export type ChallengePurpose = 'registration' | 'refresh';
 
-/** The key that challenges and bound cookies are made with: derived from one of the MAC ring. */
-export function boundSessionKey(refreshMacKey: KeyObject): KeyObject {
-  const derived = hkdfSync('sha256', refreshMacKey, Buffer.alloc(0), keyLabel, macBytes);
-  return createSecretKey(Buffer.from(derived));
-}
-
 /**
  * The challenge of a session at `now` (epoch ms). It is the same for all of a window of five
  * minutes, so a browser may send the proof again that it has signed, and no node keeps any.
  */
 export function sessionChallenge(
-  keys: readonly KeyObject[],
+  key: KeyObject,
   sessionId: string,
   { purpose, now }: { purpose: ChallengePurpose; now: number },
 ): string {
-  return challengeMac(keys[0]!, sessionId, purpose, windowAt(now)).toString('base64url');
+  return challengeMac(key, sessionId, purpose, windowAt(now)).toString('base64url');
 }
 
 /**
@@ -40,16 +27,14 @@ export function sessionChallenge(
  * one, where a node whose clock is ahead has given it.
  */
 export function isRecentChallenge(
-  keys: readonly KeyObject[],
+  key: KeyObject,
   sessionId: string,
   { text, purpose, now }: { text: string; purpose: ChallengePurpose; now: number },
 ): boolean {
   const given = Buffer.from(text, 'base64url');
   const current = windowAt(now);
-  return keys.some((key) =>
-    [current + 1, current, current - 1].some((window) =>
-      isEqual(given, challengeMac(key, sessionId, purpose, window)),
-    ),
+  return [current + 1, current, current - 1].some((window) =>
+    isEqual(given, challengeMac(key, sessionId, purpose, window)),
   );
 }
 
@@ -60,19 +45,15 @@ export interface BoundTo {
 }
 
 /** A bound cookie's value: good for the session and its key until `expiresAt` (epoch ms). */
-export function makeBoundCookie(
-  keys: readonly KeyObject[],
-  to: BoundTo,
-  expiresAt: number,
-): string {
+export function makeBoundCookie(key: KeyObject, to: BoundTo, expiresAt: number): string {
   const until = Buffer.alloc(8);
   until.writeBigUInt64BE(BigInt(expiresAt));
-  return Buffer.concat([until, cookieMac(keys[0]!, to, until)]).toString('base64url');
+  return Buffer.concat([until, cookieMac(key, to, until)]).toString('base64url');
 }
 
 /** Whether `value` is a bound cookie of this session and this key that has not expired. */
 export function isGoodBoundCookie(
-  keys: readonly KeyObject[],
+  key: KeyObject,
   to: BoundTo,
   { value, now }: { value: string; now: number },
 ): boolean {
@@ -80,7 +61,7 @@ export function isGoodBoundCookie(
   if (bytes.length !== cookieBytes || bytes.toString('base64url') !== value) return false;
   const until = bytes.subarray(0, 8);
   if (BigInt(now) >= until.readBigUInt64BE()) return false;
-  return keys.some((key) => isEqual(bytes.subarray(8), cookieMac(key, to, until)));
+  return isEqual(bytes.subarray(8), cookieMac(key, to, until));
 }
 
 function windowAt(now: number): number {
