@@ -1,3 +1,4 @@
+import { verify } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { parseDbscProof, provesKey, registeredKey } from '../../../src/app/session/dbsc-proof.ts';
@@ -119,9 +120,26 @@ describe('what is no proof', () => {
     expect(parseDbscProof(text)).toBeNull();
   });
 
-  it('a signature in DER form proves nothing', () => {
+  // Fails when both spellings of ES256 are taken: a JWS has the bare numbers (RFC 7518 section 3.4).
+  it('a signature in DER form registers nothing', () => {
     const proof = parseDbscProof(good)!;
-    const der = Buffer.concat([Buffer.from([0x30, 0x44]), proof.signature]);
-    expect(registeredKey({ ...proof, signature: der })).toBeNull();
+    const numbers = Buffer.from(proof.signature, 'base64url');
+    const der = derSequence(numbers.subarray(0, 32), numbers.subarray(32));
+    const data = Buffer.from(proof.signedText);
+    expect(verify('sha256', data, { key: proof.key!.publicKey, dsaEncoding: 'der' }, der)).toBe(
+      true,
+    );
+    expect(registeredKey({ ...proof, signature: der.toString('base64url') })).toBeNull();
   });
 });
+
+/** A SEQUENCE of two positive INTEGERs. */
+function derSequence(...numbers: readonly Buffer[]): Buffer {
+  const integers = numbers.map((number) => {
+    const digits = number.subarray(number.findIndex((byte) => byte !== 0));
+    const positive = digits[0]! > 0x7f ? Buffer.concat([Buffer.alloc(1), digits]) : digits;
+    return Buffer.concat([Buffer.from([0x02, positive.length]), positive]);
+  });
+  const content = Buffer.concat(integers);
+  return Buffer.concat([Buffer.from([0x30, content.length]), content]);
+}

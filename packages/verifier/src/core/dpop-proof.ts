@@ -1,15 +1,8 @@
-import { hash, verify } from 'node:crypto';
-import { parseJsonObject } from './access-token-claims.ts';
-import { decodeCanonical } from './canonical-base64url.ts';
+import { hash } from 'node:crypto';
+import { jsonPart } from './json-part.ts';
 import { normalizedUri } from './normalized-uri.ts';
-import {
-  type ProofJwk,
-  type ProofKey,
-  type ProofKeyCache,
-  type ProofKeyRefusal,
-  readProofHeader,
-} from './proof-key.ts';
-import { signatureAlgorithms } from './signature-algorithms.ts';
+import { isSigned, type ProofJwk } from './proof-jwk.ts';
+import { type ProofKeyCache, type ProofKeyRefusal, readProofHeader } from './proof-key.ts';
 
 /** The longest proof that is looked at. */
 const dpopProofCharactersMax = 4096;
@@ -117,8 +110,7 @@ function isSameUri(given: string, expected: string): boolean {
 }
 
 function readClaims(payload: string): ProofClaims | null {
-  const text = decodeCanonical(payload)?.toString('utf8');
-  const claims = text === undefined ? null : parseJsonObject(text);
+  const claims = jsonPart(payload);
   if (claims === null) return null;
   const { jti, htm, htu, iat, ath, nonce } = claims;
   if (!isText(jti, jtiCharactersMax) || !isText(htm, 32) || !isText(htu, uriCharactersMax)) {
@@ -132,17 +124,6 @@ function readClaims(payload: string): ProofClaims | null {
 
 function isText(value: unknown, charactersMax: number): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= charactersMax;
-}
-
-function isSigned({ alg, publicKey }: ProofKey, signed: string, encoded: string): boolean {
-  const signature = decodeCanonical(encoded);
-  if (signature === null) return false;
-  try {
-    const bytes = Buffer.from(signed, 'latin1');
-    return verify(signatureAlgorithms[alg].digest, bytes, publicKey, signature);
-  } catch {
-    return false;
-  }
 }
 
 function refuse(reason: DpopRefusalReason): DpopVerification {
