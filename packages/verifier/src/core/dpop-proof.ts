@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { jsonPart } from './json-part.ts';
 import { normalizedUri } from './normalized-uri.ts';
-import { isSigned, type ProofJwk } from './proof-jwk.ts';
+import { importNamedKey, isSigned, type ProofJwk } from './proof-jwk.ts';
 import { type ProofKeyCache, type ProofKeyRefusal, readProofHeader } from './proof-key.ts';
 
 /** The longest proof that is looked at. */
@@ -24,6 +24,8 @@ export interface DpopRequest {
   readonly clockSkewSeconds: number;
   /** Whether the server gave this nonce and still takes it. Left out: any will do, and none. */
   readonly isGoodNonce?: (nonce: string) => boolean;
+  /** Thumbprint of the key that the access token is bound to. Left out: any key will do. */
+  readonly jkt?: string;
   /** Saves the import of a key that was seen lately. */
   readonly keys?: ProofKeyCache;
 }
@@ -38,6 +40,7 @@ export type DpopRefusalReason =
   | 'iat'
   | 'ath'
   | 'nonce'
+  | 'key'
   | 'signature';
 
 /**
@@ -69,9 +72,9 @@ interface ProofClaims {
 }
 
 /**
- * Checks the value of a `DPoP` header (RFC 9449 section 4.3), all but two things: whether the proof
- * came before, and whether its key is that of the access token. Synchronous, without I/O; it never
- * throws, whatever text `proof` is. The signature comes last, so that what is wrong costs little.
+ * Checks the value of a `DPoP` header (RFC 9449 section 4.3), all but whether the proof came before.
+ * Synchronous, without I/O; it never throws, whatever text `proof` is. The import of the key and the
+ * signature come last, so that what is wrong costs little.
  */
 export function verifyDpopProof(proof: string, request: DpopRequest): DpopVerification {
   if (typeof proof !== 'string') return refuse('not_a_proof');
@@ -79,15 +82,20 @@ export function verifyDpopProof(proof: string, request: DpopRequest): DpopVerifi
   const parts = proof.split('.', 4);
   if (parts.length !== 3) return refuse('not_a_proof');
   const [header, payload, signature] = parts as [string, string, string];
-  const key = request.keys?.keyOf(header) ?? readProofHeader(header);
-  if (typeof key === 'string') return refuse(key);
+  const known = request.keys?.get(header);
+  const named = known ?? readProofHeader(header);
+  if (typeof named === 'string') return refuse(named);
   const claims = readClaims(payload);
   if (claims === null) return refuse('claims');
   const reason = refusalOf(claims, request);
   if (reason !== null) return refuse(reason);
+  if (request.jkt !== undefined && named.jkt !== request.jkt) return refuse('key');
+  const key = known ?? importNamedKey(named);
+  if (typeof key === 'string') return refuse(key);
   if (!isSigned(key, proof.slice(0, header.length + 1 + payload.length), signature)) {
     return refuse('signature');
   }
+  if (known === undefined) request.keys?.remember(header, key);
   const { jti, nonce = null } = claims;
   return { ok: true, jkt: key.jkt, jwk: key.jwk, jti, nonce };
 }

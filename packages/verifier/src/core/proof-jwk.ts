@@ -7,13 +7,17 @@ import { signatureAlgorithms, withOptions } from './signature-algorithms.ts';
 /** A public key as its thumbprint covers it (RFC 7638): these members, in this order. */
 export type ProofJwk = Readonly<Record<string, string>>;
 
-/** The key that a proof names, prepared. */
-export interface ProofKey {
+/** The key that a proof names, as text: nothing says yet that it is one. */
+export interface NamedKey {
   readonly alg: SigningAlgorithm;
-  readonly publicKey: KeyObject;
   readonly jwk: ProofJwk;
   /** SHA-256 thumbprint, base64url. */
   readonly jkt: string;
+}
+
+/** The same, prepared for the check of signatures. */
+export interface ProofKey extends NamedKey {
+  readonly publicKey: KeyObject;
 }
 
 export type ProofJwkRefusal = 'jwk' | 'weak_key';
@@ -26,11 +30,8 @@ const membersOf: ReadonlyMap<unknown, readonly string[]> = new Map([
 const encodedMembers = ['x', 'y', 'e', 'n'];
 const rsaBitsMax = 4096;
 
-/**
- * The key of a JWK, whatever `given` is. It fits the algorithm, and no RSA key is short, or so long
- * that its check is an attack. Members that are not of the public key are left out.
- */
-export function importProofKey(alg: SigningAlgorithm, given: unknown): ProofKey | ProofJwkRefusal {
+/** The members of a public JWK, whatever `given` is. Any others are left out. */
+export function readProofJwk(alg: SigningAlgorithm, given: unknown): NamedKey | 'jwk' {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'jwk';
   const named = given as Readonly<Record<string, unknown>>;
   const members = membersOf.get(named.kty);
@@ -42,15 +43,29 @@ export function importProofKey(alg: SigningAlgorithm, given: unknown): ProofKey 
     if (encodedMembers.includes(member) && decodeCanonical(value) === null) return 'jwk';
     jwk[member] = value;
   }
+  const jkt = hash('sha256', JSON.stringify(jwk), 'base64url');
+  return { alg, jwk: Object.freeze(jwk), jkt };
+}
+
+/**
+ * The key itself. It fits the algorithm, and no RSA key is short, or so long that its check is an
+ * attack.
+ */
+export function importNamedKey({ alg, jwk, jkt }: NamedKey): ProofKey | ProofJwkRefusal {
   try {
     const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
     if (!signatureAlgorithms[alg].fits(publicKey)) return 'weak_key';
     if (!isUsualRsaKey(publicKey)) return 'weak_key';
-    const jkt = hash('sha256', JSON.stringify(jwk), 'base64url');
-    return { alg, publicKey: withOptions(publicKey, alg), jwk: Object.freeze(jwk), jkt };
+    return { alg, publicKey: withOptions(publicKey, alg), jwk, jkt };
   } catch {
     return 'jwk';
   }
+}
+
+/** Both steps at once. */
+export function importProofKey(alg: SigningAlgorithm, given: unknown): ProofKey | ProofJwkRefusal {
+  const named = readProofJwk(alg, given);
+  return named === 'jwk' ? named : importNamedKey(named);
 }
 
 function isUsualRsaKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
