@@ -1,7 +1,7 @@
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { acceptedClaims } from './accepted-claims.ts';
-import { type DpopProofs, invalidProof, type ProofRequest, type ProvenKey } from './dpop-proofs.ts';
+import type { DpopProofs, ProofRequest, ProvenKey } from './dpop-proofs.ts';
 import type { Node } from './node.ts';
 import type { UseVerification } from './node-memory.ts';
 import type { TokenUse } from './token-use.ts';
@@ -37,8 +37,7 @@ export function proveKeyOf(
   if (jkt === undefined) {
     throw new LatchkeyError('invalid_token', { detail: 'not bound, under the scheme DPoP' });
   }
-  const key = proofs.check(request, token);
-  if (key.jkt !== jkt) throw invalidProof('of another key');
+  const key = proofs.check(request, token, jkt);
   proofs.use(key);
   return { claims, key };
 }

@@ -49,16 +49,16 @@ export class DpopProofs {
   }
 
   /**
-   * The key that the request proves. `accessToken`: the one that it comes with, if it does. The
-   * proof may be shown again until `use`. Raises `invalid_dpop_proof` and `use_dpop_nonce`, which
-   * carries the nonce.
+   * The key that the request proves. `accessToken`: the one that it comes with, if it does; `jkt`:
+   * the key that it must be. The proof may be shown again until `use`. Raises `invalid_dpop_proof`
+   * and `use_dpop_nonce`, which carries the nonce.
    */
-  check({ proof, method, uri }: ProofRequest, accessToken: string | null): ProvenKey {
+  check({ proof, method, uri }: ProofRequest, accessToken: string | null, jkt?: string): ProvenKey {
     if (proof === null) throw invalidProof('none was sent');
     const now = this.#now();
     let window: number | null = null;
     const verified = verifyDpopProof(proof, {
-      ...{ now, method, uri, accessToken, keys: this.#keys },
+      ...{ now, method, uri, accessToken, jkt, keys: this.#keys },
       ageSecondsMax: limits.dpopProofAgeSecondsMax,
       clockSkewSeconds: limits.dpopProofAgeSecondsMax,
       isGoodNonce: (nonce) => {
@@ -67,8 +67,8 @@ export class DpopProofs {
       },
     });
     if (!verified.ok) throw this.#refusal(verified, now);
-    const { jkt, jwk, jti } = verified;
-    return this.#proven({ jkt, jwk, jti, window: window! }, now);
+    const { jkt: proven, jwk, jti } = verified;
+    return this.#proven({ jkt: proven, jwk, jti, window: window! }, now);
   }
 
   /** Once for each proof on this node. Raises `invalid_dpop_proof`, `unavailable`. */

@@ -135,6 +135,20 @@ describe('a proof that a node is shown', () => {
     }
   });
 
+  // Fails when the key of the access token is compared after the signature, which costs the most.
+  it('is refused for another key than the expected one before its signature is checked', () => {
+    const { proofs, device, proof } = world();
+    const text = proof();
+    const unsigned = `${text.slice(0, text.lastIndexOf('.'))}.AA`;
+    const refusalOf = (shown: string, jkt: string) =>
+      refusal(() => proofs.check({ proof: shown, method: 'GET', uri }, null, jkt));
+    for (const shown of [text, unsigned]) {
+      const { code, detail } = refusalOf(shown, new TestDevice().jkt);
+      expect([code, detail]).toEqual(['invalid_dpop_proof', 'proof: key']);
+    }
+    expect(refusalOf(unsigned, device.jkt).detail).toBe('proof: signature');
+  });
+
   it('is refused when there is none', () => {
     const { proofs } = world();
     const none = refusal(() => proofs.check({ proof: null, method: 'GET', uri }, null));

@@ -25,7 +25,7 @@ export interface DpopRequest {
   /** Whether the server gave this nonce and still takes it. Left out: any will do, and none. */
   readonly isGoodNonce?: (nonce: string) => boolean;
   /** Thumbprint of the key that the access token is bound to. Left out: any key will do. */
-  readonly jkt?: string;
+  readonly jkt?: string | undefined;
   /** Saves the import of a key that was seen lately. */
   readonly keys?: ProofKeyCache;
 }
