@@ -54,7 +54,7 @@ export class DpopProofs {
    * and `use_dpop_nonce`, which carries the nonce.
    */
   check({ proof, method, uri }: ProofRequest, accessToken: string | null, jkt?: string): ProvenKey {
-    if (proof === null) throw invalidProof('none was sent');
+    if (proof === null) throw invalidDpopProof('none was sent');
     const now = this.#now();
     let window: number | null = null;
     const verified = verifyDpopProof(proof, {
@@ -78,7 +78,7 @@ export class DpopProofs {
       case 'first':
         return;
       case 'again':
-        throw invalidProof('used before');
+        throw invalidDpopProof('used before');
       case 'full':
         throw new LatchkeyError('unavailable', {
           detail: 'too many proofs to remember one more',
@@ -97,11 +97,11 @@ export class DpopProofs {
   }
 
   #refusal({ code, reason }: Extract<DpopVerification, { ok: false }>, now: number): LatchkeyError {
-    if (code === 'invalid_dpop_proof') return invalidProof(reason);
+    if (code === 'invalid_dpop_proof') return invalidDpopProof(reason);
     return new LatchkeyError(code, { detail: reason, dpopNonce: this.#nonces.current(now) });
   }
 }
 
-export function invalidProof(detail: string): LatchkeyError {
+export function invalidDpopProof(detail: string): LatchkeyError {
   return new LatchkeyError('invalid_dpop_proof', { detail: `proof: ${detail}` });
 }

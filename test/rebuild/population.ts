@@ -229,7 +229,8 @@ export class Population {
   }
 
   async bind(session: SeededSession): Promise<void> {
-    const command = { now: this.tick(), deviceKey: deviceKey('dbsc') };
+    const clock = { idleSeconds: 0, sessionTtlSeconds: 86_400 };
+    const command = { now: this.tick(), deviceKey: deviceKey('dbsc'), ...clock };
     await this.changeSession(session, { type: 'BindDeviceKey', ...command });
     await this.refresh(session, { keyProven: true });
   }

@@ -3,7 +3,7 @@ import { accessTokenCharactersMax } from '@latchkey/contract/access-token-claims
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 
 /** An access token as it was sent: alone (RFC 6750), or with a proof of its key (RFC 9449). */
-export interface PresentedToken {
+export interface PresentedAccessToken {
   readonly scheme: 'Bearer' | 'DPoP';
   readonly text: string;
 }
@@ -27,7 +27,7 @@ const credentials = /^(?:Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*)$/i;
  * header of these that is malformed, overlong or sent twice raises `invalid_token`: it is never
  * taken for no token.
  */
-export function presentedToken(request: HeadersOf): PresentedToken | null {
+export function presentedToken(request: HeadersOf): PresentedAccessToken | null {
   const token = parse(request);
   if (token !== 'malformed') return token;
   throw new LatchkeyError('invalid_token', { detail: 'malformed Authorization header' });
@@ -37,12 +37,12 @@ export function presentedToken(request: HeadersOf): PresentedToken | null {
  * The same for an endpoint that also takes other credentials: a header that is malformed counts as
  * none, as a token that is not ours does.
  */
-export function optionalPresentedToken(request: HeadersOf): PresentedToken | null {
+export function optionalPresentedToken(request: HeadersOf): PresentedAccessToken | null {
   const token = parse(request);
   return token === 'malformed' ? null : token;
 }
 
-function parse(request: HeadersOf): PresentedToken | null | 'malformed' {
+function parse(request: HeadersOf): PresentedAccessToken | null | 'malformed' {
   const header = request.headers.authorization;
   const named = header === undefined ? null : scheme.exec(header);
   if (named === null) return null;

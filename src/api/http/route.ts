@@ -5,7 +5,7 @@ import type { Budget, Payers } from '../../domain/kernel/budgets.ts';
 import type { BearerAuth, ClientAuth, RouteAuth } from './auth.ts';
 import type { CorsMode } from './cors.ts';
 import type { FastAnswerFactory } from './fast-answer.ts';
-import type { PresentedToken } from './presented-token.ts';
+import type { PresentedAccessToken } from './presented-token.ts';
 import type { FailureStyle } from './problem.ts';
 import type { Reply } from './reply.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
@@ -28,7 +28,7 @@ export interface RouteRequest<B, Q, P, A extends RouteAuth, I extends boolean> {
   readonly params: P;
   readonly headers: IncomingHttpHeaders;
   /** The token of `Authorization`, unverified, where `auth` is `optional`; else null. */
-  readonly accessToken: PresentedToken | null;
+  readonly accessToken: PresentedAccessToken | null;
   /** The Idempotency-Key header, or null; only of a route that is `idempotent`. */
   readonly idempotencyKey: I extends true ? string | null : undefined;
   readonly caller: A extends BearerAuth ? Caller : null;

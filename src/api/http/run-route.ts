@@ -12,7 +12,7 @@ import { missingRight } from './missing-right.ts';
 import { opaqueFieldsOf } from './opaque-texts.ts';
 import {
   optionalPresentedToken,
-  type PresentedToken,
+  type PresentedAccessToken,
   type ProofOfRequest,
   presentedToken,
   proofOfRequest,
@@ -26,7 +26,7 @@ import type { Route } from './route.ts';
 export interface Authenticators {
   /** `nextNonce`: for the client's next DPoP proof. */
   bearer(
-    token: PresentedToken,
+    token: PresentedAccessToken,
     use: BearerUse,
     request: ProofOfRequest,
   ): Promise<Caller & { readonly nextNonce?: string | undefined }>;

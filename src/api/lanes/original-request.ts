@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../../node/config.ts';
-import { invalidProof, type ProofRequest } from '../../node/dpop-proofs.ts';
+import { invalidDpopProof, type ProofRequest } from '../../node/dpop-proofs.ts';
 import { isTrustedPeer, parseTrustedProxies } from '../../platform/client-address.ts';
 import { proofOfRequest } from '../http/presented-token.ts';
 
@@ -57,7 +57,7 @@ const readers = {
 
 function complete(method: string | undefined, uri: string | undefined): Original {
   if (method && uri) return { method, uri };
-  throw invalidProof('the gateway does not say for which request');
+  throw invalidDpopProof('the gateway does not say for which request');
 }
 
 /** A proof names no query, however long the one of the request is (RFC 9449 section 4.2). */
@@ -70,5 +70,5 @@ function one({ headers }: IncomingMessage, name: string): string | undefined {
   const value = headers[name];
   if (value === undefined) return undefined;
   if (typeof value === 'string' && !value.includes(', ')) return value;
-  throw invalidProof('the gateway names the request twice');
+  throw invalidDpopProof('the gateway names the request twice');
 }

@@ -6,11 +6,11 @@ import type { Node } from '../../node/node.ts';
 import { recognizedFor, verifiedFor } from '../../node/verified-for.ts';
 import { refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
-import type { PresentedToken } from '../http/presented-token.ts';
+import type { PresentedAccessToken } from '../http/presented-token.ts';
 
 /** The three places where a refresh or a logout may carry a token. */
 export interface TokenPlaces {
-  readonly accessToken: PresentedToken | null;
+  readonly accessToken: PresentedAccessToken | null;
   /** The key that the request has proved, if it has. */
   readonly jkt: string | null;
   readonly inBody: string | undefined;
@@ -79,7 +79,7 @@ async function isGoodNow(node: Needed, { accessToken, jkt }: TokenPlaces): Promi
 }
 
 /** A token that is bound to a key counts under the scheme `DPoP` and with a proof of it only. */
-function keyProofOf({ scheme }: PresentedToken, jkt: string | null): KeyProof | undefined {
+function keyProofOf({ scheme }: PresentedAccessToken, jkt: string | null): KeyProof | undefined {
   return scheme === 'DPoP' && jkt !== null ? { jkt } : undefined;
 }
 

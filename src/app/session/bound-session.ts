@@ -70,15 +70,17 @@ export function isProvenByCookie(
  */
 export function readProof(node: Needed, sessionId: string, text: string | null): DbscProof {
   const proof = text === null ? null : parseDbscProof(text);
-  if (proof === null) throw invalidProof('malformed');
+  if (proof === null) throw invalidDeviceProof('malformed');
   const { audience, subject } = proof;
   const { origin } = new URL(node.config.tokens.issuer);
-  if (audience !== null && URL.parse(audience)?.origin !== origin) throw invalidProof('audience');
-  if (subject !== null && subject !== sessionIdentifier(sessionId)) throw invalidProof('subject');
+  if (audience !== null && URL.parse(audience)?.origin !== origin)
+    throw invalidDeviceProof('audience');
+  if (subject !== null && subject !== sessionIdentifier(sessionId))
+    throw invalidDeviceProof('subject');
   return proof;
 }
 
 /** `what` goes to the log. */
-export function invalidProof(what: string): LatchkeyError {
+export function invalidDeviceProof(what: string): LatchkeyError {
   return new LatchkeyError('invalid_device_proof', { detail: `proof of the device: ${what}` });
 }

@@ -65,7 +65,7 @@ export function registeredKey({ key, signedText, signature }: DbscProof): Device
  * Whether a refresh proves `deviceKey`. A proof that names a key itself must name this one: its own
  * word is never what decides.
  */
-export function provesKey(proof: DbscProof, deviceKey: DeviceKey): boolean {
+export function isProofBy(proof: DbscProof, deviceKey: DeviceKey): boolean {
   if (proof.key !== null && proof.key.jkt !== deviceKey.jkt) return false;
   const key = importProofKey(proof.alg, deviceKey.jwk);
   return typeof key !== 'string' && isSigned(key, proof.signedText, proof.signature);

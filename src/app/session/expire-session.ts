@@ -1,8 +1,4 @@
-import {
-  idleSecondsFor,
-  type LifetimeSettings,
-  lifetimesFor,
-} from '../../domain/session/lifetimes.ts';
+import { type ClockSettings, clockFor } from '../../domain/session/lifetimes.ts';
 import type { Node } from '../../node/node.ts';
 import { findSession, type SessionRecord } from '../../tables/session.ts';
 import { append, unchanged } from '../append.ts';
@@ -10,10 +6,7 @@ import type { By } from '../by.ts';
 import { changeSession } from './change-session.ts';
 
 export interface ExpiringNode extends Pick<Node, 'cells'> {
-  readonly config: {
-    readonly sessions: { readonly idleSeconds: number };
-    readonly lifetimes: LifetimeSettings;
-  };
+  readonly config: ClockSettings;
 }
 
 /**
@@ -33,12 +26,10 @@ export async function expireSession(
     const current = known ?? (await findSession(readers, sessionId));
     known = null;
     if (current === null) return unchanged(() => false);
-    const { deviceType } = current.state;
     const change = changeSession(sessionId, current, {
       type: 'ExpireSession',
       now,
-      idleSeconds: idleSecondsFor(deviceType, config.sessions.idleSeconds, config.lifetimes),
-      sessionTtlSeconds: lifetimesFor(deviceType, config.lifetimes).sessionTtlSeconds,
+      ...clockFor(current.state.deviceType, config),
     });
     return append(by, [change], () => change.events.length > 0);
   });

@@ -1,6 +1,6 @@
 import { type DeviceType, deviceTypes } from '@latchkey/contract/device-type';
 import { limits } from '../../domain/kernel/limits.ts';
-import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { type ClockSettings, clockFor } from '../../domain/session/lifetimes.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import {
   type EarlyEnd,
@@ -133,13 +133,8 @@ async function expireAll(
   };
 }
 
-function earlyEnd(
-  { sessions, lifetimes }: ExpiringNode['config'],
-  deviceType: DeviceType,
-  now: number,
-): EarlyEnd {
-  const idleSeconds = idleSecondsFor(deviceType, sessions.idleSeconds, lifetimes);
-  const { sessionTtlSeconds } = lifetimesFor(deviceType, lifetimes);
+function earlyEnd(config: ClockSettings, deviceType: DeviceType, now: number): EarlyEnd {
+  const { idleSeconds, sessionTtlSeconds } = clockFor(deviceType, config);
   return {
     deviceType,
     refreshedUntil: idleSeconds === 0 ? 0 : now - idleSeconds * 1000,

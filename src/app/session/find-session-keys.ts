@@ -1,11 +1,10 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { idleSecondsFor } from '../../domain/session/lifetimes.ts';
-import { expiryCause } from '../../domain/session/rotation.ts';
+import { clockFor } from '../../domain/session/lifetimes.ts';
+import { isOver } from '../../domain/session/rotation.ts';
 import { isSessionKid } from '../../domain/session/session-key.ts';
 import type { Node } from '../../node/node.ts';
 import type { SessionRecord } from '../../tables/session.ts';
 import { findSessionsWithKeys } from '../../tables/session-key.ts';
-import { underConfig } from './find-sessions.ts';
 
 /**
  * The public key of a live session, which is asked of the database each time. A kid without our tag
@@ -47,7 +46,6 @@ function liveJwk(
   { sessionId, state }: SessionRecord,
 ) {
   const { deviceType, sessionKey, userId } = state;
-  const idleSeconds = idleSecondsFor(deviceType, config.sessions.idleSeconds, config.lifetimes);
-  const isOver = expiryCause(underConfig(config, state), { now: now(), idleSeconds }) !== null;
-  return isOver || sessionKey === null ? null : { ...sessionKey.jwk, sid: sessionId, sub: userId };
+  const ended = isOver(state, { now: now(), ...clockFor(deviceType, config) });
+  return ended || sessionKey === null ? null : { ...sessionKey.jwk, sid: sessionId, sub: userId };
 }

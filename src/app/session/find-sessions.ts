@@ -1,6 +1,6 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
-import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
-import { expiryCause, sessionEndsAt } from '../../domain/session/rotation.ts';
+import { clockFor } from '../../domain/session/lifetimes.ts';
+import { isOver, sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Node } from '../../node/node.ts';
 import { findLiveSessions } from '../../tables/session.ts';
@@ -21,16 +21,14 @@ export async function listSessions(node: Node, userId: string, currentSessionId:
   const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
   const now = node.now();
   const { config } = node;
-  const idleSecondsOf = ({ deviceType }: SessionState) =>
-    idleSecondsFor(deviceType, config.sessions.idleSeconds, config.lifetimes);
   return live
+    .filter(({ state }) => !isOver(state, { now, ...clockFor(state.deviceType, config) }))
     .map(({ sessionId, state }) => ({ sessionId, state: underConfig(config, state) }))
-    .filter(({ state }) => expiryCause(state, { now, idleSeconds: idleSecondsOf(state) }) === null)
     .map(({ sessionId, state }) => representSession(sessionId, state, personal, currentSessionId));
 }
 
 /** A session with the end that it has under the lifetimes configured now. */
 export function underConfig(config: Node['config'], state: SessionState): SessionState {
-  const { sessionTtlSeconds } = lifetimesFor(state.deviceType, config.lifetimes);
+  const { sessionTtlSeconds } = clockFor(state.deviceType, config);
   return { ...state, expiresAt: sessionEndsAt(state, sessionTtlSeconds) };
 }

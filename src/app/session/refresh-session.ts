@@ -3,12 +3,12 @@ import type { ErrorCode } from '@latchkey/contract/error-code';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { sha256 } from '../../domain/kernel/sha256.ts';
 import { isSurplus } from '../../domain/session/device-policy.ts';
-import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
+import { clockFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
 import {
   deriveSuccessorSecret,
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
-import { provesKey, repeatedSuccessor } from '../../domain/session/rotation.ts';
+import { provesDpopKey, repeatedSuccessor } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { ProvenKey } from '../../node/dpop-proofs.ts';
@@ -104,7 +104,7 @@ async function attempt(
     record.state.generation + 1,
   );
   const { deviceKey } = record.state;
-  const proof = provesKey(record.state, key?.jkt ?? null) ? key : null;
+  const proof = provesDpopKey(record.state, key?.jkt ?? null) ? key : null;
   const change = decide(record, personal, {
     type: 'RefreshSession',
     now,
@@ -113,17 +113,12 @@ async function attempt(
     graceSeconds: graceSecondsOf(node, record.state),
     keyProven:
       proof !== null || isProvenByCookie(node, token.sessionId, { deviceKey, boundCookie }),
-    idleSeconds: idleSecondsFor(
-      record.state.deviceType,
-      config.sessions.idleSeconds,
-      config.lifetimes,
-    ),
     successor: { secretHash: sha256(successor) },
     newSalt,
     pii: personal.seal(seen),
     moved: seen.ip !== lastSeen.ip || seen.user_agent !== lastSeen.user_agent,
     accessTokenTtlSeconds: life.accessTokenTtlSeconds,
-    sessionTtlSeconds: life.sessionTtlSeconds,
+    ...clockFor(record.state.deviceType, config),
     ...surplus,
   });
   const isRepeat = !change.events.some(({ type }) => type === 'SessionRefreshed');

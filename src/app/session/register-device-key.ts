@@ -1,12 +1,14 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isRecentChallenge } from '../../domain/session/bound-session-macs.ts';
+import { clockFor } from '../../domain/session/lifetimes.ts';
 import type { Node } from '../../node/node.ts';
 import { findSession } from '../../tables/session.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { toTime } from '../representations.ts';
-import { type FreshBinding, freshBinding, invalidProof, readProof } from './bound-session.ts';
+import { type FreshBinding, freshBinding, invalidDeviceProof, readProof } from './bound-session.ts';
 import { changeSession } from './change-session.ts';
+import { countedBinding } from './counted-binding.ts';
 import { registeredKey } from './dbsc-proof.ts';
 
 export interface RegisterDeviceKeyInput {
@@ -22,21 +24,17 @@ export interface RegisterDeviceKeyInput {
  * lost answer, is answered the same. Raises `invalid_token`, `invalid_device_proof`, `conflict`,
  * `session_ended`, `unavailable`.
  */
-export async function registerDeviceKey(
+export function registerDeviceKey(
   node: Node,
   input: RegisterDeviceKeyInput,
   by: By,
 ): Promise<FreshBinding> {
-  try {
-    const binding = await register(node, input, by);
-    node.metrics.deviceBinding.inc({ step: 'registration', result: 'bound' });
-    return binding;
-  } catch (error) {
-    if (error instanceof LatchkeyError) {
-      node.metrics.deviceBinding.inc({ step: 'registration', result: error.code });
-    }
-    throw error;
-  }
+  return countedBinding(
+    node,
+    'registration',
+    () => register(node, input, by),
+    () => 'bound',
+  );
 }
 
 async function register(
@@ -48,23 +46,21 @@ async function register(
   const proof = readProof(node, sessionId, text);
   const challenge = { text: proof.challenge, purpose: 'registration', now: node.now() } as const;
   if (!isRecentChallenge(node.secrets.boundSessionKey, sessionId, challenge)) {
-    throw invalidProof('not a recent challenge of this session');
+    throw invalidDeviceProof('not a recent challenge of this session');
   }
   const deviceKey = registeredKey(proof);
-  if (deviceKey === null) throw invalidProof('not signed by the key that it names');
+  if (deviceKey === null) throw invalidDeviceProof('not signed by the key that it names');
   const { readers, handler } = node.cells.of(sessionId);
   return handler.run(sessionId, async () => {
     const record = await findSession(readers, sessionId);
     if (record === null) throw new LatchkeyError('invalid_token', { detail: 'no such session' });
-    const { status, transport, endedAt } = record.state;
+    const { status, deviceType, endedAt } = record.state;
     if (status === 'ended') throw sessionEnded(endedAt!);
-    if (transport !== 'cookie') {
-      throw new LatchkeyError('conflict', { detail: 'the session is not in cookie mode' });
-    }
     const change = changeSession(sessionId, record, {
       type: 'BindDeviceKey',
       now: node.now(),
       deviceKey,
+      ...clockFor(deviceType, node.config),
     });
     return append(by, [change], () => {
       if (change.refusal !== undefined) throw sessionEnded(change.state.endedAt!);

@@ -1,13 +1,13 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { isRecentChallenge, sessionChallenge } from '../../domain/session/bound-session-macs.ts';
 import type { DeviceKey } from '../../domain/session/device-key.ts';
-import { idleSecondsFor, lifetimesFor } from '../../domain/session/lifetimes.ts';
-import { expiryCause } from '../../domain/session/rotation.ts';
+import { clockFor } from '../../domain/session/lifetimes.ts';
+import { isOver } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Node } from '../../node/node.ts';
 import { findSession } from '../../tables/session.ts';
-import { type FreshBinding, freshBinding, invalidProof, readProof } from './bound-session.ts';
-import { provesKey } from './dbsc-proof.ts';
+import { type FreshBinding, freshBinding, invalidDeviceProof, readProof } from './bound-session.ts';
+import { countedBinding } from './counted-binding.ts';
+import { isProofBy } from './dbsc-proof.ts';
 
 export interface RenewBoundCookieInput {
   /** The session that the browser wants to go on with; null: none of ours. */
@@ -33,16 +33,13 @@ export type Renewal =
  * may be signed more than once: browsers send a proof again after a lost answer. Raises
  * `invalid_device_proof`, `unavailable`.
  */
-export async function renewBoundCookie(node: Node, input: RenewBoundCookieInput): Promise<Renewal> {
-  const { deviceBinding } = node.metrics;
-  try {
-    const renewal = await renew(node, input);
-    deviceBinding.inc({ step: 'refresh', result: renewal.outcome });
-    return renewal;
-  } catch (error) {
-    if (error instanceof LatchkeyError) deviceBinding.inc({ step: 'refresh', result: error.code });
-    throw error;
-  }
+export function renewBoundCookie(node: Node, input: RenewBoundCookieInput): Promise<Renewal> {
+  return countedBinding(
+    node,
+    'refresh',
+    () => renew(node, input),
+    ({ outcome }) => outcome,
+  );
 }
 
 async function renew(
@@ -66,18 +63,12 @@ async function renew(
 /** False for a proof of the key whose challenge is too old. Raises `invalid_device_proof`. */
 function isProof(node: Node, sessionId: string, deviceKey: DeviceKey, text: string): boolean {
   const proof = readProof(node, sessionId, text);
-  if (!provesKey(proof, deviceKey)) throw invalidProof('of another key than the session has');
+  if (!isProofBy(proof, deviceKey)) throw invalidDeviceProof('of another key than the session has');
   const challenge = { text: proof.challenge, purpose: 'refresh', now: node.now() } as const;
   return isRecentChallenge(node.secrets.boundSessionKey, sessionId, challenge);
 }
 
 function isLive({ config, now }: Node, state: SessionState): boolean {
   if (state.status !== 'live') return false;
-  const { sessionTtlSeconds } = lifetimesFor(state.deviceType, config.lifetimes);
-  const idleSeconds = idleSecondsFor(
-    state.deviceType,
-    config.sessions.idleSeconds,
-    config.lifetimes,
-  );
-  return expiryCause(state, { now: now(), idleSeconds, sessionTtlSeconds }) === null;
+  return !isOver(state, { now: now(), ...clockFor(state.deviceType, config) });
 }

@@ -1,9 +1,9 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { RevocationReason } from '../../domain/session/events.ts';
-import { provesKey } from '../../domain/session/rotation.ts';
+import { provesDpopKey } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import { applyEndedSession } from '../../node/applied-revocations.ts';
-import { invalidProof } from '../../node/dpop-proofs.ts';
+import { invalidDpopProof } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
 import { findSession } from '../../tables/session.ts';
 import { append, unchanged } from '../append.ts';
@@ -35,7 +35,7 @@ export async function revokeSession(
     if (mustExist && !isOwners) throw new LatchkeyError('not_found');
     if (!isOwners) return unchanged(() => undefined);
     if (jkt !== undefined && !mayEnd(record.state, jkt))
-      throw invalidProof('of another key, or none');
+      throw invalidDpopProof('of another key, or none');
     if (record.state.status === 'ended') applyEndedSession(node.memory, record);
     const change = changeSession(sessionId, record, {
       type: 'RevokeSession',
@@ -48,5 +48,5 @@ export async function revokeSession(
 
 /** A thief of tokens without the key cannot log the owner out either. */
 function mayEnd(state: SessionState, jkt: string | null): boolean {
-  return state.deviceKey?.kind !== 'dpop' || provesKey(state, jkt);
+  return state.deviceKey?.kind !== 'dpop' || provesDpopKey(state, jkt);
 }

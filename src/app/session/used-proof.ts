@@ -1,7 +1,7 @@
 import type { DeviceKey } from '../../domain/session/device-key.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
-import { invalidProof, type ProvenKey } from '../../node/dpop-proofs.ts';
+import { invalidDpopProof, type ProvenKey } from '../../node/dpop-proofs.ts';
 import { recordUsedProof, usedProofConstraint, usedProofRow } from '../../tables/dpop-proof.ts';
 import type { Part } from '../append.ts';
 
@@ -31,4 +31,4 @@ export async function onceOnly<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-const usedElsewhere = () => invalidProof('used on another node');
+const usedElsewhere = () => invalidDpopProof('used on another node');

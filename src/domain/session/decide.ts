@@ -5,10 +5,11 @@ import { limits } from '../kernel/limits.ts';
 import { requireRoomForAudiences } from '../kernel/token-room.ts';
 import type { DeviceKey } from './device-key.ts';
 import type { RevocationReason, SessionEvent } from './events.ts';
-import type { Lifetimes } from './lifetimes.ts';
+import type { Lifetimes, SessionClock } from './lifetimes.ts';
 import {
   expiryCause,
   isBound,
+  isOver,
   planRefresh,
   type RefreshRequest,
   sessionEndsAt,
@@ -37,8 +38,8 @@ export interface StartSession {
   readonly deviceKey?: DeviceKey;
 }
 
-/** Binds a session that has started without a key. */
-export interface BindDeviceKey {
+/** Binds a session in cookie mode that has started without a key. */
+export interface BindDeviceKey extends SessionClock {
   readonly type: 'BindDeviceKey';
   readonly now: number;
   readonly deviceKey: DeviceKey;
@@ -89,7 +90,7 @@ export type SessionCommand =
 /**
  * Throws `invalid_token`, `invalid_dpop_proof`, `device_proof_required`, `session_ended`,
  * `session_superseded` (both with `ended_at`, epoch ms), `conflict` (the session is bound to another
- * key), `not_found`.
+ * key, or is not in cookie mode), `not_found`.
  */
 export const sessionDecider: Decider<SessionState, SessionCommand, SessionEvent> = {
   initialState: initialSession,
@@ -157,9 +158,9 @@ function bind(state: SessionState, command: BindDeviceKey): Decision<SessionEven
   if (state.status === 'ended') {
     throw new LatchkeyError('session_ended', { facts: { ended_at: state.endedAt! } });
   }
-  const clock = { now: command.now, idleSeconds: 0 };
-  if (expiryCause(state, clock) !== null) {
-    return { ...expire(state, clock), refusal: 'session_ended' };
+  if (isOver(state, command)) return { ...expire(state, command), refusal: 'session_ended' };
+  if (state.transport !== 'cookie') {
+    throw new LatchkeyError('conflict', { detail: 'the session is not in cookie mode' });
   }
   const { deviceKey } = state;
   if (deviceKey === null) {
@@ -247,7 +248,7 @@ function revoke(state: SessionState, command: RevokeSession): Decision<SessionEv
   if (state.status === 'none') throw new LatchkeyError('not_found');
   if (state.status === 'ended') return accept();
   const clock = { now: command.now, idleSeconds: 0 };
-  if (expiryCause(state, clock) !== null) return expire(state, clock);
+  if (isOver(state, clock)) return expire(state, clock);
   return accept(revoked(command, command.reason, command.pii));
 }
 

@@ -78,6 +78,31 @@ export function idleSecondsFor(
   return Math.max(idleSeconds, 2 * accessTokenTtlSeconds);
 }
 
+/** What ends a session by the clock, as it is configured now. */
+export interface SessionClock {
+  /** 0: no idle timeout. */
+  readonly idleSeconds: number;
+  /** Absolute, from the start of the session. */
+  readonly sessionTtlSeconds: number;
+}
+
+/** The part of the configuration that `clockFor` reads. */
+export interface ClockSettings {
+  readonly sessions: { readonly idleSeconds: number };
+  readonly lifetimes: LifetimeSettings;
+}
+
+/** The clock of a session of `deviceType`: `isOver` of `rotation.ts` asks it. */
+export function clockFor(
+  deviceType: DeviceType,
+  { sessions, lifetimes }: ClockSettings,
+): SessionClock {
+  return {
+    idleSeconds: idleSecondsFor(deviceType, sessions.idleSeconds, lifetimes),
+    sessionTtlSeconds: lifetimesFor(deviceType, lifetimes).sessionTtlSeconds,
+  };
+}
+
 /** The shortest idle time that any device type is given: none that is configured may be shorter. */
 export function shortestIdleSeconds(settings: LifetimeSettings = {}): number {
   const each = deviceTypes.map((type) => idleSecondsFor(type, 1, settings));

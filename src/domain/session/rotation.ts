@@ -3,14 +3,14 @@ import { deriveSuccessorSecret } from './refresh-token.ts';
 import type { SessionState } from './state.ts';
 
 /** A refresh token whose MAC was good. `secretHash` is `sha256` of its secret. */
-export interface PresentedToken {
+export interface PresentedRefreshToken {
   readonly generation: number;
   readonly secretHash: string;
 }
 
 export interface RefreshRequest {
   readonly now: number;
-  readonly presented: PresentedToken;
+  readonly presented: PresentedRefreshToken;
   /** SHA-256 of the request's Idempotency-Key header, or null. */
   readonly idempotencyKeyHash: string | null;
   readonly graceSeconds: number;
@@ -68,7 +68,7 @@ export function planRefresh(state: SessionState, request: RefreshRequest): Refre
     const mayKnow = bound ? proven : place !== 'older';
     return state.endReason === 'superseded' && mayKnow ? 'superseded' : 'ended';
   }
-  if (expiryCause(state, request) !== null) return 'expired';
+  if (isOver(state, request)) return 'expired';
   if (unproven) return 'unproven';
   const repeats = place === 'parent' && (bound || mayRepeat(state, request));
   if (!bound && place !== 'current' && !repeats) return 'reuse';
@@ -77,7 +77,7 @@ export function planRefresh(state: SessionState, request: RefreshRequest): Refre
 }
 
 /** Whether a request that has proved the key `jkt` with DPoP has proved that of the session. */
-export function provesKey({ deviceKey }: SessionState, jkt: string | null): boolean {
+export function provesDpopKey({ deviceKey }: SessionState, jkt: string | null): boolean {
   return deviceKey?.kind === 'dpop' && deviceKey.jkt === jkt;
 }
 
@@ -101,16 +101,19 @@ export function sessionEndsAt(state: SessionState, sessionTtlSeconds: number | u
   return Math.min(state.expiresAt, state.startedAt + sessionTtlSeconds * 1000);
 }
 
+type ClockAt = Pick<RefreshRequest, 'now' | 'idleSeconds' | 'sessionTtlSeconds'>;
+
+/** Whether the clock has ended a live session, be that recorded or not. */
+export function isOver(state: SessionState, clock: ClockAt): boolean {
+  return expiryCause(state, clock) !== null;
+}
+
 /**
  * Why the clock has ended a live session, or null. The instant of its end is already too late.
  */
 export function expiryCause(
   state: SessionState,
-  {
-    now,
-    idleSeconds,
-    sessionTtlSeconds,
-  }: Pick<RefreshRequest, 'now' | 'idleSeconds' | 'sessionTtlSeconds'>,
+  { now, idleSeconds, sessionTtlSeconds }: ClockAt,
 ): 'absolute' | 'idle' | null {
   if (now >= sessionEndsAt(state, sessionTtlSeconds)) return 'absolute';
   if (idleSeconds > 0 && now >= state.refreshedAt + idleSeconds * 1000) return 'idle';
@@ -142,7 +145,7 @@ export function repeatedSuccessor(
  */
 function placeOf(
   state: SessionState,
-  presented: PresentedToken,
+  presented: PresentedRefreshToken,
   bound: boolean,
 ): 'current' | 'parent' | 'older' | 'ahead' | 'mismatch' {
   if (state.secretHash === null) return 'mismatch';

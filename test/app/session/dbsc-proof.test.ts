@@ -1,7 +1,7 @@
 import { verify } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { parseDbscProof, provesKey, registeredKey } from '../../../src/app/session/dbsc-proof.ts';
+import { parseDbscProof, isProofBy, registeredKey } from '../../../src/app/session/dbsc-proof.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { newDeviceKey, type TestDeviceKey } from '../../support/device-key.ts';
 
@@ -68,22 +68,22 @@ describe('a proof of a registration', () => {
 
 describe('a proof of a refresh', () => {
   it.each(keys)('by $alg proves the key of the session', (key) => {
-    expect(provesKey(parseDbscProof(key.refreshProof('c'))!, keyOf(key))).toBe(true);
+    expect(isProofBy(parseDbscProof(key.refreshProof('c'))!, keyOf(key))).toBe(true);
   });
 
   // Fails when the key that the proof names is used: anybody could name their own.
   it('never proves another key, whatever it names', () => {
     for (const text of [other.refreshProof('c'), other.registrationProof('c')]) {
-      expect(provesKey(parseDbscProof(text)!, keyOf(es256))).toBe(false);
+      expect(isProofBy(parseDbscProof(text)!, keyOf(es256))).toBe(false);
     }
     const named = other.sign({ jti: 'c' }, { jwk: es256.jwk });
-    expect(provesKey(parseDbscProof(named)!, keyOf(es256))).toBe(false);
+    expect(isProofBy(parseDbscProof(named)!, keyOf(es256))).toBe(false);
     const ownNamed = es256.sign({ jti: 'c' }, { jwk: other.jwk });
-    expect(provesKey(parseDbscProof(ownNamed)!, keyOf(es256))).toBe(false);
+    expect(isProofBy(parseDbscProof(ownNamed)!, keyOf(es256))).toBe(false);
   });
 
   it('may name the key of the session', () => {
-    expect(provesKey(parseDbscProof(es256.registrationProof('c'))!, keyOf(es256))).toBe(true);
+    expect(isProofBy(parseDbscProof(es256.registrationProof('c'))!, keyOf(es256))).toBe(true);
   });
 });
 

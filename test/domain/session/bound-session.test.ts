@@ -215,28 +215,33 @@ describe('a refresh token of a session whose browser has registered a key', () =
 describe('the key of a session', () => {
   const deviceKey: DeviceKey = { kind: 'dbsc', jkt: 'thumbprint', jwk: { kty: 'EC' } };
   const now = startedAt + 1000;
-  const bind: BindDeviceKey = { type: 'BindDeviceKey', now, deviceKey };
+  const clock = { idleSeconds: 0, sessionTtlSeconds: 7 * 86_400 };
+  const bind: BindDeviceKey = { type: 'BindDeviceKey', now, deviceKey, ...clock };
+  const cookieStarted = {
+    ...webStarted,
+    data: { ...webStarted.data, transport: 'cookie' as const },
+  };
   const bound: SessionEvent = { type: 'DeviceKeyBound', data: { at: now, deviceKey } };
 
   it('is that of the login, or is bound later', () => {
     const atLogin = given().when({ ...startWeb, deviceKey });
     atLogin.thenRecords({ ...webStarted, data: { ...webStarted.data, deviceKey } });
     expect(atLogin.state().deviceKey).toEqual(deviceKey);
-    const later = given(webStarted).when(bind);
+    const later = given(cookieStarted).when(bind);
     later.thenRecords(bound);
     expect(later.state().deviceKey).toEqual(deviceKey);
     expect(isBound(given().when(startWeb).state())).toBe(false);
   });
 
   it('outlives every refresh', () => {
-    const state = given(webStarted, bound).when(refreshWith(1, rotatedAt, { keyProven: true }));
+    const state = given(cookieStarted, bound).when(refreshWith(1, rotatedAt, { keyProven: true }));
     expect(state.state().deviceKey).toEqual(deviceKey);
   });
 
   it('is bound once: the same again changes nothing, another is refused', () => {
-    given(webStarted, bound).when(bind).thenRecords();
+    given(cookieStarted, bound).when(bind).thenRecords();
     for (const other of [{ jkt: 'other' }, { kind: 'dpop' as const }]) {
-      given(webStarted, bound)
+      given(cookieStarted, bound)
         .when({ ...bind, deviceKey: { ...deviceKey, ...other } })
         .thenRefuses('conflict');
     }
@@ -244,14 +249,32 @@ describe('the key of a session', () => {
 
   it('binds no session that is over or never was', () => {
     given().when(bind).thenRefuses('not_found');
-    given(webStarted, { type: 'SessionRevoked', data: { at: now, reason: 'logout' } })
+    given(cookieStarted, { type: 'SessionRevoked', data: { at: now, reason: 'logout' } })
       .when(bind)
       .thenRefuses('session_ended', { facts: { ended_at: now } });
-    given(webStarted)
+    given(cookieStarted)
       .when({ ...bind, now: endsAt })
       .thenRecordsAndRefuses('session_ended', {
         type: 'SessionExpired',
         data: { at: endsAt, cause: 'absolute' },
       });
+  });
+
+  // Fails when only the end that the session started with counts: every refresh asks these too.
+  it('binds no session that is over under the times that are configured now', () => {
+    const over = (change: Partial<BindDeviceKey>, cause: 'idle' | 'absolute') =>
+      given(cookieStarted)
+        .when({ ...bind, now: startedAt + 3_600_000, ...change })
+        .thenRecordsAndRefuses('session_ended', {
+          type: 'SessionExpired',
+          data: { at: startedAt + 3_600_000, cause },
+        });
+    over({ idleSeconds: 3600 }, 'idle');
+    over({ sessionTtlSeconds: 3600 }, 'absolute');
+  });
+
+  // Fails when the caller decides who may bind: the key is proved by a cookie, which no other has.
+  it('binds no session whose tokens are not in cookies', () => {
+    given(webStarted).when(bind).thenRefuses('conflict');
   });
 });
