@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type DpopVerification, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
+import { needsNonce, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
 import { ProofKeyCache } from '@latchkey/verifier/proof-key';
 import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { limits } from '../domain/kernel/limits.ts';
@@ -49,24 +49,37 @@ export class DpopProofs {
   }
 
   /**
+   * Asks for the nonce that a proof lacks, and looks neither at its key nor at its signature: any
+   * other refusal is left to `check`. Raises `use_dpop_nonce`, which carries the nonce.
+   */
+  requireNonce(request: ProofRequest & { readonly proof: string }): void {
+    const now = this.#now();
+    const isGoodNonce = (nonce: string) => this.#nonces.windowOf(nonce, now) !== null;
+    const expected = { ...this.#expected(request, now), accessToken: null, isGoodNonce };
+    if (needsNonce(request.proof, expected)) throw this.#nonceRequired(now);
+  }
+
+  /**
    * The key that the request proves. `accessToken`: the one that it comes with, if it does; `jkt`:
    * the key that it must be. The proof may be shown again until `use`. Raises `invalid_dpop_proof`
    * and `use_dpop_nonce`, which carries the nonce.
    */
-  check({ proof, method, uri }: ProofRequest, accessToken: string | null, jkt?: string): ProvenKey {
-    if (proof === null) throw invalidDpopProof('none was sent');
+  check(request: ProofRequest, accessToken: string | null, jkt?: string): ProvenKey {
+    if (request.proof === null) throw invalidDpopProof('none was sent');
     const now = this.#now();
     let window: number | null = null;
-    const verified = verifyDpopProof(proof, {
-      ...{ now, method, uri, accessToken, jkt, keys: this.#keys },
-      ageSecondsMax: limits.dpopProofAgeSecondsMax,
-      clockSkewSeconds: limits.dpopProofAgeSecondsMax,
+    const verified = verifyDpopProof(request.proof, {
+      ...this.#expected(request, now),
+      ...{ accessToken, jkt },
       isGoodNonce: (nonce) => {
         window = this.#nonces.windowOf(nonce, now);
         return window !== null;
       },
     });
-    if (!verified.ok) throw this.#refusal(verified, now);
+    if (!verified.ok) {
+      if (verified.code === 'use_dpop_nonce') throw this.#nonceRequired(now);
+      throw invalidDpopProof(verified.reason);
+    }
     const { jkt: proven, jwk, jti } = verified;
     return this.#proven({ jkt: proven, jwk, jti, window: window! }, now);
   }
@@ -96,9 +109,17 @@ export class DpopProofs {
     };
   }
 
-  #refusal({ code, reason }: Extract<DpopVerification, { ok: false }>, now: number): LatchkeyError {
-    if (code === 'invalid_dpop_proof') return invalidDpopProof(reason);
-    return new LatchkeyError(code, { detail: reason, dpopNonce: this.#nonces.current(now) });
+  #expected({ method, uri }: ProofRequest, now: number) {
+    return {
+      ...{ now, method, uri, keys: this.#keys },
+      ageSecondsMax: limits.dpopProofAgeSecondsMax,
+      clockSkewSeconds: limits.dpopProofAgeSecondsMax,
+    };
+  }
+
+  #nonceRequired(now: number): LatchkeyError {
+    const dpopNonce = this.#nonces.current(now);
+    return new LatchkeyError('use_dpop_nonce', { detail: 'nonce', dpopNonce });
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { dpopAlgorithms } from '@latchkey/contract/dpop';
-import { type DpopRequest, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
+import { type DpopRequest, needsNonce, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
 import { ProofKeyCache } from '@latchkey/verifier/proof-key';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -239,6 +239,17 @@ describe('the order of the checks', () => {
     expect(outcomeOf({ header: { jwk: beside }, claims: { htm: 'GET' } })).toBe('htm');
     expect(outcomeOf({ header: { jwk: beside }, claims: { iat: 7 } })).toBe('iat');
     expect(outcomeOf({ header: { jwk: beside } }, { isGoodNonce: () => false })).toBe('nonce');
+  });
+
+  it('says whether only the nonce is wrong, without a key and a signature', () => {
+    const needs = (proof: string, isGood = false) =>
+      needsNonce(proof, { ...request, isGoodNonce: () => isGood });
+    expect(needs(proofOf({ header: { jwk: beside } }))).toBe(true);
+    expect(needs(unsigned)).toBe(true);
+    for (const proof of [proofOf({ claims: { htm: 'GET' } }), proofOf({ header: { typ: 'x' } })]) {
+      expect(needs(proof)).toBe(false);
+    }
+    expect(needs(proofOf({ claims: { nonce: 'n' } }), true)).toBe(false);
   });
 
   // Fails when a foreign key is imported, or its signature checked, only to be refused.

@@ -9,7 +9,7 @@ import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { type Route, route } from '../http/route.ts';
 import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
-import { provenKey, shownKey } from './proven-key.ts';
+import { provenKey, requireNonce } from './proven-key.ts';
 import { credential, deviceSchema, text, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
@@ -62,7 +62,7 @@ export function loginRoutes(node: Node): Route[] {
       ],
       guard: ({ body, headers, raw }) => {
         // Without it a client that has no nonce yet would wait for the floor.
-        shownKey(node, raw);
+        requireNonce(node, raw);
         if (body.transport !== 'cookie' && refreshCookie(headers.cookie) === null) return;
         guardCookieMode(headers, originPolicy(node.config));
       },

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ProvenKey } from '../../node/dpop-proofs.ts';
+import type { ProofRequest, ProvenKey } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
 import { proofOfRequest } from '../http/presented-token.ts';
 import type { RequestContext } from '../http/request-context.ts';
@@ -12,25 +12,26 @@ type Proving = Pick<Node, 'proofs' | 'config'>;
  * came with, if it did. Raises `invalid_dpop_proof`, `use_dpop_nonce`, `unavailable`.
  */
 export function provenKey(
-  node: Proving,
+  { proofs, config }: Proving,
   raw: IncomingMessage,
   context: RequestContext,
   accessToken: string | null = null,
 ): ProvenKey | null {
-  const key = shownKey(node, raw, accessToken);
-  if (key === null) return null;
-  node.proofs.use(key);
+  const request = requestOf(config, raw);
+  if (request.proof === null) return null;
+  const key = proofs.check(request, accessToken);
+  proofs.use(key);
   context.dpopNonce = key.nextNonce;
   return key;
 }
 
-/** The same for a request that is not answered yet: the proof stays good. */
-export function shownKey(
-  { proofs, config }: Proving,
-  raw: IncomingMessage,
-  accessToken: string | null = null,
-): ProvenKey | null {
+/** Raises `use_dpop_nonce` where the proof of a request is good but for its nonce, as far as read. */
+export function requireNonce({ proofs, config }: Proving, raw: IncomingMessage): void {
+  const { proof, ...request } = requestOf(config, raw);
+  if (proof !== null) proofs.requireNonce({ ...request, proof });
+}
+
+function requestOf({ tokens }: Proving['config'], raw: IncomingMessage): ProofRequest {
   const { path, ...request } = proofOfRequest(raw);
-  if (request.proof === null) return null;
-  return proofs.check({ ...request, uri: config.tokens.issuer + path }, accessToken);
+  return { ...request, uri: tokens.issuer + path };
 }

@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 import {
   athOf,
@@ -44,6 +44,26 @@ describe('a login with a proof', () => {
     );
     device.nonce = first.headers.get('dpop-nonce')!;
     expect((await logInWith(device, email)).status).toBe(200);
+  });
+
+  // Fails when the guard before the floor and the budget checks all of the proof: then each login
+  // costs two checks of a signature, and the first of them is free for strangers.
+  it('has its proof checked once, and not at all to be asked for a nonce', async () => {
+    const { email } = await api.register();
+    const device = new TestDevice();
+    const check = vi.spyOn(api.node.proofs, 'check');
+    const take = vi.spyOn(api.node.rateLimits, 'take');
+    try {
+      device.nonce = (await logInWith(device, email)).headers.get('dpop-nonce')!;
+      expect([check.mock.calls.length, take.mock.calls.length]).toEqual([0, 0]);
+      expect((await logInWith(device, email)).status).toBe(200);
+      expect(check.mock.calls.length).toBe(1);
+      take.mockClear();
+      expect((await logInWith(device, email, { claims: { htm: 'GET' } })).status).toBe(401);
+      expect(take.mock.calls[0]?.[0]).toBe('login');
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   it('is refused with a bad proof, and leaves no session', async () => {

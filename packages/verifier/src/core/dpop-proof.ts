@@ -1,7 +1,13 @@
 import { hash } from 'node:crypto';
 import { jsonPart } from './json-part.ts';
 import { normalizedUri } from './normalized-uri.ts';
-import { importNamedKey, isSigned, type ProofJwk } from './proof-jwk.ts';
+import {
+  importNamedKey,
+  isSigned,
+  type NamedKey,
+  type ProofJwk,
+  type ProofKey,
+} from './proof-jwk.ts';
 import { type ProofKeyCache, type ProofKeyRefusal, readProofHeader } from './proof-key.ts';
 
 /** The longest proof that is looked at. */
@@ -77,27 +83,51 @@ interface ProofClaims {
  * signature come last, so that what is wrong costs little.
  */
 export function verifyDpopProof(proof: string, request: DpopRequest): DpopVerification {
-  if (typeof proof !== 'string') return refuse('not_a_proof');
-  if (proof.length > dpopProofCharactersMax) return refuse('too_long');
-  const parts = proof.split('.', 4);
-  if (parts.length !== 3) return refuse('not_a_proof');
-  const [header, payload, signature] = parts as [string, string, string];
-  const known = request.keys?.get(header);
-  const named = known ?? readProofHeader(header);
-  if (typeof named === 'string') return refuse(named);
-  const claims = readClaims(payload);
-  if (claims === null) return refuse('claims');
-  const reason = refusalOf(claims, request);
-  if (reason !== null) return refuse(reason);
+  const read = readProof(proof, request);
+  if (typeof read === 'string') return refuse(read);
+  const { header, payload, signature, claims, named } = read;
   if (request.jkt !== undefined && named.jkt !== request.jkt) return refuse('key');
-  const key = known ?? importNamedKey(named);
+  const key = read.known ?? importNamedKey(named);
   if (typeof key === 'string') return refuse(key);
   if (!isSigned(key, proof.slice(0, header.length + 1 + payload.length), signature)) {
     return refuse('signature');
   }
-  if (known === undefined) request.keys?.remember(header, key);
+  if (read.known === undefined) request.keys?.remember(header, key);
   const { jti, nonce = null } = claims;
   return { ok: true, jkt: key.jkt, jwk: key.jwk, jti, nonce };
+}
+
+/**
+ * Whether `verifyDpopProof` would ask for another nonce. Looks at no key and at no signature: a
+ * server may answer so before it does any work that it counts.
+ */
+export function needsNonce(proof: string, request: DpopRequest): boolean {
+  return readProof(proof, request) === 'nonce';
+}
+
+interface ReadProof {
+  readonly header: string;
+  readonly payload: string;
+  readonly signature: string;
+  readonly claims: ProofClaims;
+  readonly named: NamedKey;
+  /** The same, where it was seen before. */
+  readonly known: ProofKey | undefined;
+}
+
+/** All that can be said without the key. */
+function readProof(proof: string, request: DpopRequest): ReadProof | DpopRefusalReason {
+  if (typeof proof !== 'string') return 'not_a_proof';
+  if (proof.length > dpopProofCharactersMax) return 'too_long';
+  const parts = proof.split('.', 4);
+  if (parts.length !== 3) return 'not_a_proof';
+  const [header, payload, signature] = parts as [string, string, string];
+  const known = request.keys?.get(header);
+  const named = known ?? readProofHeader(header);
+  if (typeof named === 'string') return named;
+  const claims = readClaims(payload);
+  if (claims === null) return 'claims';
+  return refusalOf(claims, request) ?? { header, payload, signature, claims, named, known };
 }
 
 function refusalOf(claims: ProofClaims, request: DpopRequest): DpopRefusalReason | null {
