@@ -57,10 +57,11 @@ export class SessionsByKid {
     this.#readers = readers;
   }
 
-  /** The live session, or null: there is none, or its row is not to be trusted. */
+  /** The live session, or null. Raises `internal_error` when its row is not to be trusted. */
   async find(kid: string): Promise<SessionRecord | null> {
     const row = await this.#reads.find(kid);
-    if (row === null || !sessions.accepts(this.#readers.seal, row)) return null;
+    if (row === null) return null;
+    sessions.require(this.#readers.seal, row);
     return sessionRecord(row);
   }
 }

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/platform/crypto/new-id.ts';
@@ -218,6 +219,23 @@ describe('A3: who writes to the database and lacks the KEK', () => {
       expect((await api.refresh(refresh_token)).status).toBe(500);
     });
     expect((await api.refresh(refresh_token)).status).toBe(200);
+  });
+
+  // Fails when such a row counts as an ended session: all clients would be told to log in anew.
+  it('A3: gives no session another key, and ends none by it: the key is looked for again', async () => {
+    const signing = await api.anotherNode({ SIGNING_WEB: 'session' });
+    const { access_token: token, session } = await signing.logIn(await api.register());
+    const kid = decodeProtectedHeader(token).kid!;
+    const keys = () => other.call('GET', `/keys/${kid}`);
+    const where = `session_id = '${session.id}'`;
+    const change = `session_key = jsonb_set(session_key, '{jwk,x}', '"AAAA"')`;
+    await whileForged('sessions', change, where, async () => {
+      expect(await other.verify(token)).toBe(500);
+      expect((await keys()).status).toBe(500);
+      expect((await other.call('POST', '/auth/logout', { token })).status).toBe(500);
+    });
+    expect(await other.verify(token)).toBe(204);
+    expect((await keys()).status).toBe(200);
   });
 
   it('A3: brings no ended session back', async () => {

@@ -1,7 +1,7 @@
 import { verify } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { parseDbscProof, isProofBy, registeredKey } from '../../../src/app/session/dbsc-proof.ts';
+import { isProofBy, parseDbscProof, registeredKey } from '../../../src/app/session/dbsc-proof.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { newDeviceKey, type TestDeviceKey } from '../../support/device-key.ts';
 
