@@ -179,6 +179,23 @@ describe('a registration', () => {
     });
   });
 
+  // Fails when the life that the session started with counts: the next refresh would refuse it.
+  it('binds no session that is over under the settings of now', async () => {
+    const lives = { ACCESS_TOKEN_EXPIRY_MS: '60000', REFRESH_TOKEN_EXPIRY_MS: '300000' };
+    const strict = await api.anotherNode(lives);
+    Object.assign(strict.node, { now: () => now });
+    await browser.logIn(email);
+    const later = new BoundBrowser(strict, browser.key);
+    for (const [name, value] of browser.cookies) later.cookies.set(name, value);
+    now += 300_000;
+    const proof = browser.key.registrationProof(browser.registrationChallenge!);
+    expect(await later.register(proof)).toMatchObject({
+      status: 401,
+      body: { code: 'session_ended' },
+    });
+    expect(await typesOf(browser)).toEqual(['SessionStarted', 'SessionExpired']);
+  });
+
   it.each<[Record<string, string>, number]>([
     [{ 'sec-fetch-site': 'same-origin' }, 200],
     [{ 'sec-fetch-site': 'same-site', origin: listed }, 200],
