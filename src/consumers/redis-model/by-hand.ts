@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fence } from '../../eventlog/fence.ts';
+import { highestPosition } from '../../eventlog/highest-position.ts';
 import { tryToLead } from '../../eventlog/leader.ts';
 import type { LogName } from '../../eventlog/log-identity.ts';
-import { highestPosition } from '../../eventlog/position-at.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
 import { readRange } from '../../eventlog/read.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
