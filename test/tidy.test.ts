@@ -291,7 +291,7 @@ describe('the rules of the house', () => {
 });
 
 /** Lines over 100 columns that stand today. Lower a number when you mend some; never raise one. */
-const longLinesKnown = { src: 240, tests: 140 };
+const longLinesKnown = { src: 240, tests: 138 };
 
 function planted(name: string, imported: string): SourceFile {
   return { path: `src/api/${name}.ts`, text: `import type { X } from './${imported}.ts';` };

@@ -57,9 +57,14 @@ describe('latchkey redis', () => {
     await client.set('blacklist:stale', '1');
     const { code, stdout } = await run('rebuild', url);
     expect(code).toBe(0);
-    expect(stdout).toMatch(
-      /^rebuilt: deleted 1 keys, read [1-9]\d* events from position 0 to [1-9]\d*, wrote [1-9]\d* entries$/m,
-    );
+    const said =
+      /^rebuilt: deleted 1 keys, read (.+) events from position 0 to (.+), wrote (.+) entries$/m;
+    expect(
+      said
+        .exec(stdout)
+        ?.slice(1)
+        .every((count) => Number(count) > 0),
+    ).toBe(true);
     expect(await client.exists('latchkey:epoch')).toBe(1);
     await client.del('latchkey:epoch');
     expect(await run('check', url)).toMatchObject({

@@ -11,7 +11,7 @@ export interface SessionRecord {
   /** A logout was sent; without an answer the session may live or not. */
   logoutSent: boolean;
   logoutAcknowledged: boolean;
-  /** A later login of the same person and device type was sent: a single session gives way to it. */
+  /** A later login of the same person and device type was sent: a single session gives way. */
   maybeSuperseded: boolean;
 }
 

@@ -3,7 +3,10 @@ import { type Answer, type FaultNode, faultPassword } from './fault-node.ts';
 
 type Callable = Pick<FaultNode, 'call'>;
 
-/** One person at a keyboard: logs in, refreshes and logs out, one thing at a time, on whichever node is there. */
+/**
+ * One person at a keyboard: logs in, refreshes and logs out, one thing at a time, on whichever node
+ * is there.
+ */
 export class LoadClient {
   readonly #email: string;
   readonly #acknowledgements: Acknowledgements;

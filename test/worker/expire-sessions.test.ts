@@ -210,9 +210,9 @@ describe('sessions.expire with an idle timeout', () => {
     await world.owner.query('select from latchkey.streams where stream_id = $1 for update', [held]);
     const run = expireSessions().run(world.context(startedAt + 8 * dayMs, { config }));
     await expect(run).rejects.toMatchObject({ code: 'unavailable' });
-    await world.owner.query('rollback');
     expect(await world.eventTypes(held)).toStrictEqual(['SessionStarted']);
     expect(await world.eventTypes(idle)).toStrictEqual(['SessionStarted', 'SessionExpired']);
+    await world.owner.query('rollback');
     await expireSessions().run(world.context(startedAt + 8 * dayMs, { config }));
   });
 

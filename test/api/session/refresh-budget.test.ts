@@ -40,9 +40,9 @@ describe('the refreshes of a session', () => {
     const first = new TestDevice();
     expect((await provenRefresh(api, first, token)).status).toBe(200);
     nonce = first.nonce;
-    const rest = await statusesOf(perSession - 1, () => provenRefresh(api, device(), token));
-    expect(rest).toEqual([200]);
-    expect((await provenRefresh(api, device(), token)).status).toBe(429);
+    // Twice what a minute allows: a minute may end meanwhile.
+    const rest = await statusesOf(2 * perSession, () => provenRefresh(api, device(), token));
+    expect(rest).toEqual([200, 429]);
   });
 
   it('are not spent by a thief without the key: DPoP', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { byProgram } from '../../../src/app/by.ts';
 import { expireSession } from '../../../src/app/session/expire-session.ts';
 import { findSession } from '../../../src/tables/session.ts';
@@ -95,13 +95,23 @@ describe('the key of a session goes with it', () => {
   });
 });
 
+/** As a client does it: again after a 503, which a busy machine may cause. */
+async function logInAtLast(node: TestApi, email: string) {
+  const body = { email, password: testPassword, device: { type: 'web' } };
+  return vi.waitUntil(async () => {
+    const answer = await node.call('POST', '/auth/login', { body });
+    expect([200, 503]).toContain(answer.status);
+    return answer.status === 200 && answer.body;
+  }, 30_000);
+}
+
 describe('two logins at once under `single`', () => {
   // Fails when the private key is written, or deleted, in another transaction than the session.
   it('leave one session and one key', async () => {
     const { email, id } = await api.register();
     const nodes = [api, other];
     const answers = await Promise.all(
-      Array.from({ length: 12 }, (_, n) => nodes[n % 2]!.logIn({ email })),
+      Array.from({ length: 12 }, (_, n) => logInAtLast(nodes[n % 2]!, email)),
     );
     const left = await withClient(api.database.ownerUrl, async (client) => {
       const { rows } = await client.query(
