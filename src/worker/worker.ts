@@ -8,7 +8,6 @@ import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { oneCell } from '../node/cell.ts';
-
 import { type NodeRedis, openRedis } from '../node/redis.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import { requireSoundDatabase } from '../node/sound-database.ts';
@@ -19,15 +18,7 @@ import { createPools, type Pools, writerConnections } from '../platform/postgres
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
-import { checkLog, checkLogWhole } from './jobs/check-log.ts';
-import { ensurePartitions } from './jobs/ensure-partitions.ts';
-import { expireSessions } from './jobs/expire-sessions.ts';
-import {
-  pruneOldEpochs,
-  pruneOldProofs,
-  pruneOldRevocations,
-  pruneOldSessions,
-} from './jobs/prune.ts';
+import { allJobs } from './jobs/all.ts';
 import { retiredJobs } from './jobs/retired.ts';
 import { tickKeys } from './jobs/tick-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
@@ -179,19 +170,6 @@ async function openRecords(
   });
   const sealed = sealedReaders(readers, seal);
   return { readers: sealed, cells: oneCell({ logId: guard.logId, readers: sealed, handler }) };
-}
-
-function allJobs(): Job[] {
-  return [
-    expireSessions(),
-    pruneOldRevocations,
-    pruneOldEpochs,
-    pruneOldProofs,
-    pruneOldSessions,
-    ensurePartitions,
-    checkLog,
-    checkLogWhole,
-  ];
 }
 
 function allLoops(): Loop[] {

@@ -1,0 +1,19 @@
+import type { Job } from '../job.ts';
+import { checkLog, checkLogWhole } from './check-log.ts';
+import { ensurePartitions } from './ensure-partitions.ts';
+import { expireSessions } from './expire-sessions.ts';
+import { pruneOldEpochs, pruneOldProofs, pruneOldRevocations, pruneOldSessions } from './prune.ts';
+
+/** Every job of a worker, once each. */
+export function allJobs(): Job[] {
+  return [
+    expireSessions(),
+    pruneOldRevocations,
+    pruneOldEpochs,
+    pruneOldProofs,
+    pruneOldSessions,
+    ensurePartitions,
+    checkLog,
+    checkLogWhole,
+  ];
+}
