@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { logIn } from '../src/app/session/log-in.ts';
 import { LatchkeyError } from '../src/domain/kernel/errors.ts';
 import type { Node } from '../src/node/node.ts';
 import { startJobs, untilJobsAreDone } from './churn/jobs.ts';
-import { byPerson, loginOf, startBenchNode } from './support/bench-node.ts';
-import { startBenchPostgres } from './support/bench-postgres.ts';
+import { byPerson, inParallel, loginOf, startBenchNode } from './support/bench-node.ts';
+import { openClient, startBenchPostgres } from './support/bench-postgres.ts';
 import { fill } from './support/fill.ts';
 import { type LockWaits, watchLockWaits } from './support/lock-waits.ts';
 import { benchCommand, today } from './support/report-head.ts';
@@ -61,12 +61,15 @@ async function runLoad(node: Node, over: Promise<unknown>): Promise<Load> {
         await logIn(node, { ...loginOf(person), device, deviceToken: null }, byPerson(person));
         latencies.push(performance.now() - from);
       } catch (error) {
-        if (!(error instanceof LatchkeyError) || error.code !== 'unavailable') throw error;
+        if (!(error instanceof LatchkeyError) || error.code !== 'unavailable') {
+          isOver = true;
+          throw error;
+        }
         unavailable += 1;
       }
     }
   };
-  await Promise.all([ended, ...Array.from({ length: callers }, caller)]);
+  await Promise.all([ended, inParallel(callers, callers, caller)]);
   const sorted = latencies.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
   const took = (performance.now() - begun) / 1000;
@@ -78,51 +81,35 @@ const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function main(): Promise<void> {
   const loadBefore = loadavg()[0]!;
-  const postgres = await startBenchPostgres();
-  const owner = new pg.Client({ connectionString: postgres.ownerUrl });
-  await owner.connect();
-  const { node, stop } = await startBenchNode({ databaseUrl: postgres.appUrl });
-  try {
-    await fill(node, postgres.appUrl, {
-      users: people,
-      devices,
-      startedAt: Date.now() - 8 * dayMs,
-    });
-    await owner.query('vacuum (analyze)');
-    await owner.query('checkpoint');
-    const without = await runLoad(node, wait(seconds * 1000));
-    const before = await liveAndOld(owner);
-    const watch = await watchLockWaits(postgres.ownerUrl);
-    const jobs = await startJobs({
-      appUrl: postgres.appUrl,
-      now: Date.now,
-      sessions: { idleSeconds: 7 * 86_400, retentionSeconds: 30 * 86_400 },
-      lifetimes: {},
-      partitionPositions: 20_000_000,
-    });
-    const beside = await runLoad(node, untilNoneIsLeft(owner, jobs.send));
-    const waits = await watch.stop();
-    const deadLetters = await untilJobsAreDone(owner);
-    const { failed } = await jobs.runs();
-    await jobs.stop();
-    const errors = jobs.errors.length;
-    const report = reportOf({
-      before,
-      without,
-      beside,
-      waits,
-      deadLetters,
-      failed,
-      errors,
-      loadBefore,
-    });
-    console.info(report);
-    if (flags.write) writeFileSync(path.join(import.meta.dirname, 'results', 'backlog.md'), report);
-  } finally {
-    await stop();
-    await owner.end();
-    await postgres.remove();
-  }
+  await using opened = new AsyncDisposableStack();
+  const postgres = opened.adopt(await startBenchPostgres(), (server) => server.remove());
+  const owner = await openClient(opened, postgres.ownerUrl);
+  const { node } = await startBenchNode(opened, { databaseUrl: postgres.appUrl });
+  const startedAt = Date.now() - 8 * dayMs;
+  await fill(node, postgres.appUrl, { users: people, devices, startedAt });
+  await owner.query('vacuum (analyze)');
+  await owner.query('checkpoint');
+  const without = await runLoad(node, wait(seconds * 1000));
+  const before = await liveAndOld(owner);
+  const watch = await watchLockWaits(opened, postgres.ownerUrl);
+  const jobs = await startJobs(opened, {
+    appUrl: postgres.appUrl,
+    now: Date.now,
+    sessions: { idleSeconds: 7 * 86_400, retentionSeconds: 30 * 86_400 },
+    lifetimes: {},
+    partitionPositions: 20_000_000,
+  });
+  const beside = await runLoad(node, untilNoneIsLeft(owner, jobs.send));
+  const waits = await watch.stop();
+  const deadLetters = await untilJobsAreDone(owner);
+  const { failed } = await jobs.runs();
+  const errors = jobs.errors.length;
+  const report = reportOf({
+    ...{ before, without, beside, waits },
+    ...{ deadLetters, failed, errors, loadBefore },
+  });
+  console.info(report);
+  if (flags.write) writeFileSync(path.join(import.meta.dirname, 'results', 'backlog.md'), report);
 }
 
 async function liveAndOld(owner: pg.Client): Promise<number> {

@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { startJobs, untilJobsAreDone } from './churn/jobs.ts';
 import { People } from './churn/people.ts';
 import { churnReport } from './churn/report.ts';
 import { inParallel, registerPerson, startBenchNode } from './support/bench-node.ts';
-import { startBenchPostgres } from './support/bench-postgres.ts';
+import { type BenchPostgres, openClient, startBenchPostgres } from './support/bench-postgres.ts';
 import { watchLockWaits } from './support/lock-waits.ts';
 import { simulateClock } from './support/simulated-clock.ts';
 import { measureTables, updatesOf } from './support/table-statistics.ts';
@@ -48,19 +48,46 @@ const dayAndNight = (step: number) =>
 
 async function main(): Promise<void> {
   const loadBefore = loadavg()[0]!;
-  const postgres = await startBenchPostgres({ autovacuum_naptime: '1s' });
-  const owner = new pg.Client({ connectionString: postgres.ownerUrl });
-  await owner.connect();
+  await using opened = new AsyncDisposableStack();
+  const postgres = opened.adopt(await startBenchPostgres({ autovacuum_naptime: '1s' }), (server) =>
+    server.remove(),
+  );
+  const owner = await openClient(opened, postgres.ownerUrl);
   // As if the log were older: the head meets the end of its partition in this week, and more than
   // once.
   const { rows } = await owner.query('select max(to_pos) as end from latchkey.session_partitions');
   await owner.query(`select setval('latchkey.event_pos', $1)`, [
     Number(rows[0].end) - settings.partitionPositions,
   ]);
+  // A backend tells what it has updated at the latest when it ends, so all others end first.
+  const week = await runWeek(postgres, owner);
+  const tables = ['sessions', 'revocations', 'streams', 'users', 'device_tokens'];
+  const result = {
+    ...{ logins, people, callers, refreshesPerLogin, loadBefore, settings },
+    ...week,
+    sizes: await measureTables(owner, tables),
+    updates: {
+      sessions: await updatesOf(owner, 'sessions'),
+      streams: await updatesOf(owner, 'streams'),
+    },
+    log: await logFigures(owner),
+  };
+  const report = churnReport(result, `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`);
+  console.info(report);
+  for (const failure of week.failures) console.error(failure);
+  if (week.failures.length > 0) process.exitCode = 1;
+  if (flags.write) {
+    writeFileSync(path.join(import.meta.dirname, 'results', 'churn.md'), report);
+  }
+}
+
+/** Starts the service and its worker, lives through the week and ends both. */
+async function runWeek({ ownerUrl, appUrl }: BenchPostgres, owner: pg.Client) {
+  await using opened = new AsyncDisposableStack();
   const startAt = Date.now() - 7 * day * 1000 - 3_600_000;
-  const clock = await simulateClock(postgres.ownerUrl, startAt);
-  const service = await startBenchNode({
-    databaseUrl: postgres.appUrl,
+  const clock = await simulateClock(opened, ownerUrl, startAt);
+  const { node } = await startBenchNode(opened, {
+    databaseUrl: appUrl,
     now: clock.now,
     env: {
       POOL_READERS: '8',
@@ -69,65 +96,32 @@ async function main(): Promise<void> {
       REFRESH_TOKEN_EXPIRY_MS: String(settings.sessionTtlSeconds * 1000),
     },
   });
-  const jobs = await startJobs({
-    appUrl: postgres.appUrl,
+  const jobs = await startJobs(opened, {
+    appUrl,
     now: clock.now,
     sessions: settings,
     lifetimes: { refreshTokenExpiryMs: settings.sessionTtlSeconds * 1000 },
     partitionPositions: settings.partitionPositions,
   });
-  try {
-    await inParallel(people, callers, (index) => registerPerson(service.node, index));
-    console.info(`${people} people registered`);
-    const watch = await watchLockWaits(postgres.ownerUrl);
-    const crowd = new People(service.node, people);
-    const begun = performance.now();
-    for (let step = 0; step < steps; step += 1) {
-      await clock.moveTo(startAt + step * stepMs);
-      await jobs.send();
-      await runStep(crowd, step);
-      if ((step + 1) % 36 === 0) await progress(owner, step, begun);
-    }
-    const seconds = (performance.now() - begun) / 1000;
-    await clock.moveTo(startAt + steps * stepMs);
+  await inParallel(people, callers, (index) => registerPerson(node, index));
+  console.info(`${people} people registered`);
+  const watch = await watchLockWaits(opened, ownerUrl);
+  const crowd = new People(node, people);
+  const begun = performance.now();
+  for (let step = 0; step < steps; step += 1) {
+    await clock.moveTo(startAt + step * stepMs);
     await jobs.send();
-    const deadLetters = await untilJobsAreDone(owner);
-    const waits = await watch.stop();
-    const runs = await jobs.runs();
-    // A backend tells what it has updated at the latest when it ends.
-    await jobs.stop();
-    await service.stop();
-    const tables = ['sessions', 'revocations', 'streams', 'users', 'device_tokens'];
-    const result = {
-      logins,
-      people,
-      callers,
-      refreshesPerLogin,
-      seconds,
-      loadBefore,
-      settings,
-      deadLetters,
-      waits,
-      outcomes: crowd.outcomes,
-      runs,
-      jobErrors: jobs.errors,
-      sizes: await measureTables(owner, tables),
-      updates: {
-        sessions: await updatesOf(owner, 'sessions'),
-        streams: await updatesOf(owner, 'streams'),
-      },
-      log: await logFigures(owner),
-    };
-    const report = churnReport(result, `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`);
-    console.info(report);
-    if (flags.write) {
-      writeFileSync(path.join(import.meta.dirname, 'results', 'churn.md'), report);
-    }
-  } finally {
-    await clock.close();
-    await owner.end();
-    await postgres.remove();
+    await runStep(crowd, step);
+    if ((step + 1) % 36 === 0) await progress(owner, step, begun);
   }
+  const seconds = (performance.now() - begun) / 1000;
+  await clock.moveTo(startAt + steps * stepMs);
+  await jobs.send();
+  const deadLetters = await untilJobsAreDone(owner);
+  const waits = await watch.stop();
+  const runs = await jobs.runs();
+  const { outcomes, failures } = crowd;
+  return { seconds, deadLetters, waits, runs, outcomes, failures, jobErrors: jobs.errors };
 }
 
 /** Twenty minutes of the week: its share of the week's logins, and what belongs to them, in any

@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { logIn } from '../src/app/session/log-in.ts';
 import { refreshSession } from '../src/app/session/refresh-session.ts';
 import { revokeSession } from '../src/app/session/revoke-session.ts';
 import type { Node } from '../src/node/node.ts';
 import { byPerson, loginOf, partsOf, refreshOf, startBenchNode } from './support/bench-node.ts';
-import { median, startBenchPostgres } from './support/bench-postgres.ts';
+import { median, openClient, startBenchPostgres } from './support/bench-postgres.ts';
 import { fill } from './support/fill.ts';
 import { benchCommand, today } from './support/report-head.ts';
 import { type Updates, updatesOf } from './support/table-statistics.ts';
@@ -41,34 +41,29 @@ interface Side {
   readonly samples: Record<Act, number[]>;
   /** While it was filled, which is not what is measured. */
   readonly updatesBefore: Record<string, Updates>;
-  stop(): Promise<void>;
 }
 
-async function filled(users: number): Promise<Side> {
-  const postgres = await startBenchPostgres();
-  const filling = await startBenchNode({ databaseUrl: postgres.appUrl });
-  const begun = performance.now();
-  await fill(filling.node, postgres.appUrl, { users, devices: types, startedAt: Date.now() });
-  await filling.stop();
-  const fillSeconds = (performance.now() - begun) / 1000;
-  const owner = new pg.Client({ connectionString: postgres.ownerUrl });
-  await owner.connect();
+/** It runs until `opened` is closed. */
+async function filled(opened: AsyncDisposableStack, users: number): Promise<Side> {
+  const postgres = opened.adopt(await startBenchPostgres(), (server) => server.remove());
+  const fillSeconds = await secondsToFill(postgres.appUrl, users);
+  const owner = await openClient(opened, postgres.ownerUrl);
   await owner.query('vacuum (analyze)');
   await owner.query('checkpoint');
-  const service = await startBenchNode({ databaseUrl: postgres.appUrl });
+  const { node } = await startBenchNode(opened, { databaseUrl: postgres.appUrl });
   return {
-    users,
-    node: service.node,
-    owner,
-    fillSeconds,
+    ...{ users, node, owner, fillSeconds },
     samples: { login: [], refresh: [], logout: [] },
     updatesBefore: await updates(owner),
-    stop: async () => {
-      await service.stop();
-      await owner.end();
-      await postgres.remove();
-    },
   };
+}
+
+async function secondsToFill(databaseUrl: string, users: number): Promise<number> {
+  await using opened = new AsyncDisposableStack();
+  const { node } = await startBenchNode(opened, { databaseUrl });
+  const begun = performance.now();
+  await fill(node, databaseUrl, { users, devices: types, startedAt: Date.now() });
+  return (performance.now() - begun) / 1000;
 }
 
 async function updates(owner: pg.Client): Promise<Record<string, Updates>> {
@@ -114,29 +109,25 @@ async function runRound(side: Side, round: number, keep: boolean): Promise<void>
 
 async function main(): Promise<void> {
   const loadBefore = loadavg()[0]!;
-  const few = await filled(Number(flags.against));
-  const many = await filled(Number(flags.users));
-  try {
-    for (let round = 0; round < rounds + 2; round += 1) {
-      const sides = round % 2 === 0 ? [few, many] : [many, few];
-      // The first rounds warm caches and plans.
-      for (const side of sides) await runRound(side, round, round >= 2);
-    }
-    const ratios = acts.map((act) => {
-      const perRoundRatios = many.samples[act].map((ms, n) => ms / few.samples[act][n]!);
-      return { act, ratio: median(perRoundRatios) };
-    });
-    // A backend tells what it has updated within ten seconds of falling idle.
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
-    const hot = { few: await hotShares(few), many: await hotShares(many) };
-    const report = reportOf({ few, many, ratios, hot, loadBefore });
-    console.info(report);
-    if (flags.write) {
-      writeFileSync(path.join(import.meta.dirname, 'results', 'many-users.md'), report);
-    }
-  } finally {
-    await few.stop();
-    await many.stop();
+  await using opened = new AsyncDisposableStack();
+  const few = await filled(opened, Number(flags.against));
+  const many = await filled(opened, Number(flags.users));
+  for (let round = 0; round < rounds + 2; round += 1) {
+    const sides = round % 2 === 0 ? [few, many] : [many, few];
+    // The first rounds warm caches and plans.
+    for (const side of sides) await runRound(side, round, round >= 2);
+  }
+  const ratios = acts.map((act) => {
+    const perRoundRatios = many.samples[act].map((ms, n) => ms / few.samples[act][n]!);
+    return { act, ratio: median(perRoundRatios) };
+  });
+  // A backend tells what it has updated within ten seconds of falling idle.
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  const hot = { few: await hotShares(few), many: await hotShares(many) };
+  const report = reportOf({ few, many, ratios, hot, loadBefore });
+  console.info(report);
+  if (flags.write) {
+    writeFileSync(path.join(import.meta.dirname, 'results', 'many-users.md'), report);
   }
 }
 

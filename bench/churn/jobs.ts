@@ -3,8 +3,10 @@ import { loadConfig } from '../../src/node/config.ts';
 import { loadKeyRing } from '../../src/platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { listFailedJobs } from '../../src/worker/failed-jobs.ts';
+import { everyMinute } from '../../src/worker/job.ts';
 import { openJobQueues } from '../../src/worker/job-queues.ts';
 import { jobSchemaName } from '../../src/worker/job-schema.ts';
+import { allJobs } from '../../src/worker/jobs/all.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { benchKek } from '../support/bench-node.ts';
 
@@ -16,21 +18,18 @@ export interface JobsOptions {
   readonly partitionPositions: number;
 }
 
-const due = [
-  'sessions.expire',
-  'revocations.prune',
-  'revocation-epochs.prune',
-  'sessions.prune',
-  'partitions.ensure',
-  'log.check',
-] as const;
+/** All but those of once a day. */
+const due = allJobs().filter(({ cron }) => cron === everyMinute);
 
 /**
  * A whole worker on that clock. Its schedule keeps to real minutes, so `send` asks for every job of
  * the minute whenever the benchmark has moved the clock; a job that still waits stands for the new
- * one.
+ * one. It works until `opened` is closed.
  */
-export async function startJobs({ appUrl, now, ...options }: JobsOptions) {
+export async function startJobs(
+  opened: AsyncDisposableStack,
+  { appUrl, now, ...options }: JobsOptions,
+) {
   const keyWrap = localKeyWrap(loadKeyRing(loadConfig({ KEK: benchKek })));
   const errors: object[] = [];
   const worker = await startWorker({
@@ -56,16 +55,17 @@ export async function startJobs({ appUrl, now, ...options }: JobsOptions) {
     now,
     pollSeconds: 0.5,
   });
-  const boss = await openJobQueues(appUrl, (error) => errors.push(error));
+  opened.defer(() => worker.stop());
+  const boss = opened.adopt(await openJobQueues(appUrl, (error) => errors.push(error)), (queues) =>
+    queues.stop({ graceful: false }),
+  );
+  // A job that could not be sent is due again at the next step, as in the next minute of a service.
   const send = async () => {
-    for (const name of due) await boss.send(name, { job: name });
+    for (const { name } of due) {
+      await boss.send(name, { job: name }).catch((error) => errors.push(error));
+    }
   };
-  return { send, errors, runs: () => runsOf(worker.metrics), stop };
-
-  async function stop(): Promise<void> {
-    await boss.stop({ graceful: false });
-    await worker.stop();
-  }
+  return { send, errors, runs: () => runsOf(worker.metrics) };
 }
 
 async function runsOf({ runs }: Awaited<ReturnType<typeof startWorker>>['metrics']) {
@@ -83,7 +83,7 @@ export async function untilJobsAreDone(owner: pg.Client): Promise<number> {
     const { rows } = await owner.query(
       `select count(*)::int as open from ${jobSchemaName}.job
         where name = any ($1) and state in ('created', 'retry', 'active')`,
-      [due],
+      [due.map(({ name }) => name)],
     );
     if (rows[0].open === 0) break;
     await new Promise((resolve) => setTimeout(resolve, 250));

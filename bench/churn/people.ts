@@ -24,12 +24,12 @@ interface Held {
 
 type Act = 'login' | 'refresh' | 'logout';
 
+const failuresMax = 20;
+
 /**
  * People who log in, come back and log out. A login supersedes what its person has on the same
- * type of
- * device; a refresh or a logout is of a random session that somebody still holds, so that some
- * meet a
- * session that the clock has ended meanwhile.
+ * type of device; a refresh or a logout is of a random session that somebody still holds, so that
+ * some meet a session that the clock has ended meanwhile.
  */
 export class People {
   readonly #node: Node;
@@ -40,20 +40,28 @@ export class People {
   readonly #keys: string[] = [];
   readonly #places = new Map<string, number>();
   readonly outcomes: Record<string, number> = {};
+  /** What no service may answer. */
+  readonly failures: unknown[] = [];
 
   constructor(node: Node, count: number) {
     this.#node = node;
     this.#count = count;
   }
 
-  /** Counts how it ended; rejects only with what no service may answer. */
+  /**
+   * Counts how it ended. A week is long, so some failures are kept for its report; it rejects with
+   * one too many.
+   */
   async act(act: Act): Promise<void> {
     try {
       const outcome = await this.#run(act);
       this.#note(`${act}: ${outcome}`);
     } catch (error) {
-      if (!(error instanceof LatchkeyError) || error.code === 'internal_error') throw error;
-      this.#note(`${act}: ${error.code}`);
+      const code = error instanceof LatchkeyError ? error.code : 'internal_error';
+      this.#note(`${act}: ${code}`);
+      if (code !== 'internal_error') return;
+      this.failures.push(error);
+      if (this.failures.length > failuresMax) throw error;
     }
   }
 

@@ -18,14 +18,19 @@ export interface BenchNodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Epoch milliseconds; default: the machine's clock. */
   readonly now?: () => number;
+  /** Passwords are hashed as in a service; default: for nothing. */
+  readonly realHash?: boolean;
 }
 
 /**
  * A whole API process inside of this one, for benchmarks that call the use cases and not HTTP. Of
- * it
- * two things are replaced: the clock, where one is given, and the hash of passwords, which is free.
+ * it two things are replaced: the clock, where one is given, and the hash of passwords, unless
+ * it is asked for. It serves until `opened` is closed.
  */
-export async function startBenchNode({ databaseUrl, env, now }: BenchNodeOptions) {
+export async function startBenchNode(
+  opened: AsyncDisposableStack,
+  { databaseUrl, env, now, realHash = false }: BenchNodeOptions,
+) {
   const api = await startApi({
     config: loadConfig({
       PORT: '0',
@@ -39,14 +44,19 @@ export async function startBenchNode({ databaseUrl, env, now }: BenchNodeOptions
     databaseUrl,
     log: pino({ level: 'silent' }),
   });
-  const hasher: Node['hasher'] = {
+  opened.defer(() => api.stop());
+  const freeHasher: Node['hasher'] = {
     hash: async () => '$bench$',
     verify: async () => ({ matches: true, needsRehash: false }),
     running: 0,
     queued: 0,
   };
-  const node: Node = { ...api.node, hasher, ...(now === undefined ? {} : { now }) };
-  return { node, stop: () => api.stop() };
+  const node: Node = {
+    ...api.node,
+    ...(realHash ? {} : { hasher: freeHasher }),
+    ...(now === undefined ? {} : { now }),
+  };
+  return { node };
 }
 
 const userAgents = [
@@ -115,15 +125,22 @@ export function refreshOf(node: Node, refreshToken: string) {
   return { ...parts, idempotencyKey: null, client: () => null, pay: async () => {} };
 }
 
-/** Calls `work` for 0 to `count` - 1, so many at a time. */
+/**
+ * Calls `work` for 0 to `count` - 1, so many at a time. After a rejection it begins no more, and
+ * rejects when those under way have ended.
+ */
 export async function inParallel(
   count: number,
   callers: number,
   work: (index: number) => Promise<unknown>,
 ): Promise<void> {
   let next = 0;
+  const failures: unknown[] = [];
   const caller = async () => {
-    while (next < count) await work(next++);
+    while (next < count && failures.length === 0) {
+      await work(next++).catch((error) => failures.push(error));
+    }
   };
   await Promise.all(Array.from({ length: callers }, caller));
+  if (failures.length > 0) throw failures[0];
 }

@@ -41,6 +41,19 @@ export async function startBenchPostgres(
   };
 }
 
+/** A connection for arranging and measuring, which ends with `opened`. */
+export async function openClient(
+  opened: AsyncDisposableStack,
+  connectionString: string,
+  applicationName = 'bench',
+): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString, application_name: applicationName });
+  // The query that fails says the same, and an event that nobody hears would end the process.
+  client.on('error', () => {});
+  await client.connect();
+  return opened.adopt(client, () => client.end());
+}
+
 /** A figure without durability would be worthless. Answers the server's version. */
 async function assertDurable(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });

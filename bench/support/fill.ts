@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { DeviceType } from '@latchkey/contract/device-type';
-import pg from 'pg';
 import { changeSession } from '../../src/app/session/change-session.ts';
 import { changeUser } from '../../src/app/user/change-user.ts';
 import { slotOf } from '../../src/domain/kernel/ids.ts';
@@ -17,6 +16,7 @@ import { sealPersonalData } from '../../src/platform/crypto/subject-cipher.ts';
 import { bytea } from '../../src/platform/postgres/bytea.ts';
 import { passwordRows } from '../../src/tables/user.ts';
 import { emailOf } from './bench-node.ts';
+import { openClient } from './bench-postgres.ts';
 
 const commandsPerBatch = 50;
 const lanes = 2;
@@ -39,8 +39,8 @@ export async function fill(node: Node, appUrl: string, filling: Filling): Promis
   const seal = new RecordSeal(node.secrets.recordSealKey);
   let next = 0;
   const lane = async () => {
-    const client = new pg.Client({ connectionString: appUrl });
-    await client.connect();
+    await using opened = new AsyncDisposableStack();
+    const client = await openClient(opened, appUrl);
     while (next < filling.users) {
       const from = next;
       next = Math.min(from + commandsPerBatch, filling.users);
@@ -52,7 +52,6 @@ export async function fill(node: Node, appUrl: string, filling: Filling): Promis
       }
       if (Math.floor(next / 10_000) > Math.floor(from / 10_000)) console.info(`${next} people`);
     }
-    await client.end();
   };
   await Promise.all(Array.from({ length: lanes }, lane));
 }

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { openClient } from './bench-postgres.ts';
 
 export interface LockWaits {
   /** Milliseconds; as long as was seen, so at most one look less than it was. */
@@ -12,11 +12,14 @@ const lookMs = 10;
 
 /**
  * Looks at every lock that anybody waits for, a hundred times a second, on a connection of its own
- * with the real clock.
+ * with the real clock, until `opened` is closed or `stop` is called, which rejects when a look has
+ * failed.
  */
-export async function watchLockWaits(ownerUrl: string): Promise<{ stop(): Promise<LockWaits> }> {
-  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'bench watch' });
-  await client.connect();
+export async function watchLockWaits(
+  opened: AsyncDisposableStack,
+  ownerUrl: string,
+): Promise<{ stop(): Promise<LockWaits> }> {
+  const client = await openClient(opened, ownerUrl, 'bench watch');
   let waits: LockWaits = { longestMs: 0, longest: 'nothing', looks: 0 };
   let stopped = false;
   const look = async () => {
@@ -42,12 +45,15 @@ export async function watchLockWaits(ownerUrl: string): Promise<{ stop(): Promis
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
   })();
-  return {
-    stop: async () => {
-      stopped = true;
-      await watching;
-      await client.end();
-      return waits;
-    },
+  // A look that fails is told to who asks for the waits, not to the process.
+  watching.catch(() => {});
+  const stop = async () => {
+    stopped = true;
+    await watching;
+    return waits;
   };
+  opened.defer(async () => {
+    await stop().catch(() => {});
+  });
+  return { stop };
 }

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { openClient } from './bench-postgres.ts';
 
 const noticeMs = 150;
 
@@ -8,18 +8,20 @@ export interface SimulatedClock {
   readonly now: () => number;
   /** Never backwards. */
   moveTo(at: number): Promise<void>;
-  close(): Promise<void>;
 }
 
 /**
  * Replaces the clock of a database by one that starts at `startAt` (epoch ms): a function in a
  * schema that the application role finds before Postgres' own, so neither the service nor the
  * migrations change. It holds for connections that are opened afterwards. `now()`, by which the job
- * queue counts its seconds, stays real.
+ * queue counts its seconds, stays real. It moves until `opened` is closed.
  */
-export async function simulateClock(ownerUrl: string, startAt: number): Promise<SimulatedClock> {
-  const owner = new pg.Client({ connectionString: ownerUrl, application_name: 'bench clock' });
-  await owner.connect();
+export async function simulateClock(
+  opened: AsyncDisposableStack,
+  ownerUrl: string,
+  startAt: number,
+): Promise<SimulatedClock> {
+  const owner = await openClient(opened, ownerUrl, 'bench clock');
   await owner.query(`
     create schema simulated;
     create table simulated.clock (old_at timestamptz, old_since timestamptz,
@@ -61,5 +63,5 @@ export async function simulateClock(ownerUrl: string, startAt: number): Promise<
     isKnown = true;
     await new Promise((resolve) => setTimeout(resolve, Math.max(1, step.since - Date.now() + 1)));
   };
-  return { now, moveTo, close: () => owner.end() };
+  return { now, moveTo };
 }
