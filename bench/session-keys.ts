@@ -1,56 +1,41 @@
 import { randomBytes } from 'node:crypto';
-import os from 'node:os';
-import { pino } from 'pino';
-import { startApi } from '../src/api/serve.ts';
-import type { By } from '../src/app/by.ts';
-import { type LogInInput, logIn } from '../src/app/session/log-in.ts';
-import { registerUser } from '../src/app/user/register-user.ts';
-import { loadConfig } from '../src/node/config.ts';
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { logIn } from '../src/app/session/log-in.ts';
 import type { Node } from '../src/node/node.ts';
 import { serviceUse } from '../src/node/node-memory.ts';
-import { drawSlot, newId } from '../src/platform/crypto/new-id.ts';
+import { byPerson, loginOf, registerPerson, startBenchNode } from './support/bench-node.ts';
 import { type BenchPostgres, median, startBenchPostgres } from './support/bench-postgres.ts';
+import { benchCommand, today } from './support/report-head.ts';
 
-// What a key of its own costs a session: a login with one (Ed25519) beside a login without (the
-// issuer signs with Ed25519 too), with a hash that costs nothing and with the real one; and what
-// the look-up of a key costs. Both sides log in one after the other, on nodes of one process and
-// one database, so that a slow moment meets both.
+// `npx node bench/session-keys.ts`: what a key of its own costs a session: a login with one
+// (Ed25519) beside a login without (the issuer signs with Ed25519 too), with a hash that costs
+// nothing and with the real one; and what the look-up of a key costs. Both sides log in one after
+// the other, on nodes of one process and one database, so that a slow moment meets both.
 
-const password = 'a long and ordinary sentence';
-const [rounds = 400, hashedRounds = 60] = process.argv.slice(2).map(Number);
-const kek = `bench:${randomBytes(32).toString('base64url')}`;
+const { values: flags } = parseArgs({
+  options: {
+    pairs: { type: 'string', default: '400' },
+    'hashed-pairs': { type: 'string', default: '60' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const pairs = Number(flags.pairs);
+const hashedPairs = Number(flags['hashed-pairs']);
+const issuer = { KEY_ALGORITHM: 'Ed25519', LOGIN_FLOOR_MS: '5' };
+const session = { ...issuer, SIGNING_WEB: 'session' };
+const sessionsLookedUp = 50;
+let people = 0;
 
-function startNode(postgres: BenchPostgres, env: Record<string, string>) {
-  return startApi({
-    config: loadConfig({
-      ...{ PORT: '0', METRICS_PORT: '0', ISSUER: 'http://bench.test', KEK: kek },
-      ...{ KEY_ALGORITHM: 'Ed25519', LOGIN_FLOOR_MS: '5', RATE_LIMITS: 'off', LOG_LEVEL: 'fatal' },
-      ...env,
-    }),
-    databaseUrl: postgres.appUrl,
-    log: pino({ level: 'silent' }),
-  });
-}
-
-const by: By = {
-  actor: { type: 'anonymous', id: null },
-  ...{ requestId: 'bench', correlationId: 'bench', address: '192.0.2.1', userAgent: 'bench' },
-};
-
-function inputFor(email: string): LogInInput {
-  return {
-    ...{ email, password, transport: 'body', clientId: null, clientSecret: null, audience: null },
-    ...{ device: { type: 'web', name: 'bench' }, deviceToken: null },
-    key: null,
-    payTry: async () => {},
-  };
-}
-
-async function user(node: Node): Promise<string> {
-  const email = `${randomBytes(8).toString('hex')}@example.com`;
-  const fields = { email, password, roles: [], emailVerified: true };
-  await registerUser(node, { ...fields, userId: newId(drawSlot()) }, by);
-  return email;
+/** Registers somebody; answers how they log in. */
+async function somebody(node: Node): Promise<() => ReturnType<typeof logIn>> {
+  const index = people++;
+  await registerPerson(node, index);
+  const device = { type: 'web', name: 'bench' } as const;
+  const input = { ...loginOf(index), device, deviceToken: null };
+  return () => logIn(node, input, byPerson(index));
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -69,123 +54,150 @@ interface Times {
  * Keys are made between two logins, as they are between two requests.
  */
 async function logins(without: Node, beside: Node, count: number) {
-  const [a, b] = [await user(without), await user(beside)];
+  const sides = [await somebody(without), await somebody(beside)] as const;
   const none = (): Times => ({ without: [], beside: [] });
-  const sides = { ...none(), cpu: none() };
+  const elapsed = none();
+  const cpu = none();
   for (let round = -20; round < count; round++) {
-    const pair = [
-      () => timed(() => logIn(without, inputFor(a), by)),
-      () => timed(() => logIn(beside, inputFor(b), by)),
-    ];
-    const turned = round % 2 === 0 ? [0, 1] : [1, 0];
-    const times = [0, 0];
-    const cpu = [0, 0];
-    for (const side of turned) {
+    for (const side of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      const name = side === 0 ? 'without' : 'beside';
       const before = process.cpuUsage();
-      times[side] = await pair[side]!();
+      const ms = await timed(sides[side]);
       const { user, system } = process.cpuUsage(before);
-      cpu[side] = (user + system) / 1000;
       await beside.sessionKeys.pool.fill();
+      if (round < 0) continue;
+      elapsed[name].push(ms);
+      cpu[name].push((user + system) / 1000);
     }
-    if (round < 0) continue;
-    sides.without.push(times[0]!);
-    sides.beside.push(times[1]!);
-    sides.cpu.without.push(cpu[0]!);
-    sides.cpu.beside.push(cpu[1]!);
   }
-  return sides;
+  return { elapsed, cpu };
 }
 
 /** The median, and what nine of ten are slower than, which other work moves little. */
-function show(name: string, { without, beside }: Times): void {
-  for (const [label, quantile] of [
+function rowsOf(name: string, { without, beside }: Times): string[] {
+  const quantiles = [
     ['median', 0.5],
     ['fastest tenth', 0.1],
-  ] as const) {
+  ] as const;
+  return quantiles.map(([label, quantile]) => {
     const [plain, own] = [at(without, quantile), at(beside, quantile)];
     const more = own - plain;
     const figures = [plain, own, more].map((value) => value.toFixed(2));
     const percent = `${((more / plain) * 100).toFixed(1)} %`;
-    console.info(`| ${name}, ${label} | ${figures.join(' | ')} | ${percent} |`);
-  }
+    return `| ${name}, ${label} | ${figures.join(' | ')} | ${percent} |`;
+  });
 }
 
 function at(values: readonly number[], quantile: number): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length * quantile)] ?? Number.NaN;
 }
 
-async function compare(postgres: BenchPostgres, name: string, memoryKib: string, count: number) {
-  const env = { PASSWORD_HASH_MEMORY_KIB: memoryKib };
-  const without = await startNode(postgres, env);
-  const beside = await startNode(postgres, { ...env, SIGNING_WEB: 'session' });
-  const sides = await logins(without.node, beside.node, count);
-  show(name, sides);
-  show(`… processor time of the process`, sides.cpu);
-  const empty = beside.node.sessionKeys.counts.pool_empty;
-  if (empty > 0) console.info(`(${empty} logins found no key made ahead)`);
-  await without.stop();
-  await beside.stop();
+interface Comparison {
+  readonly rows: readonly string[];
+  /** Logins that found no key made ahead. */
+  readonly poolEmpty: number;
 }
 
-/** Milliseconds and statements of the look-up of a key: cold, cached, and of kids made up. */
-async function lookUps(postgres: BenchPostgres) {
-  const env = { PASSWORD_HASH_MEMORY_KIB: '8', SIGNING_WEB: 'session' };
-  const made = await startNode(postgres, env);
-  const cold = await startNode(postgres, env);
+async function compare(
+  { appUrl: databaseUrl }: BenchPostgres,
+  name: string,
+  { realHash, count }: { readonly realHash: boolean; readonly count: number },
+): Promise<Comparison> {
+  await using opened = new AsyncDisposableStack();
+  const without = await startBenchNode(opened, { databaseUrl, realHash, env: issuer });
+  const beside = await startBenchNode(opened, { databaseUrl, realHash, env: session });
+  const { elapsed, cpu } = await logins(without.node, beside.node, count);
+  return {
+    rows: [...rowsOf(name, elapsed), ...rowsOf('… processor time of the process', cpu)],
+    poolEmpty: beside.node.sessionKeys.counts.pool_empty,
+  };
+}
+
+/** Microseconds and statements of the look-up of a key: cold, cached, and of kids made up. */
+async function lookUps({ appUrl: databaseUrl }: BenchPostgres): Promise<string[]> {
+  await using opened = new AsyncDisposableStack();
+  const made = await startBenchNode(opened, { databaseUrl, env: session });
+  const cold = await startBenchNode(opened, { databaseUrl, env: session });
   const { memory, sessionKeys } = cold.node;
+  const statements = countQueries(cold.node);
   const tokens: string[] = [];
-  for (let count = 0; count < 50; count++) {
-    const issued = await logIn(made.node, inputFor(await user(made.node)), by);
+  for (let count = 0; count < sessionsLookedUp; count++) {
+    const issued = await (await somebody(made.node))();
     tokens.push(issued.body.access_token);
   }
-  const { readers } = cold.node.cells.home;
+  const verify = async (token: string, accepted: boolean) => {
+    await sessionKeys.lookup.awaitedBy(memory.verifyFor(token, serviceUse(undefined)));
+    const { ok } = memory.verifyFor(token, serviceUse(undefined));
+    if (ok !== accepted) throw new Error(`${ok ? 'accepted' : 'refused'}: ${token}`);
+  };
+  const each = async (name: string, list: readonly string[], accepted: boolean) => {
+    const before = statements();
+    const times: number[] = [];
+    for (const token of list) times.push(await timed(() => verify(token, accepted)));
+    const us = (median(times) * 1000).toFixed(0);
+    return `| ${name} | ${list.length} | ${us} | ${statements() - before} |`;
+  };
+  return [
+    await each('cold', tokens, true),
+    await each('cached', tokens, true),
+    await each('random kid', withRandomKids(tokens[0]!), false),
+  ];
+}
+
+/** Counts what the readers are asked from now on. */
+function countQueries(node: Node): () => number {
+  const { readers } = node.cells.home;
   const { query } = readers;
-  let statements = 0;
+  let count = 0;
   Object.assign(readers, {
     query: (statement: Parameters<typeof query>[0]) => {
-      statements += 1;
+      count += 1;
       return query(statement);
     },
   });
-  const verify = async (token: string) => {
-    await sessionKeys.lookup.awaitedBy(memory.verifyFor(token, serviceUse(undefined)));
-    return memory.verifyFor(token, serviceUse(undefined));
-  };
-  const each = async (name: string, list: readonly string[], accepted: boolean) => {
-    statements = 0;
-    const times: number[] = [];
-    for (const token of list) {
-      times.push(
-        await timed(async () => {
-          const { ok } = await verify(token);
-          if (ok !== accepted) throw new Error(`${name}: ${ok}`);
-        }),
-      );
-    }
-    const us = (median(times) * 1000).toFixed(0);
-    console.info(`| ${name} | ${list.length} | ${us} | ${statements} |`);
-  };
-  console.info('\n| look-up | tokens | median µs | statements |\n|---|---|---|---|');
-  await each('cold', tokens, true);
-  await each('cached', tokens, true);
-  const [, ...rest] = tokens[0]!.split('.');
-  const random = Array.from({ length: 10_000 }, () => {
+  return () => count;
+}
+
+function withRandomKids(token: string): string[] {
+  const [, ...rest] = token.split('.');
+  return Array.from({ length: 10_000 }, () => {
     const kid = `A${randomBytes(24).toString('base64url').slice(1)}`;
     const header = JSON.stringify({ alg: 'Ed25519', typ: 'at+jwt', kid });
     return [Buffer.from(header).toString('base64url'), ...rest].join('.');
   });
-  await each('random kid', random, false);
-  await made.stop();
-  await cold.stop();
 }
 
-const postgres = await startBenchPostgres();
-try {
-  console.info(`${os.cpus()[0]?.model}, load ${os.loadavg()[0]!.toFixed(1)}\n`);
-  console.info('| login, ms | without | with a key | more | |\n|---|---|---|---|---|');
-  await compare(postgres, `hash excluded, ${rounds} pairs`, '8', rounds);
-  await compare(postgres, `real hash, ${hashedRounds} pairs`, '47104', hashedRounds);
-  await lookUps(postgres);
-} finally {
-  await postgres.remove();
+async function main(): Promise<void> {
+  const loadBefore = loadavg()[0]!;
+  await using opened = new AsyncDisposableStack();
+  const postgres = opened.adopt(await startBenchPostgres(), (server) => server.remove());
+  const free = { realHash: false, count: pairs };
+  const real = { realHash: true, count: hashedPairs };
+  const comparisons = [
+    await compare(postgres, `hash excluded, ${pairs} pairs`, free),
+    await compare(postgres, `real hash, ${hashedPairs} pairs`, real),
+  ];
+  const poolEmpty = comparisons.reduce((sum, comparison) => sum + comparison.poolEmpty, 0);
+  const report = `# Session keys
+
+\`${benchCommand('session-keys')}\` of ${today()}, Node ${process.version},
+${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}). Load when it began:
+${loadBefore.toFixed(1)} processes (1-minute average).
+
+| login, ms | without | with a key | more | |
+|---|---|---|---|---|
+${comparisons.flatMap(({ rows }) => rows).join('\n')}
+
+${poolEmpty} logins found no key made ahead.
+
+| look-up | tokens | median µs | statements |
+|---|---|---|---|
+${(await lookUps(postgres)).join('\n')}
+`;
+  console.info(report);
+  if (flags.write) {
+    writeFileSync(path.join(import.meta.dirname, 'results', 'session-keys.md'), report);
+  }
 }
+
+await main();

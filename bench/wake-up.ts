@@ -1,18 +1,33 @@
-import pg from 'pg';
-import { installJobSchema } from '../src/worker/job-schema.ts';
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
 import {
   expectStatus,
   type FaultNode,
-  faultPassword,
   logIn,
+  registerUser,
   startFaultNode,
   startFaultWorker,
   until,
 } from '../test/support/fault-node.ts';
+import { percentile } from '../test/support/fault-timing.ts';
 import { startRedis, type TestRedis } from '../test/support/redis.ts';
 import { startBenchPostgres } from './support/bench-postgres.ts';
+import { benchCommand, today } from './support/report-head.ts';
 
-const logouts = Number(process.argv[2] ?? 200);
+// `npm run bench:wake-up -- --logouts 100`: how long after a logout another process refuses the
+// token, with Redis and without. Two processes of each kind run on one Postgres and take turns, so
+// that a slow moment of the machine meets both.
+
+const { values: flags } = parseArgs({
+  options: {
+    logouts: { type: 'string', default: '200' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const logouts = Number(flags.logouts);
+const email = 'wake-up@example.com';
 
 interface Pair {
   readonly name: string;
@@ -22,50 +37,33 @@ interface Pair {
   readonly fromAnswer: number[];
 }
 
-const database = await startBenchPostgres();
-const owner = new pg.Client({ connectionString: database.ownerUrl });
-await owner.connect();
-await installJobSchema(owner, 'latchkey_app');
-await owner.end();
-const redis = await startRedis();
-const databaseUrl = database.appUrl;
-const withRedis = { REDIS_URL: redis.url, DEVICE_POLICY_WEB: 'unlimited' };
-const alone = { DEVICE_POLICY_WEB: 'unlimited' };
-const pairs = [await startPair('with Redis', withRedis), await startPair('without', alone)];
-const worker = await startFaultWorker({ databaseUrl, env: { ...withRedis, WORKER_PORT: '0' } });
-const inModel: number[] = [];
-
-const email = 'wake-up@example.com';
-await expectStatus(
-  201,
-  pairs[0]!.here.call('POST', '/auth/register', { body: { email, password: faultPassword } }),
-);
-// The first of each is slower than all that follow.
-for (const pair of pairs) for (let each = 0; each < 10; each += 1) await one(pair);
-for (const { fromSending, fromAnswer } of pairs) fromSending.length = fromAnswer.length = 0;
-// Side by side, so that a slow moment of the machine meets both.
-for (let each = 0; each < logouts; each += 1) for (const pair of pairs) await one(pair);
-for (let each = 0; each < logouts / 4; each += 1) inModel.push(await untilInModel(redis));
-
-const row = (name: string, times: readonly number[]) =>
-  `| ${name} | ${percentile(times, 0.5)} | ${percentile(times, 0.99)} |`;
-console.log(`${logouts} logouts each, two processes of each kind on one Postgres; ms\n`);
-console.log('| From … to the first refusal by the other node | p50 | p99 |\n|---|---|---|');
-for (const { name, fromSending, fromAnswer } of pairs) {
-  console.log(row(`the answer to the logout, ${name}`, fromAnswer));
-  console.log(row(`sending the logout, ${name}`, fromSending));
-}
-console.log(row('the answer to the logout, to `blacklist:<jti>` in Redis', inModel));
-
-await Promise.all(pairs.flatMap(({ here, there }) => [here.kill9(), there.kill9()]));
-await worker.kill9();
-await redis.stop();
-await database.remove();
-
-async function startPair(name: string, env: Record<string, string>): Promise<Pair> {
-  const here = await startFaultNode({ databaseUrl, env });
-  const there = await startFaultNode({ databaseUrl, env });
-  return { name, here, there, fromSending: [], fromAnswer: [] };
+async function main(): Promise<void> {
+  const loadBefore = loadavg()[0]!;
+  await using opened = new AsyncDisposableStack();
+  const postgres = opened.adopt(await startBenchPostgres(), (server) => server.remove());
+  const redis = opened.adopt(await startRedis(), (server) => server.stop());
+  const databaseUrl = postgres.appUrl;
+  const startPair = async (name: string, env: Record<string, string>): Promise<Pair> => {
+    const start = async () =>
+      opened.adopt(await startFaultNode({ databaseUrl, env }), (node) => node.kill9());
+    return { name, here: await start(), there: await start(), fromSending: [], fromAnswer: [] };
+  };
+  const alone = { DEVICE_POLICY_WEB: 'unlimited' };
+  const withRedis = { ...alone, REDIS_URL: redis.url };
+  const pairs = [await startPair('with Redis', withRedis), await startPair('without', alone)];
+  const env = { ...withRedis, WORKER_PORT: '0' };
+  opened.adopt(await startFaultWorker({ databaseUrl, env }), (worker) => worker.kill9());
+  const { here } = pairs[0]!;
+  await registerUser(here, email);
+  // The first of each is slower than all that follow.
+  for (const pair of pairs) for (let each = 0; each < 10; each += 1) await one(pair);
+  for (const { fromSending, fromAnswer } of pairs) fromSending.length = fromAnswer.length = 0;
+  for (let each = 0; each < logouts; each += 1) for (const pair of pairs) await one(pair);
+  const inModel: number[] = [];
+  for (let each = 0; each < logouts / 4; each += 1) inModel.push(await untilInModel(here, redis));
+  const report = reportOf(pairs, inModel, loadBefore);
+  console.info(report);
+  if (flags.write) writeFileSync(path.join(import.meta.dirname, 'results', 'wake-up.md'), report);
 }
 
 async function one({ here, there, fromSending, fromAnswer }: Pair): Promise<void> {
@@ -79,15 +77,34 @@ async function one({ here, there, fromSending, fromAnswer }: Pair): Promise<void
   fromAnswer.push(performance.now() - answeredAt);
 }
 
-async function untilInModel({ client }: TestRedis): Promise<number> {
-  const { here } = pairs[0]!;
+async function untilInModel(here: FaultNode, { client }: TestRedis): Promise<number> {
   const { access_token: token } = await logIn(here, email);
   const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
   await expectStatus(204, here.call('POST', '/auth/logout', { token }));
   return until(async () => (await client.exists(`blacklist:${claims.jti}`)) === 1, 10_000, 1);
 }
 
-function percentile(times: readonly number[], share: number): string {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!.toFixed(1);
+function reportOf(pairs: readonly Pair[], inModel: readonly number[], loadBefore: number): string {
+  const row = (name: string, times: readonly number[]) => {
+    const [p50, p99] = [0.5, 0.99].map((share) => percentile(times, share).toFixed(1));
+    return `| ${name} | ${times.length} | ${p50} | ${p99} |`;
+  };
+  const rows = pairs.flatMap(({ name, fromSending, fromAnswer }) => [
+    row(`the answer to the logout, ${name}`, fromAnswer),
+    row(`sending the logout, ${name}`, fromSending),
+  ]);
+  rows.push(row('the answer to the logout, to `blacklist:<jti>` in Redis', inModel));
+  return `# From a logout to the first refusal by another process
+
+\`${benchCommand('wake-up')}\` of ${today()}, Node ${process.version},
+${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}). Load when it began:
+${loadBefore.toFixed(1)} processes (1-minute average). Two processes with Redis and two without run
+on one Postgres; the pairs take turns.
+
+| From … to the first refusal by the other process, ms | logouts | p50 | p99 |
+|---|---|---|---|
+${rows.join('\n')}
+`;
 }
+
+await main();

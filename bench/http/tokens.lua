@@ -1,10 +1,14 @@
--- wrk: each request carries the next access token of the file named by TOKENS, one a line.
+-- wrk: each request carries the next line of the file named by TOKENS: an access token, and for a
+-- token that is bound to a key a space and the proof for this one request.
 local requests = {}
 local turn = 0
 
 function init(args)
-  for token in io.lines(os.getenv("TOKENS")) do
-    requests[#requests + 1] = wrk.format("GET", "/auth/verify", { Authorization = "Bearer " .. token })
+  for line in io.lines(os.getenv("TOKENS")) do
+    local token, proof = line:match("^(%S+) ?(%S*)$")
+    local headers = { Authorization = "Bearer " .. token }
+    if proof ~= "" then headers = { Authorization = "DPoP " .. token, DPoP = proof } end
+    requests[#requests + 1] = wrk.format("GET", "/auth/verify", headers)
   end
 end
 

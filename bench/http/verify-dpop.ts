@@ -1,8 +1,9 @@
-import { generateKeyPairSync, hash, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { athOf, TestDevice } from '../../test/support/dpop.ts';
 import {
   canPin,
   cores,
@@ -38,15 +39,10 @@ const fail = (message: string): never => {
   throw new Error(message);
 };
 
-interface Device {
-  readonly header: string;
-  readonly privateKey: KeyObject;
-}
-
 interface Session {
   readonly token: string;
   readonly ath: string;
-  readonly device: Device | null;
+  readonly device: TestDevice | null;
 }
 
 interface Side {
@@ -58,21 +54,6 @@ interface Side {
 }
 
 const account = { email: 'bench@example.com', password: 'violet kettle drums past midnight' };
-
-const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
-
-function newDevice(): Device {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const jwk = publicKey.export({ format: 'jwk' });
-  return { header: encoded({ typ: 'dpop+jwt', alg: 'ES256', jwk }), privateKey };
-}
-
-function proofBy({ header, privateKey }: Device, claims: object): string {
-  const iat = Math.floor(Date.now() / 1000);
-  const signed = `${header}.${encoded({ jti: randomUUID(), iat, ...claims })}`;
-  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
-  return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
-}
 
 async function send(url: string, body: object, proof?: string): Promise<Response> {
   return fetch(url, {
@@ -87,23 +68,20 @@ async function send(url: string, body: object, proof?: string): Promise<Response
 
 /** The nonce that the service asks for now. */
 async function presentNonce(url: string): Promise<string> {
-  const proof = proofBy(newDevice(), { htm: 'POST', htu: `${issuer}/auth/login` });
+  const proof = new TestDevice().proof('POST', `${issuer}/auth/login`);
   const { headers } = await send(`${url}/auth/login`, { email: 'x', password: 'x' }, proof);
   return headers.get('dpop-nonce') ?? fail('no nonce');
 }
 
 async function logIn(url: string, bound: boolean): Promise<Session> {
-  const device = bound ? newDevice() : null;
-  const claims = { htm: 'POST', htu: `${issuer}/auth/login`, nonce: await presentNonce(url) };
+  const device = bound ? new TestDevice() : null;
+  const claims = { nonce: await presentNonce(url) };
   const body = { ...account, device: { type: 'service' } };
-  const answer = await send(
-    `${url}/auth/login`,
-    body,
-    device === null ? undefined : proofBy(device, claims),
-  );
+  const proof = device?.proof('POST', `${issuer}/auth/login`, { claims });
+  const answer = await send(`${url}/auth/login`, body, proof);
   if (!answer.ok) fail(await answer.text());
   const { access_token: token } = (await answer.json()) as { access_token: string };
-  return { token, ath: hash('sha256', token, 'base64url'), device };
+  return { token, ath: athOf(token), device };
 }
 
 /** The requests of one round, in a file. */
@@ -113,8 +91,9 @@ async function prepare(url: string, side: Side, scratch: string): Promise<string
   const count = side.sessions[0]!.device === null ? sessions : proofsPerRound;
   const lines = Array.from({ length: count }, (_, index) => {
     const { token, ath, device } = side.sessions[index % sessions]!;
-    const proof = device && proofBy(device, { htm: 'GET', htu: uri, nonce, ath });
-    return `${token} ${proof ?? ''}`;
+    return device === null
+      ? token
+      : `${token} ${device.proof('GET', uri, { claims: { nonce, ath } })}`;
   });
   writeFileSync(file, lines.join('\n'), { mode: 0o600 });
   return file;
@@ -123,7 +102,7 @@ async function prepare(url: string, side: Side, scratch: string): Promise<string
 /** Requests per second, and how many they were. */
 async function load(url: string, file: string): Promise<[number, number]> {
   process.env.TOKENS = file;
-  const script = path.join(import.meta.dirname, 'proofs.lua');
+  const script = path.join(import.meta.dirname, 'tokens.lua');
   const args = ['-t1', `-c${connections}`, `-d${roundSeconds}s`, '-s', script, url];
   const output = await runPinned(cores.others, 'wrk', args);
   if (/Non-2xx|Socket errors/.test(output)) fail(`not every request was answered 204:\n${output}`);
