@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { everywhere, kidOf } from '../api/session/session-key-world.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
+import { dumpedTables } from '../support/at-rest.ts';
 import { withClient } from '../support/postgres.ts';
+import { type Finding, type Secret, SecretSearch } from '../support/secret-search.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -9,56 +11,54 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** Every row of every table of ours, as text. */
-async function dump(): Promise<string> {
-  return withClient(api.database.ownerUrl, async (client) => {
-    const { rows: tables } = await client.query(
-      `select c.oid::regclass::text as name
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_'
-          and c.relkind in ('r', 'p')`,
-    );
-    const texts: string[] = [];
-    for (const { name } of tables) {
-      const { rows } = await client.query(`select t::text as row from ${name} as t`);
-      texts.push(...rows.map(({ row }) => row as string));
-    }
-    return texts.join('\n');
-  });
+interface Dump {
+  readonly text: string;
+  readonly findings: readonly Finding[];
 }
 
-/** How the bytes of a secret may stand in a text. */
-function spellings(secret: Buffer): string[] {
-  return [secret.toString('base64url'), secret.toString('base64'), secret.toString('hex')];
+/** All that the tables hold, and which of the secrets are among it. */
+async function searchTables(secrets: readonly Secret[]): Promise<Dump> {
+  const search = new SecretSearch(secrets);
+  return withClient(api.database.ownerUrl, async (owner) => {
+    const findings: Finding[] = [];
+    let text = '';
+    for await (const { place, bytes } of dumpedTables(owner)) {
+      findings.push(...search.find(bytes, place));
+      text += bytes.toString();
+    }
+    return { text, findings };
+  });
 }
 
 // Fails when a private key of a session reaches the log, a row or a job without being wrapped.
 it('no private key of a session stands in any table, and a planted one is found', async () => {
-  const secrets: Buffer[] = [];
+  const secrets: Secret[] = [];
   const tokens = [];
   for (const device of ['web', 'mobile', 'iot', 'service']) {
     const { email } = await api.register();
     tokens.push(await api.logIn({ email, device }));
   }
   for (const { access_token, session } of tokens) {
-    const kept = api.node.memory.sessionSigningKeys.find(session.id, kidOf(access_token))!;
+    const kid = kidOf(access_token);
+    const kept = api.node.memory.sessionSigningKeys.find(session.id, kid)!;
     const { d } = kept.privateKey.export({ format: 'jwk' });
-    secrets.push(Buffer.from(d!, 'base64url'));
+    secrets.push({ name: kid, bytes: Buffer.from(d!, 'base64url') });
   }
   await api.refresh(tokens[0].refresh_token);
-  const wanted = secrets.flatMap(spellings);
-  const text = await dump();
-  for (const { access_token } of tokens) expect(text).toContain(kidOf(access_token));
-  expect(wanted.filter((secret) => text.includes(secret))).toEqual([]);
+  const { text, findings } = await searchTables(secrets);
+  for (const { name } of secrets) expect(text).toContain(name);
+  expect(findings).toEqual([]);
   expect(text).not.toMatch(/"d"\s*:/);
 
-  const planted = { kid: 'planted', wrapped: secrets[0]!.toString('base64url') };
+  const [{ name, bytes }] = secrets as [Secret, ...Secret[]];
   await withClient(api.database.ownerUrl, (client) =>
     client.query('insert into latchkey.session_key_secrets values ($1, $2)', [
-      planted.kid,
-      planted.wrapped,
+      'planted',
+      Buffer.from(bytes).toString('base64url'),
     ]),
   );
-  const found = await dump();
-  expect(wanted.filter((secret) => found.includes(secret))).toEqual([planted.wrapped]);
+  const planted = await searchTables(secrets);
+  expect(planted.findings).toEqual([
+    { name, spelling: 'base64url + 0', place: expect.stringContaining('session_key_secrets') },
+  ]);
 });
