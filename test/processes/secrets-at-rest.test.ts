@@ -7,17 +7,19 @@ import {
   encodeRefreshToken,
 } from '../../src/domain/session/refresh-token.ts';
 import { type KeyWrap, localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
-import { openPersonalData, subjectKeyId } from '../../src/platform/crypto/subject-cipher.ts';
-import { dumpedTables, filesBelow, type Place } from '../support/at-rest.ts';
+import { dumpedTables, filesBelow, heldInRedis, type Place } from '../support/at-rest.ts';
 import {
   type FaultNode,
   type FaultProcess,
   faultKek,
   startFaultNode,
   startFaultWorker,
+  until,
 } from '../support/fault-node.ts';
 import { SecretHolders, secretOf } from '../support/made-secrets.ts';
-import { type PrivatePostgres, startPrivatePostgres } from '../support/postgres.ts';
+import { openedKeys, openedPersonalData } from '../support/opened-keys.ts';
+import { type PrivatePostgres, startPrivatePostgres, withClient } from '../support/postgres.ts';
+import { modelPosition, startRedis, type TestRedis } from '../support/redis.ts';
 import { type Finding, type Secret, SecretSearch } from '../support/secret-search.ts';
 
 const accounts = 100;
@@ -28,10 +30,15 @@ const kek = Buffer.from(kekText, 'base64url');
 const keyWrap: KeyWrap = localKeyWrap([{ id: kekId, key: kek }]);
 
 let postgres: PrivatePostgres;
+let redis: TestRedis;
 let owner: pg.Client;
 let service: FaultNode;
+/** Beside it, with rate limits, which keep counts in Redis. */
+let limited: FaultNode;
 let worker: FaultProcess;
 let holders: SecretHolders;
+/** Their private keys go with them, so they are looked at meanwhile. */
+const keysOfSessions = new Map<string, Buffer>();
 
 /** A thousand logins, refreshes, rotations of the keys; secrets of every kind are handed out. */
 beforeAll(async () => {
@@ -42,20 +49,30 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: postgres.ownerUrl });
   await owner.connect();
   const administrator = { email: 'admin@example.com', password: randomBytes(24).toString('hex') };
+  const redisPassword = randomBytes(24).toString('hex');
+  redis = await startRedis(['--requirepass', redisPassword]);
+  // Only https lets a browser bind its session to a key.
+  const issuer = 'https://latchkey.test';
+  const common = { LOG_LEVEL: 'debug', REDIS_URL: redis.url, ISSUER: issuer };
   const env = {
-    LOG_LEVEL: 'debug',
+    ...common,
+    SIGNING_WEB: 'session',
     ADMIN_EMAIL: administrator.email,
     ADMIN_PASSWORD: administrator.password,
   };
-  service = await startFaultNode({ databaseUrl: postgres.appUrl, env });
-  worker = await startFaultWorker({ databaseUrl: postgres.appUrl, env: { LOG_LEVEL: 'debug' } });
+  const databaseUrl = postgres.appUrl;
+  service = await startFaultNode({ databaseUrl, env });
+  limited = await startFaultNode({ databaseUrl, env: { ...env, RATE_LIMITS: 'on' } });
+  worker = await startFaultWorker({ databaseUrl, env: common });
   holders = new SecretHolders(service);
   holders.keep('a password', administrator.password);
+  holders.keep('a password of Redis', redisPassword);
   await useEverything(administrator);
   await collectKeys();
 }, 400_000);
 afterAll(async () => {
-  await Promise.all([service, worker].map((each) => each.kill9()));
+  await Promise.all([service, limited, worker].map((each) => each?.kill9()));
+  await redis?.stop();
   await owner.end().catch(() => {});
   await postgres.remove();
 });
@@ -70,6 +87,7 @@ async function useEverything(administrator: { email: string; password: string })
         const transport = login % 3 === 0 ? 'cookie' : 'body';
         await holders.logIn(account, { device: { type }, transport });
       }
+      await keepKeysOfSessions();
       await holders.changePassword(account);
     }
   };
@@ -79,38 +97,46 @@ async function useEverything(administrator: { email: string; password: string })
   for (const type of ['web', 'mobile', 'desktop', 'tablet', 'iot', 'iot', 'iot']) {
     await holders.logIn(late, { device: { type } });
   }
+  await holders.bindBrowser(await holders.register());
   await holders.refreshAll();
   await holders.refreshAll();
+  const limitedHolders = new SecretHolders(limited);
+  const account = await limitedHolders.register();
+  await limitedHolders.logIn(account, { device: { type: 'web' } });
+  await limitedHolders.refreshAll();
+  holders.secrets.push(...limitedHolders.secrets);
+  await keepKeysOfSessions();
+}
+
+async function keepKeysOfSessions(): Promise<void> {
+  const { rows } = await withClient(postgres.ownerUrl, (client) =>
+    client.query('select kid, wrapped from latchkey.session_key_secrets'),
+  );
+  for (const { kid, wrapped } of rows) {
+    if (keysOfSessions.has(kid)) continue;
+    keysOfSessions.set(kid, Buffer.from(await keyWrap.unwrap(kid, wrapped)));
+  }
 }
 
 /** What the service made and nobody was given: opened with the KEK, as the service itself does. */
 async function collectKeys(): Promise<void> {
   holders.keep('the KEK', kek);
-  for (const { kid, bytes } of await openedKeys()) {
-    const text = bytes.toString();
-    if (text.startsWith('{')) {
-      const jwk = JSON.parse(text) as { d: string };
-      holders.keep(`the private key ${kid}`, Buffer.from(jwk.d, 'base64url'));
-    } else holders.keep(kid, bytes);
+  const privatePart = (bytes: Buffer) => {
+    const jwk = JSON.parse(bytes.toString()) as { d: string };
+    return Buffer.from(jwk.d, 'base64url');
+  };
+  for (const { kid, bytes } of await openedKeys(owner, keyWrap)) {
+    if (keysOfSessions.has(kid)) continue;
+    const isJwk = bytes.toString().startsWith('{');
+    if (isJwk) holders.keep(`the private key ${kid}`, privatePart(bytes));
+    else holders.keep(kid, bytes);
+  }
+  for (const bytes of keysOfSessions.values()) {
+    holders.keep('the private key of a session', privatePart(bytes));
   }
   for (const url of [postgres.ownerUrl, postgres.appUrl]) {
     holders.keep('a password of Postgres', decodeURIComponent(new URL(url).password));
   }
-}
-
-async function openedKeys(): Promise<{ kid: string; bytes: Buffer }[]> {
-  const { rows } = await owner.query(`select kid, wrapped from latchkey.key_secrets
-    union all select subject_id::text, wrapped from latchkey.subject_keys`);
-  const keyIdOf = (kid: string) => (/^[0-9a-f]{8}-/.test(kid) ? [subjectKeyId(kid), kid] : [kid]);
-  return Promise.all(
-    rows.map(async ({ kid, wrapped }) => {
-      for (const keyId of keyIdOf(kid)) {
-        const bytes = await keyWrap.unwrap(keyId, wrapped).catch(() => null);
-        if (bytes !== null) return { kid, bytes: Buffer.from(bytes) };
-      }
-      throw new Error(`${kid} does not open`);
-    }),
-  );
 }
 
 function findIn(places: Iterable<Place>, secrets: readonly Secret[]): Finding[] {
@@ -136,8 +162,13 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
       'identifier-lookup',
       'record-seal',
       'a password of Postgres',
+      'a password of Redis',
+      'the private key of a session',
+      'a bound cookie',
     ];
     for (const kind of expected) expect(kinds()).toContain(kind);
+    // The newest web session of each account, and those of the last people.
+    expect(keysOfSessions.size).toBeGreaterThan(accounts);
     const privateKeys = [...kinds()].filter((name) => name.startsWith('the private key'));
     expect(privateKeys.length).toBeGreaterThanOrEqual(5);
   });
@@ -146,9 +177,10 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
   // random.
   it('nothing that the KEK opens is, or makes, a refresh token', async () => {
     const tokens = holders.secrets.filter(({ name }) => /token/.test(name));
-    const keys = await openedKeys();
+    const keys = await openedKeys(owner, keyWrap);
+    expect(keys.some(({ kid }) => keysOfSessions.has(kid))).toBe(true);
     const opened = keys.map(({ kid, bytes }): Place => ({ place: kid, bytes }));
-    opened.push(...(await openedPersonalData(new Map(keys.map((key) => [key.kid, key.bytes])))));
+    opened.push(...(await openedPersonalData(owner, keys)));
     expect(opened.length).toBeGreaterThan(accounts * loginsPerAccount);
     expect(findIn(opened, tokens)).toEqual([]);
 
@@ -189,8 +221,8 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
 
   // Fails when any of them is written anywhere as it is; the last lines fail when this finds
   // nothing at all.
-  it('none stands in the dump, the files, the WAL or the logs, but a planted one', async () => {
-    const logged = [service, worker].map(({ lines }, n): Place => {
+  it('none stands in the dump, files, WAL, logs or Redis, but a planted one', async () => {
+    const logged = [service, limited, worker].map(({ lines }, n): Place => {
       return { place: `log of process ${n}`, bytes: Buffer.from(lines.join('\n')) };
     });
     expect(service.lines.length).toBeGreaterThan(accounts * loginsPerAccount);
@@ -208,14 +240,24 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
     ]);
     await owner.query(`do $$ begin raise log '%', '${rows[0].hex}'; end $$`);
 
+    await plantInRedis(rows[0].hex);
+
     const secrets = [...holders.secrets, planted];
     const found: Finding[] = findIn(logged, secrets);
     const search = new SecretSearch(secrets);
+    const keysInRedis: string[] = [];
+    for await (const { place, bytes } of heldInRedis(redis.client)) {
+      keysInRedis.push(place);
+      found.push(...search.find(bytes, place));
+    }
+    for (const kept of ['blacklist:', 'auth:keys:jwk:', 'auth:keys:recent', 'latchkey:limit:']) {
+      expect(keysInRedis).toContainEqual(expect.stringContaining(`Redis: ${kept}`));
+    }
     for await (const { place, bytes } of dumpedTables(owner))
       found.push(...search.find(bytes, place));
     await owner.query('checkpoint');
     await owner.end();
-    await Promise.all([service.terminate(), worker.terminate()]);
+    await Promise.all([service, limited, worker].map((each) => each.terminate()));
     await postgres.stop();
     let bytesRead = 0;
     for (const { place, bytes } of filesBelow(postgres.dataDir)) {
@@ -238,20 +280,23 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
       expect([...place].sort()).toEqual(expect.arrayContaining(['base64url + 0', 'hex', 'raw']));
     }
     expect(spellingsIn((place) => place === 'postgres-server.log')).toContain('hex');
+    const inRedis = (key: string) => [...spellingsIn((place) => place === `Redis: ${key}`)];
+    expect(inRedis('planted:string')).toEqual(['raw']);
+    for (const key of ['planted:set', 'planted:zset', 'planted:hash']) {
+      expect(inRedis(key)).toEqual(['hex']);
+    }
+    expect(inRedis(`planted:${rows[0].hex}`)).toEqual(['hex']);
   });
 });
 
-/** All personal data of events, users and sessions. */
-async function openedPersonalData(keys: ReadonlyMap<string, Buffer>): Promise<Place[]> {
-  const { rows } = await owner.query(`
-    select subject_id::text as subject, pii from latchkey.events where pii is not null
-    union all select user_id::text, pii from latchkey.users where pii is not null
-    union all select user_id::text, pii from latchkey.sessions where pii is not null
-    union all select user_id::text, end_pii from latchkey.sessions where end_pii is not null`);
-  return rows
-    .filter(({ pii }) => pii.length > 0)
-    .map(({ subject, pii }) => {
-      const data = openPersonalData(keys.get(subject)!, subject, pii);
-      return { place: `personal data of ${subject}`, bytes: Buffer.from(JSON.stringify(data)) };
-    });
+/** In a value of each type, and in a name; the model has taken in all that was done before. */
+async function plantInRedis(hex: string): Promise<void> {
+  const { rows } = await owner.query('select max(pos)::text as head from latchkey.events');
+  await until(async () => (await modelPosition(redis)) >= Number(rows[0].head), 60_000);
+  const { client } = redis;
+  await client.set('planted:string', planted.bytes);
+  await client.sadd('planted:set', hex);
+  await client.zadd('planted:zset', 1, hex);
+  await client.hset('planted:hash', 'field', hex);
+  await client.set(`planted:${hex}`, '1');
 }

@@ -4,7 +4,7 @@ import { byProgram } from '../../src/app/by.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/worker.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { until } from '../support/fault-node.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
+import { modelPosition, startRedis, type TestRedis } from '../support/redis.ts';
 
 export interface RedisWorld {
   readonly redis: TestRedis;
@@ -58,12 +58,7 @@ export async function startRedisWorld(
     },
     caughtUp: async () => {
       const target = await head();
-      const isThere = async () => {
-        const { client } = redis;
-        const [text, epoch] = await client.mget('latchkey:model:checkpoint', 'latchkey:epoch');
-        return epoch !== null && Number(text?.split(' ')[3] ?? -1) >= target;
-      };
-      await until(isThere, 20_000, 5);
+      await until(async () => (await modelPosition(redis)) >= target, 20_000, 5);
     },
     stop: async () => {
       await worker.stop();

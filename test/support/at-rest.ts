@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Redis } from 'ioredis';
 import type pg from 'pg';
 
 /** Something that stays when the process ends, and what it holds. */
@@ -19,6 +20,42 @@ export async function* dumpedTables(owner: pg.Client): AsyncGenerator<Place> {
     const { rows } = await owner.query(`select t::text as line from ${name} t`);
     const text = rows.map(({ line }) => line).join('\n');
     yield { place: `dump: ${name}`, bytes: Buffer.from(text) };
+  }
+}
+
+/** Each key of a Redis, with its name and all that it holds. */
+export async function* heldInRedis(client: Redis): AsyncGenerator<Place> {
+  const names = new Set<string>();
+  for await (const page of client.scanStream({ count: 1_000 })) {
+    for (const name of page as string[]) names.add(name);
+  }
+  for (const name of names) {
+    const held = await valuesOf(client, name);
+    const bytes = Buffer.concat([name, ...held].flatMap((part) => [Buffer.from(part), newline]));
+    yield { place: `Redis: ${name}`, bytes };
+  }
+}
+
+const newline = Buffer.from('\n');
+
+async function valuesOf(client: Redis, name: string): Promise<(Buffer | string)[]> {
+  const type = await client.type(name);
+  switch (type) {
+    case 'string': {
+      const value = await client.getBuffer(name);
+      return value === null ? [] : [value];
+    }
+    case 'set':
+      return client.smembersBuffer(name);
+    case 'zset':
+      return client.zrangeBuffer(name, '0', '-1');
+    case 'hash':
+      return Object.entries(await client.hgetallBuffer(name)).flat();
+    case 'none':
+      // It has expired since it was listed.
+      return [];
+    default:
+      throw new Error(`${name} is a ${type}, which nobody reads here yet`);
   }
 }
 

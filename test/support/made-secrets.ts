@@ -1,9 +1,20 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { newDeviceKey } from './device-key.ts';
 import type { Answer, FaultNode } from './fault-node.ts';
 import type { Secret } from './secret-search.ts';
 
-/** Where the secret stands in the bytes of a refresh token, a device token and an invite. */
-const secretIn = { lkr: [23, 55], lkd: [17, 49], lki: [16, 48] } as const;
+/**
+ * Where the secret stands in the bytes of a refresh token, a device token and an invite. A bound
+ * cookie has no prefix: eight bytes say until when, the others are its MAC.
+ */
+const secretIn: Readonly<Record<string, readonly [from: number, to: number]>> = {
+  lkr: [23, 55],
+  lkd: [17, 49],
+  lki: [16, 48],
+  '': [8, 40],
+};
+
+const fromPage = { origin: 'https://latchkey.test', 'sec-fetch-site': 'same-origin' };
 
 /** People who use a service in every way that has a secret in it, and what they were given. */
 export class SecretHolders {
@@ -36,11 +47,30 @@ export class SecretHolders {
     const body = { ...account, ...fields };
     const { body: tokens, headers } = await this.#ask(200, 'POST', '/auth/login', {
       body,
-      headers: { origin: 'http://latchkey.test', 'sec-fetch-site': 'same-origin' },
+      headers: fromPage,
     });
     this.logins += 1;
     this.#keepTokens(tokens, headers);
     return tokens.access_token;
+  }
+
+  /** Logs in with a browser that binds the session to a key of its own; answers its bound cookie. */
+  async bindBrowser(account: { email: string; password: string }): Promise<string> {
+    const body = { ...account, device: { type: 'web' }, transport: 'cookie' };
+    const answer = await this.#ask(200, 'POST', '/auth/login', { body, headers: fromPage });
+    this.#keepTokens(answer.body, answer.headers);
+    const offer = answer.headers.get('secure-session-registration') ?? '';
+    const challenge = /;challenge="([^"]+)"$/.exec(offer)![1]!;
+    const cookie = cookiesOf(answer.headers)
+      .map(([name, value]) => `${name}=${value}`)
+      .join('; ');
+    const proof = newDeviceKey().registrationProof(challenge);
+    const { headers } = await this.#ask(200, 'POST', '/auth/dbsc/register', {
+      headers: { ...fromPage, cookie, 'secure-session-response': proof },
+    });
+    const [[, bound] = []] = cookiesOf(headers);
+    this.#keepPart(kindOf(bound!), bound!);
+    return bound!;
   }
 
   async refreshAll(): Promise<void> {
@@ -87,11 +117,11 @@ export class SecretHolders {
 
   // biome-ignore lint/suspicious/noExplicitAny: what the process answers
   #keepTokens(tokens: any, headers: Headers): void {
-    const cookies = headers.getSetCookie().map((cookie) => /=([^;]*)/.exec(cookie)?.[1] ?? '');
+    const cookies = cookiesOf(headers).map(([, value]) => value);
     const texts = [tokens.refresh_token, tokens.device_token, ...cookies].filter(Boolean);
     for (const text of texts) {
       if (text.startsWith('lkr_')) this.refreshTokens.set(tokens.session.id, text);
-      this.#keepPart(text.startsWith('lkr_') ? 'a refresh token' : 'a device token', text);
+      this.#keepPart(kindOf(text), text);
     }
     const signature = tokens.access_token.split('.')[2];
     this.keep('an access token', Buffer.from(signature, 'base64url'));
@@ -119,8 +149,22 @@ export class SecretHolders {
   }
 }
 
-/** The 32 bytes of a token that nobody can guess. */
+function kindOf(token: string): string {
+  if (token.startsWith('lkr_')) return 'a refresh token';
+  return token.startsWith('lkd_') ? 'a device token' : 'a bound cookie';
+}
+
+/** The 32 bytes of a token or cookie that nobody can guess. */
 export function secretOf(token: string): Buffer {
-  const [from, to] = secretIn[token.slice(0, 3) as keyof typeof secretIn];
-  return Buffer.from(token.slice(token.lastIndexOf('_', 8) + 1), 'base64url').subarray(from, to);
+  const prefix = /^(?:lkr_[0-9a-f]+_|lkd_|lki_)/.exec(token)?.[0] ?? '';
+  return Buffer.from(token.slice(prefix.length), 'base64url').subarray(
+    ...secretIn[prefix.slice(0, 3)]!,
+  );
+}
+
+function cookiesOf(headers: Headers): [name: string, value: string][] {
+  return headers.getSetCookie().flatMap((cookie) => {
+    const [, name, value] = /^([^=]+)=([^;]+)/.exec(cookie) ?? [];
+    return name === undefined || value === undefined ? [] : [[name, value]];
+  });
 }

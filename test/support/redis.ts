@@ -60,6 +60,12 @@ export async function startRedis(settings: readonly string[] = []): Promise<Test
   };
 }
 
+/** The last position of the log that a whole read model in Redis has taken in; -1: none. */
+export async function modelPosition({ client }: Pick<TestRedis, 'client'>): Promise<number> {
+  const [text, epoch] = await client.mget('latchkey:model:checkpoint', 'latchkey:epoch');
+  return epoch === null ? -1 : Number(text?.split(' ')[3] ?? -1);
+}
+
 function start(directory: string, port: number, settings: readonly string[]): ChildProcess {
   return spawn(
     'redis-server',
