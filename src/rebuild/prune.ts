@@ -22,14 +22,14 @@ interface PruningRule {
 const rules: Readonly<Record<Pruning, PruningRule>> = {
   revocations: {
     table: 'revocations',
-    key: ['pos', 'target_kind', 'target'],
+    key: ['until', 'pos', 'target_kind'],
     orderedBy: ['until', 'pos'],
     tieFrom: 0,
     predicate: 'p.until < w.at and p.pos <= w.pos',
   },
   revocation_epochs: {
     table: 'revocations',
-    key: ['pos', 'target_kind', 'target'],
+    key: ['until', 'pos', 'target_kind'],
     orderedBy: ['until', 'pos'],
     tieFrom: 0,
     predicate: `p.target_kind <> 'session' and p.until < w.at and p.pos <= w.pos`,
