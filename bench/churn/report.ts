@@ -89,7 +89,7 @@ ${result.sizes.map(sizeLine).join('\n')}
 with the same indexes and fillfactor, is filled in the order of this one and vacuumed once;
 of those measured, none was vacuumed by hand.
 
-| Where it lies, kB here and in the new table | Rows | Indexes | Maps, long values | Dead rows | Free kB |
+| kB here and in the new table | Rows | Indexes | Maps, long values | Dead rows | Free kB |
 |---|---|---|---|---|---|
 ${result.sizes.map(partsLine).join('\n')}
 

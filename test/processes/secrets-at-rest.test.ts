@@ -7,7 +7,13 @@ import {
   encodeRefreshToken,
 } from '../../src/domain/session/refresh-token.ts';
 import { type KeyWrap, localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
-import { dumpedTables, filesBelow, heldInRedis, type Place } from '../support/at-rest.ts';
+import {
+  dumpedTables,
+  filesBelow,
+  heldInRedis,
+  type Place,
+  plantEverywhere,
+} from '../support/at-rest.ts';
 import {
   type FaultNode,
   type FaultProcess,
@@ -17,7 +23,7 @@ import {
   until,
 } from '../support/fault-node.ts';
 import { SecretHolders, secretOf } from '../support/made-secrets.ts';
-import { openedKeys, openedPersonalData } from '../support/opened-keys.ts';
+import { openedKeys, openedPersonalData, privatePartOf } from '../support/opened-keys.ts';
 import { type PrivatePostgres, startPrivatePostgres, withClient } from '../support/postgres.ts';
 import { modelPosition, startRedis, type TestRedis } from '../support/redis.ts';
 import { type Finding, type Secret, SecretSearch } from '../support/secret-search.ts';
@@ -121,18 +127,13 @@ async function keepKeysOfSessions(): Promise<void> {
 /** What the service made and nobody was given: opened with the KEK, as the service itself does. */
 async function collectKeys(): Promise<void> {
   holders.keep('the KEK', kek);
-  const privatePart = (bytes: Buffer) => {
-    const jwk = JSON.parse(bytes.toString()) as { d: string };
-    return Buffer.from(jwk.d, 'base64url');
-  };
   for (const { kid, bytes } of await openedKeys(owner, keyWrap)) {
     if (keysOfSessions.has(kid)) continue;
-    const isJwk = bytes.toString().startsWith('{');
-    if (isJwk) holders.keep(`the private key ${kid}`, privatePart(bytes));
-    else holders.keep(kid, bytes);
+    const d = privatePartOf(bytes);
+    holders.keep(d === null ? kid : `the private key ${kid}`, d ?? bytes);
   }
   for (const bytes of keysOfSessions.values()) {
-    holders.keep('the private key of a session', privatePart(bytes));
+    holders.keep('the private key of a session', privatePartOf(bytes)!);
   }
   for (const url of [postgres.ownerUrl, postgres.appUrl]) {
     holders.keep('a password of Postgres', decodeURIComponent(new URL(url).password));
@@ -240,7 +241,7 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
     ]);
     await owner.query(`do $$ begin raise log '%', '${rows[0].hex}'; end $$`);
 
-    await plantInRedis(rows[0].hex);
+    await plantInRedis();
 
     const secrets = [...holders.secrets, planted];
     const found: Finding[] = findIn(logged, secrets);
@@ -289,14 +290,9 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
   });
 });
 
-/** In a value of each type, and in a name; the model has taken in all that was done before. */
-async function plantInRedis(hex: string): Promise<void> {
+/** When the model has taken in all that was done before. */
+async function plantInRedis(): Promise<void> {
   const { rows } = await owner.query('select max(pos)::text as head from latchkey.events');
   await until(async () => (await modelPosition(redis)) >= Number(rows[0].head), 60_000);
-  const { client } = redis;
-  await client.set('planted:string', planted.bytes);
-  await client.sadd('planted:set', hex);
-  await client.zadd('planted:zset', 1, hex);
-  await client.hset('planted:hash', 'field', hex);
-  await client.set(`planted:${hex}`, '1');
+  await plantEverywhere(redis.client, planted.bytes);
 }

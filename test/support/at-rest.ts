@@ -38,6 +38,16 @@ export async function* heldInRedis(client: Redis): AsyncGenerator<Place> {
 
 const newline = Buffer.from('\n');
 
+/** Writes a secret into a value of each type that `heldInRedis` reads, and into a name. */
+export async function plantEverywhere(client: Redis, secret: Buffer): Promise<void> {
+  const hex = secret.toString('hex');
+  await client.set('planted:string', secret);
+  await client.sadd('planted:set', hex);
+  await client.zadd('planted:zset', 1, hex);
+  await client.hset('planted:hash', 'field', hex);
+  await client.set(`planted:${hex}`, '1');
+}
+
 async function valuesOf(client: Redis, name: string): Promise<(Buffer | string)[]> {
   const type = await client.type(name);
   switch (type) {

@@ -54,7 +54,7 @@ export class SecretHolders {
     return tokens.access_token;
   }
 
-  /** Logs in with a browser that binds the session to a key of its own; answers its bound cookie. */
+  /** Logs in with a browser that binds the session to a key; answers its bound cookie. */
   async bindBrowser(account: { email: string; password: string }): Promise<string> {
     const body = { ...account, device: { type: 'web' }, transport: 'cookie' };
     const answer = await this.#ask(200, 'POST', '/auth/login', { body, headers: fromPage });

@@ -25,6 +25,13 @@ export async function openedKeys(owner: pg.Client, keyWrap: KeyWrap): Promise<Op
   );
 }
 
+/** The secret part of a private key; null for any other key, whose bytes are random. */
+export function privatePartOf(bytes: Buffer): Buffer | null {
+  const text = bytes.toString();
+  if (!text.startsWith('{"') || !text.endsWith('}')) return null;
+  return Buffer.from((JSON.parse(text) as { d: string }).d, 'base64url');
+}
+
 /** All personal data of events, users and sessions. */
 export async function openedPersonalData(
   owner: pg.Client,
