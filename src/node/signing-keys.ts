@@ -126,20 +126,18 @@ export class ActiveSigningKey {
     this.#key = key;
   }
 
-  /**
-   * The key for one signature, which is counted. Throws `unavailable` until the keyset has been
-   * loaded, and while its key does not open.
-   */
+  /** Throws `unavailable` until the keyset has been loaded, and while its key does not open. */
   get(): SigningKey {
-    if (this.#key !== undefined) {
-      const { kid } = this.#key;
-      this.#uses.set(kid, this.usesOf(kid) + 1);
-      return this.#key;
-    }
+    if (this.#key !== undefined) return this.#key;
     throw new LatchkeyError('unavailable', {
       retryAfterSeconds: 1,
       detail: 'no signing key is loaded',
     });
+  }
+
+  /** A token was signed with the key of the issuer. */
+  countUse(kid: string): void {
+    this.#uses.set(kid, this.usesOf(kid) + 1);
   }
 
   /** How many tokens this process has signed with the key. */

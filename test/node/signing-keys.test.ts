@@ -77,3 +77,14 @@ test('nothing is signed before a key is there', async () => {
   active.replace(importSigningKey(kid, 'ES256', privateJwk));
   expect(active.get().kid).toBe(kid);
 });
+
+// A key is asked for before the append, which may yet be refused.
+test('a key counts what it has signed, not how often it was asked for', async () => {
+  const active = new ActiveSigningKey();
+  const { kid, privateJwk } = await generateSigningKey('ES256');
+  active.replace(importSigningKey(kid, 'ES256', privateJwk));
+  active.get();
+  expect(active.usesOf(kid)).toBe(0);
+  active.countUse(kid);
+  expect(active.usesOf(kid)).toBe(1);
+});

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decodeProtectedHeader } from 'jose';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
-import { startTestApi, type TestApi } from '../support/api.ts';
+import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { boundSession, provenRefresh } from '../support/dpop.ts';
 import { withClient } from '../support/postgres.ts';
 
 let api: TestApi;
@@ -10,7 +12,10 @@ beforeEach(async () => {
   api = await startTestApi();
   token = (await api.admin()).access_token;
 });
-afterEach(() => api.stop());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await api.stop();
+});
 
 const kidsOf = (status: string) =>
   api.node.memory.keyset.keys.filter((key) => key.status === status).map(({ kid }) => kid);
@@ -21,10 +26,10 @@ async function wrapWrongly(...kids: string[]): Promise<void> {
   await withClient(api.database.ownerUrl, async (owner) => {
     for (const kid of kids) {
       const wrapped = await wrap.wrap(kid, randomBytes(32));
-      await owner.query('update latchkey.key_secrets set wrapped = $2 where kid = $1', [
-        kid,
-        wrapped,
-      ]);
+      for (const table of ['key_secrets', 'session_key_secrets']) {
+        const text = `update latchkey.${table} set wrapped = $2 where kid = $1`;
+        await owner.query(text, [kid, wrapped]);
+      }
     }
   });
 }
@@ -92,5 +97,92 @@ describe('B1: an issuer key whose private part does not open', () => {
     await rotate(api);
     await expect.poll(() => failing(other)).toEqual(['pending_key']);
     expect(await other.verify(token)).toBe(204);
+  });
+});
+
+describe('a node that cannot sign', () => {
+  const eventsSoFar = () =>
+    withClient(api.database.ownerUrl, async (owner) => {
+      const { rows } = await owner.query('select count(*)::integer as count from latchkey.events');
+      return rows[0].count as number;
+    });
+  /** What a node answers that appends nothing while it does. */
+  async function unwritten(ask: () => Promise<{ status: number; body: { code?: string } }>) {
+    const before = await eventsSoFar();
+    const { status, body } = await ask();
+    expect(await eventsSoFar()).toBe(before);
+    return [status, body.code];
+  }
+  const unavailable = [503, 'unavailable'];
+  const logInAt = (node: TestApi, email: string) => () =>
+    node.call('POST', '/auth/login', { body: { email, password: testPassword } });
+
+  // Fails when the key is asked for after the append: the session elsewhere would be superseded.
+  it('refuses a login, and the session that it would have superseded goes on', async () => {
+    const { email } = await api.register();
+    const login = await api.logIn({ email });
+    await wrapWrongly(...kidsOf('active'));
+    const node = await api.anotherNode();
+    expect(await unwritten(logInAt(node, email))).toEqual(unavailable);
+    expect(await api.verify(login.access_token)).toBe(204);
+    expect((await api.refresh(login.refresh_token)).status).toBe(200);
+  });
+
+  // Fails when the key is asked for after the append: the next use would be beyond the window.
+  it('refuses a refresh, and its token rotates elsewhere at any time', async () => {
+    const { email } = await api.register();
+    const login = await api.logIn({ email });
+    await wrapWrongly(...kidsOf('active'));
+    const node = await api.anotherNode();
+    expect(await unwritten(() => node.refresh(login.refresh_token))).toEqual(unavailable);
+    const later = Date.now() + 600_000;
+    vi.spyOn(api.node, 'now').mockImplementation(() => later);
+    expect((await api.refresh(login.refresh_token)).status).toBe(200);
+    expect(await unwritten(() => node.refresh(login.refresh_token))).toEqual(unavailable);
+  });
+
+  it('records the reuse of a refresh token all the same', async () => {
+    const { email } = await api.register();
+    const login = await api.logIn({ email });
+    const { body } = await api.refresh(login.refresh_token);
+    await api.refresh(body.refresh_token);
+    await wrapWrongly(...kidsOf('active'));
+    const node = await api.anotherNode();
+    expect((await node.refresh(login.refresh_token)).status).toBe(401);
+    const types = (await api.eventsOf(login.session.id)).map(({ type }) => type);
+    expect(types.slice(-2)).toEqual(['RefreshTokenReuseDetected', 'SessionRevoked']);
+  });
+
+  // Fails when a repeat, which appends nothing, uses its proof up before the key is there.
+  it('leaves the proof of a repeat unused', async () => {
+    const { device, tokens } = await boundSession(api);
+    await provenRefresh(api, device, tokens.refresh_token);
+    await wrapWrongly(...kidsOf('active'));
+    const node = await api.anotherNode();
+    const usedProofs = () =>
+      withClient(api.database.ownerUrl, async (owner) => {
+        const { rows } = await owner.query('select count(*) from latchkey.dpop_proofs');
+        return rows[0].count as string;
+      });
+    const before = await usedProofs();
+    const repeat = () => provenRefresh(node, device, tokens.refresh_token);
+    expect(await unwritten(repeat)).toEqual(unavailable);
+    expect(await usedProofs()).toBe(before);
+    expect((await provenRefresh(api, device, tokens.refresh_token)).status).toBe(200);
+  });
+
+  it('with the key of a session refuses its refresh alike, and no other session', async () => {
+    const owner = await api.anotherNode({ SIGNING_WEB: 'session' });
+    const [lost, kept] = [await owner.register(), await owner.register()];
+    const login = await owner.logIn(lost);
+    const other = await owner.logIn(kept);
+    await wrapWrongly(decodeProtectedHeader(login.access_token).kid!);
+    const node = await api.anotherNode();
+    expect(await unwritten(() => node.refresh(login.refresh_token))).toEqual(unavailable);
+    const later = Date.now() + 600_000;
+    vi.spyOn(owner.node, 'now').mockImplementation(() => later);
+    expect((await owner.refresh(login.refresh_token)).status).toBe(200);
+    expect(await unwritten(() => node.refresh(login.refresh_token))).toEqual(unavailable);
+    expect((await node.refresh(other.refresh_token)).status).toBe(200);
   });
 });

@@ -27,7 +27,7 @@ import { findUserByEmail } from '../user/find-user-by-email.ts';
 import { goesFirst, knownDevice, presentedDevice, rememberDevice } from '../user/known-device.ts';
 import { presentedPassword } from '../user/presented-password.ts';
 import { changeSession } from './change-session.ts';
-import { signingOf } from './signing-key-for.ts';
+import { signingKeyOfLogin, signingOf } from './signing-key-for.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 import { deviceKeyOf, onceOnly, usedUp } from './used-proof.ts';
 
@@ -149,6 +149,7 @@ async function attempt(
   await pay();
   const sessionId = newId(slotOf(user.userId));
   const key = await drawKey();
+  const signingKey = signingKeyOfLogin(node, key);
   const newcomer = { now, sessionId, audience, user, personal, key };
   const { secret, started } = start(node, input, newcomer, by);
   const ended = supersede(node, live, input, { now, sessionId, personal });
@@ -171,6 +172,7 @@ async function attempt(
       return issueTokens(node, {
         sessionId,
         session: started.state,
+        signingKey,
         userId: user.userId,
         user: checked.state,
         personal,

@@ -22,6 +22,7 @@ import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
 import { isProvenByCookie } from './bound-session.ts';
 import { changeSession } from './change-session.ts';
+import { signingKeyOfRefresh } from './signing-key-for.ts';
 import { type IssuedTokens, issueTokens } from './token-set.ts';
 import { onceOnly, usedUp, useUp } from './used-proof.ts';
 
@@ -121,17 +122,20 @@ async function attempt(
     ...clockFor(record.state.deviceType, config),
     ...surplus,
   });
+  if (change.refusal !== undefined) {
+    const refused = refusalOf(change.refusal, change.state, personal, now);
+    return append(by, [change, usedUp(proof)], () => Promise.reject(refused));
+  }
+  await pay();
+  const signingKey = await signingKeyOfRefresh(node, token.sessionId, change.state);
   const isRepeat = !change.events.some(({ type }) => type === 'SessionRefreshed');
-  if (change.refusal === undefined) await pay();
   if (change.events.length === 0) await useUp(node.cells.of(token.sessionId).readers, proof);
   return append(by, [change, usedUp(proof)], () => {
-    if (change.refusal !== undefined) {
-      throw refusalOf(change.refusal, change.state, personal, now);
-    }
     metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
     return issueTokens(node, {
       sessionId: token.sessionId,
       session: change.state,
+      signingKey,
       userId: user.userId,
       user: user.state,
       personal,

@@ -3,6 +3,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Signing } from '../../domain/session/session-key.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { Node } from '../../node/node.ts';
+import type { UnusedSessionKey } from '../../node/session-key-pool.ts';
 import type { SigningKey } from '../../node/signing-keys.ts';
 import { findSession } from '../../tables/session.ts';
 
@@ -16,23 +17,31 @@ export function signingOf(
 }
 
 /**
- * The key that signs the tokens of a committed session. If the private key of a session is gone
- * although it lives, the issuer's signs, so that its user stays logged in. Raises `unavailable`,
- * also for a session that has ended meanwhile: a repeat is told so.
+ * The key that will sign the first token of a session, whose own key is `drawn`; null: it has none.
+ * Asked for before the append: a node that cannot sign must not end other sessions. Raises
+ * `unavailable`.
  */
-export async function signingKeyFor(
-  node: Pick<Node, 'cells' | 'memory' | 'sessionKeys'>,
+export function signingKeyOfLogin(
+  { memory }: Pick<Node, 'memory'>,
+  drawn: UnusedSessionKey | null,
+): SigningKey {
+  return drawn?.signing ?? memory.signingKey.get();
+}
+
+/**
+ * The key that will sign the next token of a session, asked for before the append: a node that
+ * cannot sign must not rotate. If the private key of a session is gone although it lives, the
+ * issuer's signs, so that its user stays logged in. Raises `unavailable`, also for a session that
+ * has ended meanwhile: a repeat is told so.
+ */
+export async function signingKeyOfRefresh(
+  { cells, memory, sessionKeys }: Pick<Node, 'cells' | 'memory' | 'sessionKeys'>,
   sessionId: string,
-  state: SessionState,
+  { sessionKey }: Pick<SessionState, 'sessionKey'>,
 ): Promise<SigningKey> {
-  const { cells, memory, sessionKeys } = node;
-  const { sessionKey } = state;
   if (sessionKey === null) return memory.signingKey.get();
   const own = await sessionKeys.signingKeyOf(sessionId, sessionKey);
-  if (own !== null) {
-    memory.sessionKeys.put({ sessionId, state });
-    return own;
-  }
+  if (own !== null) return own;
   const session = await findSession(cells.of(sessionId).readers, sessionId);
   if (session?.state.status !== 'live') {
     const detail = 'the session ended before its token was signed';
@@ -40,4 +49,14 @@ export async function signingKeyFor(
   }
   sessionKeys.counts.missing += 1;
   return memory.signingKey.get();
+}
+
+/** A token of a committed session was signed: this node can verify it, and counts it. */
+export function noteSigned(
+  { memory }: Pick<Node, 'memory'>,
+  { kid }: SigningKey,
+  { sessionId, state }: { readonly sessionId: string; readonly state: SessionState },
+): void {
+  if (kid === state.sessionKey?.kid) memory.sessionKeys.put({ sessionId, state });
+  else memory.signingKey.countUse(kid);
 }

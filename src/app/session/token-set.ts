@@ -4,10 +4,11 @@ import { sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { UserState } from '../../domain/user/state.ts';
 import type { Node } from '../../node/node.ts';
+import type { SigningKey } from '../../node/signing-keys.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { representSession, representUser } from '../representations.ts';
 import { signAccessToken } from './sign-access-token.ts';
-import { signingKeyFor } from './signing-key-for.ts';
+import { noteSigned } from './signing-key-for.ts';
 
 export interface IssuedTokens {
   readonly body: {
@@ -29,15 +30,16 @@ export interface IssuedTokens {
 
 /**
  * The `TokenSet` of a committed session. Called only after the append, so no token outlives a
- * rolled-back session. The access token counts from now, also when a generation is answered again:
+ * rolled-back session; what signs was asked for before it. The access token counts from now, also when a generation is answered again:
  * a revocation covers that (see `revocationOfSession`), and a client that lost an answer gets a
  * token it can use.
  */
 export async function issueTokens(
-  node: Pick<Node, 'config' | 'cells' | 'memory' | 'secrets' | 'sessionKeys' | 'now'>,
+  node: Pick<Node, 'config' | 'memory' | 'secrets' | 'now'>,
   input: {
     readonly sessionId: string;
     readonly session: SessionState;
+    readonly signingKey: SigningKey;
     readonly userId: string;
     readonly user: UserState;
     readonly personal: PersonalData;
@@ -46,7 +48,7 @@ export async function issueTokens(
   },
 ): Promise<IssuedTokens> {
   const { config, memory, secrets } = node;
-  const { session, sessionId, secret, deviceToken = null } = input;
+  const { session, sessionId, signingKey, secret, deviceToken = null } = input;
   const now = node.now();
   const { expiresAt, sessionEnd } = endsOf(session, config, now);
   const client =
@@ -55,7 +57,7 @@ export async function issueTokens(
       : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
   const boundTo = session.deviceKey?.kind === 'dpop' ? session.deviceKey.jkt : undefined;
   const accessToken = await signAccessToken({
-    key: await signingKeyFor(node, sessionId, session),
+    key: signingKey,
     issuer: config.tokens.issuer,
     userId: input.userId,
     userEpoch: input.user.epoch,
@@ -72,6 +74,7 @@ export async function issueTokens(
     issuedAt: now,
     expiresAt,
   });
+  noteSigned(node, signingKey, { sessionId, state: session });
   const refreshToken =
     secret === null
       ? null
