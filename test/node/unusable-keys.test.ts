@@ -185,4 +185,17 @@ describe('a node that cannot sign', () => {
     expect(await unwritten(() => node.refresh(login.refresh_token))).toEqual(unavailable);
     expect((await node.refresh(other.refresh_token)).status).toBe(200);
   });
+
+  // Fails when the signer of a role of Latchkey is found only after the append.
+  it('as the issuer refuses an administrator, whose session has a key, alone', async () => {
+    await wrapWrongly(...kidsOf('active'));
+    const node = await api.anotherNode({ SIGNING_WEB: 'session' });
+    const { email, id } = await node.register();
+    const { refresh_token } = await node.logIn({ email });
+    const role = `/admin/users/${id}/roles/latchkey:admin`;
+    expect((await api.call('PUT', role, { token })).status).toBe(204);
+    expect(await unwritten(logInAt(node, email))).toEqual(unavailable);
+    expect(await unwritten(() => node.refresh(refresh_token))).toEqual(unavailable);
+    expect((await api.refresh(refresh_token)).status).toBe(200);
+  });
 });

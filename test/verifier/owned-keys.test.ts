@@ -1,3 +1,4 @@
+import { accessTokenTtlSecondsMax } from '@latchkey/contract/access-token-claims';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { ownedKey, type VerificationKey } from '@latchkey/verifier/key-ring';
 import { describe, expect, it } from 'vitest';
@@ -64,6 +65,31 @@ describe('a key of one session', () => {
     expect(check(twice)).toEqual(refusal('key_owner'));
     expect(check(twice)).toEqual(refusal('key_owner'));
   });
+
+  // Fails when the life of a token is its signer's word: a thief would need the key only once.
+  it('signs for no longer than any access token lives', async () => {
+    const { own, check, key } = await worldWithKey();
+    const living = (seconds: number) => ({ expiresAt: start + seconds * 1000 });
+    expect(check(await mint(own, living(accessTokenTtlSecondsMax)))).toMatchObject({ ok: true });
+    const long = living(accessTokenTtlSecondsMax + 1);
+    expect(check(await mint(own, long))).toEqual(refusal('key_lifetime'));
+    const later = { ...long, issuedAt: start + 10_000 };
+    expect(check(await mint(own, later))).toEqual(refusal('not_yet_valid'));
+    expect(check(await mint(key, long))).toMatchObject({ ok: true });
+  });
+
+  // Fails when a session's key may give its own user rights over Latchkey.
+  it.each(['latchkey:admin', 'latchkey:auditor', 'latchkey:', 'Latchkey:Admin'])(
+    'gives nobody the role %s, which the issuer alone gives',
+    async (role) => {
+      const { own, check, verifier, key } = await worldWithKey();
+      const token = await mint(own, { roles: ['editor', role] });
+      expect(check(token)).toEqual(refusal('key_role'));
+      expect(verifier.recognize(token)).toEqual(refusal('key_role'));
+      expect(check(await mint(key, { roles: ['editor', role] }))).toMatchObject({ ok: true });
+      expect(check(await mint(own, { roles: ['mylatchkey:admin'] }))).toMatchObject({ ok: true });
+    },
+  );
 
   it('is not taken for the issuer by a logout either', async () => {
     const { own, verifier } = await worldWithKey();

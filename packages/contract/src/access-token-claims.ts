@@ -2,6 +2,8 @@ import type { DeviceType } from './device-type.ts';
 
 /** The longest access token that is signed, or looked at. */
 export const accessTokenCharactersMax = 8192;
+/** The longest life that a deployment may give one. */
+export const accessTokenTtlSecondsMax = 24 * 60 * 60;
 
 /** The claims of RFC 9068 section 2.2 and ours. Times are epoch seconds. */
 export interface AccessTokenClaims {

@@ -149,7 +149,7 @@ async function attempt(
   await pay();
   const sessionId = newId(slotOf(user.userId));
   const key = await drawKey();
-  const signingKey = signingKeyOfLogin(node, key);
+  const signingKey = signingKeyOfLogin(node, key, checked.state.roles);
   const newcomer = { now, sessionId, audience, user, personal, key };
   const { secret, started } = start(node, input, newcomer, by);
   const ended = supersede(node, live, input, { now, sessionId, personal });

@@ -127,7 +127,8 @@ async function attempt(
     return append(by, [change, usedUp(proof)], () => Promise.reject(refused));
   }
   await pay();
-  const signingKey = await signingKeyOfRefresh(node, token.sessionId, change.state);
+  const { roles } = user.state;
+  const signingKey = await signingKeyOfRefresh(node, token.sessionId, change.state, roles);
   const isRepeat = !change.events.some(({ type }) => type === 'SessionRefreshed');
   if (change.events.length === 0) await useUp(node.cells.of(token.sessionId).readers, proof);
   return append(by, [change, usedUp(proof)], () => {

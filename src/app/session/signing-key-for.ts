@@ -1,4 +1,5 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
+import { isReservedRole } from '@latchkey/contract/reserved-role';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Signing } from '../../domain/session/session-key.ts';
 import type { SessionState } from '../../domain/session/state.ts';
@@ -17,29 +18,32 @@ export function signingOf(
 }
 
 /**
- * The key that will sign the first token of a session, whose own key is `drawn`; null: it has none.
- * Asked for before the append: a node that cannot sign must not end other sessions. Raises
- * `unavailable`.
+ * The key that will sign the first token of a session, with these roles. `drawn`: the session's own
+ * key, which may sign no role of Latchkey; null: it has none. Asked for before the append: a node
+ * that cannot sign must not end other sessions. Raises `unavailable`.
  */
 export function signingKeyOfLogin(
   { memory }: Pick<Node, 'memory'>,
   drawn: UnusedSessionKey | null,
+  roles: readonly string[],
 ): SigningKey {
-  return drawn?.signing ?? memory.signingKey.get();
+  if (drawn === null || roles.some(isReservedRole)) return memory.signingKey.get();
+  return drawn.signing;
 }
 
 /**
- * The key that will sign the next token of a session, asked for before the append: a node that
- * cannot sign must not rotate. If the private key of a session is gone although it lives, the
- * issuer's signs, so that its user stays logged in. Raises `unavailable`, also for a session that
- * has ended meanwhile: a repeat is told so.
+ * The key that will sign the next token of a session, with these roles; chosen as at the login.
+ * Asked for before the append: a node that cannot sign must not rotate. If the private key of a
+ * session is gone although it lives, the issuer's signs, so that its user stays logged in. Raises
+ * `unavailable`, also for a session that has ended meanwhile: a repeat is told so.
  */
 export async function signingKeyOfRefresh(
   { cells, memory, sessionKeys }: Pick<Node, 'cells' | 'memory' | 'sessionKeys'>,
   sessionId: string,
   { sessionKey }: Pick<SessionState, 'sessionKey'>,
+  roles: readonly string[],
 ): Promise<SigningKey> {
-  if (sessionKey === null) return memory.signingKey.get();
+  if (sessionKey === null || roles.some(isReservedRole)) return memory.signingKey.get();
   const own = await sessionKeys.signingKeyOf(sessionId, sessionKey);
   if (own !== null) return own;
   const session = await findSession(cells.of(sessionId).readers, sessionId);

@@ -7,7 +7,7 @@ import type { Node } from '../../node/node.ts';
 import type { SigningKey } from '../../node/signing-keys.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { representSession, representUser } from '../representations.ts';
-import { signAccessToken } from './sign-access-token.ts';
+import { type AccessTokenInput, signAccessToken } from './sign-access-token.ts';
 import { noteSigned } from './signing-key-for.ts';
 
 export interface IssuedTokens {
@@ -28,53 +28,34 @@ export interface IssuedTokens {
   readonly transport: 'body' | 'cookie';
 }
 
+interface SessionToIssueFor {
+  readonly sessionId: string;
+  readonly session: SessionState;
+  /** Chosen for the session and the roles of the user (`signing-key-for.ts`). */
+  readonly signingKey: SigningKey;
+  readonly userId: string;
+  readonly user: UserState;
+  readonly personal: PersonalData;
+  readonly secret: Buffer | null;
+  readonly deviceToken?: string | null;
+}
+
 /**
  * The `TokenSet` of a committed session. Called only after the append, so no token outlives a
- * rolled-back session; what signs was asked for before it. The access token counts from now, also when a generation is answered again:
- * a revocation covers that (see `revocationOfSession`), and a client that lost an answer gets a
- * token it can use.
+ * rolled-back session; what signs was asked for before it. The access token counts from now, also
+ * when a generation is answered again: a revocation covers that (see `revocationOfSession`), and a
+ * client that lost an answer gets a token it can use.
  */
 export async function issueTokens(
   node: Pick<Node, 'config' | 'memory' | 'secrets' | 'now'>,
-  input: {
-    readonly sessionId: string;
-    readonly session: SessionState;
-    readonly signingKey: SigningKey;
-    readonly userId: string;
-    readonly user: UserState;
-    readonly personal: PersonalData;
-    readonly secret: Buffer | null;
-    readonly deviceToken?: string | null;
-  },
+  input: SessionToIssueFor,
 ): Promise<IssuedTokens> {
-  const { config, memory, secrets } = node;
-  const { session, sessionId, signingKey, secret, deviceToken = null } = input;
+  const { config, secrets } = node;
+  const { session, sessionId, secret, deviceToken = null } = input;
   const now = node.now();
   const { expiresAt, sessionEnd } = endsOf(session, config, now);
-  const client =
-    session.clientId === null
-      ? null
-      : { id: session.clientId, epoch: memory.client(session.clientId)?.epoch ?? 0 };
   const boundTo = session.deviceKey?.kind === 'dpop' ? session.deviceKey.jkt : undefined;
-  const accessToken = await signAccessToken({
-    key: signingKey,
-    issuer: config.tokens.issuer,
-    userId: input.userId,
-    userEpoch: input.user.epoch,
-    sessionId,
-    generation: session.generation,
-    audience: session.audience,
-    client,
-    amr: session.amr,
-    roles: input.user.roles,
-    scope: session.scope,
-    deviceType: session.deviceType,
-    boundTo,
-    authenticatedAt: session.startedAt,
-    issuedAt: now,
-    expiresAt,
-  });
-  noteSigned(node, signingKey, { sessionId, state: session });
+  const accessToken = await accessTokenFor(node, input, { boundTo, issuedAt: now, expiresAt });
   const refreshToken =
     secret === null
       ? null
@@ -104,6 +85,33 @@ export async function issueTokens(
       user: representUser(input.userId, input.user, input.personal),
     },
   };
+}
+
+async function accessTokenFor(
+  node: Pick<Node, 'config' | 'memory'>,
+  { sessionId, session, signingKey, userId, user }: SessionToIssueFor,
+  facts: Pick<AccessTokenInput, 'boundTo' | 'issuedAt' | 'expiresAt'>,
+): Promise<string> {
+  const { clientId } = session;
+  const epoch = clientId === null ? 0 : (node.memory.client(clientId)?.epoch ?? 0);
+  const accessToken = await signAccessToken({
+    key: signingKey,
+    issuer: node.config.tokens.issuer,
+    userId,
+    userEpoch: user.epoch,
+    sessionId,
+    generation: session.generation,
+    audience: session.audience,
+    client: clientId === null ? null : { id: clientId, epoch },
+    amr: session.amr,
+    roles: user.roles,
+    scope: session.scope,
+    deviceType: session.deviceType,
+    authenticatedAt: session.startedAt,
+    ...facts,
+  });
+  noteSigned(node, signingKey, { sessionId, state: session });
+  return accessToken;
 }
 
 /**

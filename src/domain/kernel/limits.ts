@@ -1,3 +1,5 @@
+import { accessTokenTtlSecondsMax } from '@latchkey/contract/access-token-claims';
+
 /** Bounds on everything that a stranger can make grow. Units last. */
 export const limits = {
   requestBodyBytesMax: 16 * 1024,
@@ -29,7 +31,7 @@ export const limits = {
   inviteTriesMax: 5,
   dpopProofAgeSecondsMax: 300,
   usedProofsPerWindowMax: 1_000_000,
-  accessTokenTtlSecondsMax: 24 * 60 * 60,
+  accessTokenTtlSecondsMax,
   revocationMarginSeconds: 60,
   batchCommandsMax: 100,
   streamsPerCommandMax: 256,

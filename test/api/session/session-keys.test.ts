@@ -1,6 +1,5 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signAccessToken } from '../../../src/app/session/sign-access-token.ts';
 import { budgets } from '../../../src/domain/kernel/budgets.ts';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
@@ -13,17 +12,6 @@ beforeAll(async () => {
   other = await api.anotherNode({ SESSION_KEY_ALGORITHM: 'ES256' });
 });
 afterAll(() => api.stop());
-
-/** A new user's session with the private key that only this process should have. */
-async function leakedSession() {
-  const { email, id } = await api.register();
-  const tokens = await api.logIn({ email });
-  const key = api.node.memory.sessionSigningKeys.find(
-    tokens.session.id,
-    kidOf(tokens.access_token),
-  )!;
-  return { email, id, tokens, key };
-}
 
 describe('a login whose device type has session keys', () => {
   it('is signed with a key of its own, which each process verifies', async () => {
@@ -181,48 +169,41 @@ describe('the public keys', () => {
   });
 });
 
-describe('a session key that leaks', () => {
-  // Fails when the owner of a key is not compared: whoever has one key would be everybody.
-  it('signs for no other session and for no other user, at any process', async () => {
-    const thief = await leakedSession();
-    const victim = await leakedSession();
-    const mint = (userId: string, sessionId: string) =>
-      signAccessToken({
-        key: thief.key,
-        issuer: 'http://latchkey.test',
-        userId,
-        userEpoch: 9,
-        sessionId,
-        generation: 1,
-        audience: ['http://latchkey.test'],
-        client: null,
-        amr: ['pwd'],
-        roles: ['latchkey:admin'],
-        scope: '',
-        deviceType: 'web',
-        authenticatedAt: Date.now(),
-        issuedAt: Date.now(),
-        expiresAt: Date.now() + 60_000,
-      });
-    const own = await mint(thief.id, thief.tokens.session.id);
-    expect(await api.verify(own)).toBe(204);
-    for (const token of [
-      await mint(victim.id, victim.tokens.session.id),
-      await mint(victim.id, thief.tokens.session.id),
-      await mint(thief.id, victim.tokens.session.id),
-    ]) {
-      for (const node of [api, other]) {
-        expect(await node.verify(token)).toBe(401);
-        expect((await node.call('GET', '/auth/me', { token })).status).toBe(401);
-        expect((await node.call('POST', '/auth/logout', { token })).status).toBe(401);
-      }
+describe('the tokens of an administrator whose session has a key', () => {
+  // Fails when they are signed with that key: no verifier takes a role of Latchkey from it.
+  it('are signed by the issuer, and rule Latchkey at any process', async () => {
+    const first = await other.admin();
+    expect(kidOf(first.access_token)).toBe(other.node.memory.signingKey.get().kid);
+    expect(decodeJwt(first.access_token).roles).toContain('latchkey:admin');
+    for (const node of [api, other]) {
+      const { status } = await node.call('GET', '/admin/users', { token: first.access_token });
+      expect(status).toBe(200);
     }
-    expect(await api.verify(victim.tokens.access_token)).toBe(204);
-    // Once its session has ended it signs for nobody.
-    await api.call('POST', '/auth/logout', { token: thief.tokens.access_token });
-    const late = await mint(thief.id, thief.tokens.session.id);
-    expect(await api.verify(late)).toBe(401);
-    expect(await (await api.anotherNode()).verify(late)).toBe(401);
+  });
+
+  it('change their signer with the role, at the next refresh', async () => {
+    const { access_token: token } = await api.admin();
+    const { email, id } = await api.register();
+    const fields = { audience: api.node.config.tokens.issuer };
+    const login = await api.logIn({ email, fields });
+    const own = kidOf(login.access_token);
+    const { kid: issuerKid } = api.node.memory.signingKey.get();
+    expect(own).not.toBe(issuerKid);
+    const role = `/admin/users/${id}/roles/latchkey:admin`;
+    expect((await api.call('PUT', role, { token })).status).toBe(204);
+
+    const promoted = (await api.refresh(login.refresh_token)).body;
+    expect(kidOf(promoted.access_token)).toBe(issuerKid);
+    const asAdmin = { token: promoted.access_token };
+    expect((await api.call('GET', '/admin/users', asAdmin)).status).toBe(200);
+    const repeated = (await other.refresh(login.refresh_token)).body;
+    expect(kidOf(repeated.access_token)).toBe(issuerKid);
+
+    expect((await api.call('DELETE', role, { token })).status).toBe(204);
+    expect(await api.verify(promoted.access_token)).toBe(401);
+    const demoted = (await api.refresh(promoted.refresh_token)).body;
+    expect(kidOf(demoted.access_token)).toBe(own);
+    expect(await api.verify(demoted.access_token)).toBe(204);
   });
 });
 

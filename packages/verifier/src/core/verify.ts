@@ -1,7 +1,9 @@
 import {
   type AccessTokenClaims,
   accessTokenCharactersMax,
+  accessTokenTtlSecondsMax,
 } from '@latchkey/contract/access-token-claims';
+import { isReservedRole } from '@latchkey/contract/reserved-role';
 import type { ParsedClaims } from './access-token-claims.ts';
 import { parseClaims, parseJsonObject } from './access-token-claims.ts';
 import { decodeCanonical } from './canonical-base64url.ts';
@@ -51,6 +53,8 @@ export type RefusalReason =
   | 'key_revoked'
   | 'signature'
   | 'key_owner'
+  | 'key_lifetime'
+  | 'key_role'
   | 'claims'
   | 'issuer'
   | 'audience'
@@ -251,13 +255,22 @@ function authenticateToken(token: string, keyRing: VerificationKeys): VerifiedTo
   if (!isSignedBy(key, signed, signature)) return refuse('signature');
   const parsed = parseClaims(payload.toString('utf8'));
   if (parsed === null) return refuse('claims');
-  if (key.owner !== null && !isOwner(key.owner, parsed.claims)) return refuse('key_owner');
+  const excess = key.owner === null ? null : excessOf(key.owner, parsed.claims);
+  if (excess !== null) return refuse(excess);
   return { ok: true, key, token, ...parsed, keysRevision: -1, revocationsRevision: -1 };
 }
 
-/** A session's own key that leaked must not be a key for everybody. */
-function isOwner({ sessionId, userId }: KeyOwner, { sid, sub }: AccessTokenClaims): boolean {
-  return sid === sessionId && sub === userId;
+/**
+ * What the issuer would never have let a session's own key sign, or null. One that leaked must be
+ * no key for everybody, give nobody rights over Latchkey, and be of use while its session lives.
+ */
+function excessOf(
+  { sessionId, userId }: KeyOwner,
+  { sid, sub, iat, exp, roles = [] }: AccessTokenClaims,
+): RefusalReason | null {
+  if (sid !== sessionId || sub !== userId) return 'key_owner';
+  if (exp - iat > accessTokenTtlSecondsMax) return 'key_lifetime';
+  return roles.some(isReservedRole) ? 'key_role' : null;
 }
 
 const kidPattern = /^[A-Za-z0-9_-]{1,128}$/;
