@@ -18,16 +18,18 @@ const keysPerPage = 1_000;
 /**
  * Runs the commands and moves the checkpoint and the epoch (ARGV[1] and [2], an absent one is
  * empty) to what follows (ARGV[3] and [4]), if they are still the expected ones. When they are
- * the last ones already (ARGV[5] and [6]) it was done before, and the answer was lost. The
- * checkpoint is written first: a Redis that is full refuses that, and nothing was changed.
+ * the last ones already (ARGV[5] and [6]) it was done before, and the answer was lost. Redis takes
+ * nothing back when it refuses a command, so the checkpoint goes last: a step that was half done is
+ * repeated. The first write changes nothing, and a Redis that is full refuses that one only.
  */
 const apply = `
 local text, epoch = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]) or ''
 if text == ARGV[5] and epoch == ARGV[6] then return 1 end
 if text ~= ARGV[1] or epoch ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[1], ARGV[3])
-if ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4]) end
+redis.call('SET', KEYS[1], text)
 for _, command in ipairs(cjson.decode(ARGV[7])) do redis.call(unpack(command)) end
+if ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4]) end
+redis.call('SET', KEYS[1], ARGV[3])
 return 1`;
 
 /** The mark takes the place of the checkpoint, and the model is not to be believed any more. */
