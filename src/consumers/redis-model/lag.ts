@@ -13,21 +13,31 @@ export interface LagOptions {
 }
 
 const lookMs = 1_000;
+/** A worker that works is far below. A model that is being built may be above for as long as it takes. */
+const lasting = { seconds: 10, looks: 10 } as const;
+
+export interface LagWatch {
+  /** Whether the model has been far behind at each of the last looks. */
+  isLasting(): boolean;
+  stop(): void;
+}
 
 /**
  * Measures each second how far the model is behind the log, on every worker and from the log's
  * side: the figure grows also when nobody works on the model. While Redis is away the last
  * checkpoint that was read counts.
  */
-export function watchLag(options: LagOptions): { stop(): void } {
+export function watchLag(options: LagOptions): LagWatch {
   let known = 0;
+  let looksBehind = 0;
   let looking = false;
   const look = async () => {
     if (looking) return;
     looking = true;
     try {
       known = await checkpointOf(options, known);
-      await measure(options, known);
+      const seconds = await measure(options, known);
+      looksBehind = seconds > lasting.seconds ? looksBehind + 1 : 0;
     } catch {
       // Postgres is away, which its own metrics say: the figures stay.
     } finally {
@@ -37,7 +47,10 @@ export function watchLag(options: LagOptions): { stop(): void } {
   const timer = setInterval(() => void look(), lookMs);
   timer.unref();
   void look();
-  return { stop: () => clearInterval(timer) };
+  return {
+    isLasting: () => looksBehind >= lasting.looks,
+    stop: () => clearInterval(timer),
+  };
 }
 
 async function checkpointOf({ store, log }: LagOptions, known: number): Promise<number> {
@@ -48,7 +61,8 @@ async function checkpointOf({ store, log }: LagOptions, known: number): Promise<
   }
 }
 
-async function measure({ readers, metrics }: LagOptions, checkpoint: number): Promise<void> {
+/** Answers the seconds. */
+async function measure({ readers, metrics }: LagOptions, checkpoint: number): Promise<number> {
   const { rows } = await readers.query({
     name: 'redis-model-lag',
     text: `select
@@ -59,5 +73,7 @@ async function measure({ readers, metrics }: LagOptions, checkpoint: number): Pr
   });
   const { newest, seconds } = rows[0]!;
   metrics.lagPositions.set(newest === null ? 0 : safeInteger(newest) - checkpoint);
-  metrics.lagSeconds.set(seconds === null ? 0 : Math.max(0, Number(seconds)));
+  const lagSeconds = seconds === null ? 0 : Math.max(0, Number(seconds));
+  metrics.lagSeconds.set(lagSeconds);
+  return lagSeconds;
 }

@@ -4,7 +4,7 @@ import { counter, gauge } from '../../platform/metrics/registry.ts';
 export interface RedisModelMetrics {
   readonly lagSeconds: Gauge;
   readonly lagPositions: Gauge;
-  readonly stopped: Gauge;
+  readonly stopped: Gauge<'why'>;
   readonly rebuilds: Counter<'why'>;
 }
 
@@ -20,7 +20,8 @@ export function redisModelMetrics(registry: Registry): RedisModelMetrics {
     }),
     stopped: gauge(registry, {
       name: 'latchkey_redis_model_stopped',
-      help: 'Whether this worker follows the log no more, because of an event that it cannot read',
+      help: 'Whether this worker leads the read model in Redis and cannot follow the log, by why',
+      labels: ['why'],
     }),
     rebuilds: counter(registry, {
       name: 'latchkey_redis_model_rebuilds_total',

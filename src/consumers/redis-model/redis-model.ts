@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { highestPosition } from '../../eventlog/highest-position.ts';
-import { lead } from '../../eventlog/leader.ts';
+import { lead, tryToLead } from '../../eventlog/leader.ts';
 import type { LogGuard } from '../../eventlog/log-guard.ts';
 import { LogIdentityError } from '../../eventlog/log-identity.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
@@ -18,10 +18,12 @@ import {
   epochBeside,
 } from './checkpoint.ts';
 import type { RedisCommand } from './entries.ts';
+import { ForeignModelError } from './foreign-model-error.ts';
 import type { LeaderConnection } from './leader-connection.ts';
 import type { RedisModelMetrics } from './metrics.ts';
 import { beginAnew, CheckpointMovedError } from './rebuild.ts';
 import type { RedisModelStore } from './store.ts';
+import { Trouble, type TroubleReason } from './trouble.ts';
 
 export interface RedisModelOptions {
   readonly store: RedisModelStore;
@@ -52,16 +54,17 @@ export class RedisModel {
   readonly #options: RedisModelOptions;
   readonly #tail: Tail;
   readonly #stopping = new AbortController();
+  readonly #trouble: Trouble;
   #checkpoint: Checkpoint | null = null;
   /** The last position that was drawn when this connection began. */
   #head = 0;
   #lookedAt = 0;
   #failure: string | null = null;
-  #stoppedBy: UnreadableEventError | null = null;
 
   constructor(options: RedisModelOptions) {
     this.#options = options;
-    options.metrics.stopped.set(0);
+    const { metrics, log } = options;
+    this.#trouble = new Trouble({ metrics, log, now: () => performance.now() });
     this.#tail = new Tail({
       connect: () => this.#connect(),
       after: (client) => this.#begin(client),
@@ -80,9 +83,9 @@ export class RedisModel {
     await this.#tail.stop();
   }
 
-  /** `redis_model` once it has stopped. */
-  degraded(): readonly string[] {
-    return this.#stoppedBy === null ? [] : ['redis_model'];
+  /** Why it does not follow the log; null while it does, and in the first moments of a failure. */
+  get trouble(): TroubleReason | null {
+    return this.#trouble.why;
   }
 
   async #connect() {
@@ -91,12 +94,22 @@ export class RedisModel {
     const connection = await this.#options.connect();
     try {
       await this.#options.guard.check(connection.client);
-      await lead(connection.client, 'redisModel', signal);
+      await this.#lead(connection.client);
       return connection;
     } catch (error) {
       await connection.close();
       throw error;
     }
+  }
+
+  /** While another worker leads, what failed here is over. Its lock may outlast a connection. */
+  async #lead(client: Queryable): Promise<void> {
+    const { signal } = this.#stopping;
+    if (await tryToLead(client, 'redisModel')) return;
+    await delay(failurePauseMs, undefined, { signal });
+    if (await tryToLead(client, 'redisModel')) return;
+    this.#trouble.over();
+    await lead(client, 'redisModel', signal);
   }
 
   async #begin(client: Queryable): Promise<number> {
@@ -121,6 +134,7 @@ export class RedisModel {
     const commands = await commandsOf(events, this.#options.readers);
     await this.#advance({ pos: events.at(-1)!.pos, caughtUpTo }, commands);
     this.#failure = null;
+    this.#trouble.over();
   }
 
   async #advance(
@@ -143,11 +157,15 @@ export class RedisModel {
     if (building && caughtUpTo >= this.#head) await this.#advance({ pos, caughtUpTo }, []);
     if (performance.now() < this.#lookedAt + lookMs) return;
     this.#lookedAt = performance.now();
-    const found = await this.#options.store.read().catch(() => null);
+    const found = await this.#options.store.read().catch((error: unknown) => {
+      this.#trouble.failed(error);
+      return null;
+    });
     if (found === null) return;
     const expected = this.#checkpoint!;
     const isOurs = found.text === checkpointText(expected) && found.epoch === epochBeside(expected);
     if (!isOurs) throw new CheckpointMovedError();
+    this.#trouble.over();
   }
 
   /** Waits for Redis as long as it takes; how far that leaves the model behind is a metric. */
@@ -158,6 +176,7 @@ export class RedisModel {
         return await work();
       } catch (error) {
         if (!(error instanceof RedisUnavailableError)) throw error;
+        this.#trouble.failed(error);
         await delay(redisPauseMs, undefined, { signal });
       }
     }
@@ -166,15 +185,14 @@ export class RedisModel {
   /** Says each kind of failure once. */
   #failed(error: unknown): void {
     if (this.#stopping.signal.aborted) return;
-    const { log, guard, metrics } = this.#options;
+    const { log, guard } = this.#options;
     if (error instanceof CheckpointMovedError) {
       log.warn({}, 'the Redis read model was emptied or written by another process');
       return;
     }
     if (error instanceof LogIdentityError) guard.refuse(error);
+    this.#trouble.failed(error);
     if (error instanceof UnreadableEventError) {
-      this.#stoppedBy = error;
-      metrics.stopped.set(1);
       log.error({ err: error }, 'the Redis read model has stopped: it would miss a revocation');
       void this.#tail.stop();
       return;
@@ -184,18 +202,5 @@ export class RedisModel {
       log.warn({ err: error }, 'the Redis read model does not follow the log: it is tried again');
     }
     this.#failure = failure;
-  }
-}
-
-/** Another installation keeps its model there: two would delete each other's. */
-class ForeignModelError extends Error {
-  override readonly name = 'ForeignModelError';
-
-  constructor(logId: string) {
-    super(
-      `this Redis database holds the read model of the log ${logId}: give each installation a ` +
-        'database of its own (REDIS_URL ends in /1), or take this one over with ' +
-        '`latchkey redis rebuild`',
-    );
   }
 }

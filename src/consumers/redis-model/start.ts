@@ -20,6 +20,7 @@ export interface RedisModelParts {
 
 /** Follows the log from now on, on one connection of its own. */
 export function startRedisModel(parts: RedisModelParts): {
+  /** `redis_model` and why, once the model does not follow the log. */
   degraded(): readonly string[];
   stop(): Promise<void>;
 } {
@@ -31,7 +32,10 @@ export function startRedisModel(parts: RedisModelParts): {
   const lag = watchLag({ store, readers, log: guard.logName, metrics });
   model.start();
   return {
-    degraded: () => model.degraded(),
+    degraded: () => {
+      const why = model.trouble ?? (lag.isLasting() ? 'lag' : null);
+      return why === null ? [] : ['redis_model', `redis_model_${why}`];
+    },
     stop: async () => {
       lag.stop();
       await model.stop();
