@@ -38,14 +38,17 @@ export function openObservedLog(
       applyRevocations(memory, command);
       onAppended?.(command);
     },
-    observer: observerOf(metrics, appendProbe, log),
+    observer: observerOf({ metrics, memory, log }, appendProbe),
   });
   appendProbe.use(appender);
   const readers = sealedReaders(pools.readers, seal);
   return { cells: oneCell({ logId: guard.logId, readers, handler }), appendProbe };
 }
 
-function observerOf(metrics: NodeMetrics, probe: AppendProbe, log: Logger): WriterObserver {
+function observerOf(
+  { metrics, memory, log }: Pick<LogParts, 'metrics' | 'memory' | 'log'>,
+  probe: AppendProbe,
+): WriterObserver {
   const counts = appendCounts(metrics.registry);
   return {
     batch: (commands) => {
@@ -57,7 +60,7 @@ function observerOf(metrics: NodeMetrics, probe: AppendProbe, log: Logger): Writ
     hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
     appended: (command, seconds) => {
       counts.appended(command, seconds);
-      reportNotableEvents(command, { log, metrics });
+      reportNotableEvents(command, { log, metrics, memory });
     },
   };
 }

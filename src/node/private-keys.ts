@@ -4,7 +4,7 @@ import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algor
 import { activeKey, pendingKeys } from '../domain/keyset/published.ts';
 import type { KeysetState } from '../domain/keyset/state.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
-import { type KeyWrap, KeyWrapError } from '../platform/crypto/key-wrap.ts';
+import { type KeyWrap, KeyWrapError, MissingKekError } from '../platform/crypto/key-wrap.ts';
 import { importSigningKey, type SigningKey } from './signing-keys.ts';
 
 /** The private parts that this process has opened and proven, by kid; and why others are not here. */
@@ -42,6 +42,22 @@ export async function openPrivateKeys(
     }
   }
   return { usable, unusable };
+}
+
+/**
+ * Throws KeyWrapError when the key-encryption key of an active or pending key is not in the ring of
+ * this process, which must not start so: another process may sign with that key.
+ */
+export function requireKeks({ unusable }: OpenedKeys): void {
+  for (const { key, error } of unusable) {
+    if (!(error instanceof MissingKekError)) continue;
+    const { kekId } = error;
+    throw new KeyWrapError(
+      `the ${key.status} issuer key ${key.kid} is wrapped under ${kekId}, which is not in the ring: ` +
+        `add ${kekId} to KEK or, if it is lost, run \`latchkey keys revoke ${key.kid}\``,
+      { cause: error },
+    );
+  }
 }
 
 /** The pending keys that this process has opened and proven: only such a one may sign next. */

@@ -8,6 +8,7 @@ import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { oneCell } from '../node/cell.ts';
+import { openPrivateKeys, requireKeks } from '../node/private-keys.ts';
 import { type NodeRedis, openRedis } from '../node/redis.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import { requireSoundDatabase } from '../node/sound-database.ts';
@@ -16,6 +17,7 @@ import { newId } from '../platform/crypto/new-id.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
+import { findIssuerKeyset } from '../tables/keyset.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
 import { allJobs } from './jobs/all.ts';
@@ -154,7 +156,7 @@ interface RecordParts {
   readonly redis: NodeRedis | null;
 }
 
-/** Throws KeyWrapError when the key-encryption key is not the database's. */
+/** Throws KeyWrapError when the key-encryption key is not the database's, or the ring incomplete. */
 async function openRecords(
   { readers, writers }: Pools,
   { guard, metrics, redis }: RecordParts,
@@ -169,6 +171,8 @@ async function openRecords(
     onAppended: (command) => redis?.wakeUps.appended(command),
   });
   const sealed = sealedReaders(readers, seal);
+  const keyset = await findIssuerKeyset(sealed);
+  requireKeks(await openPrivateKeys(readers, keyWrap, keyset.state));
   return { readers: sealed, cells: oneCell({ logId: guard.logId, readers: sealed, handler }) };
 }
 

@@ -54,6 +54,13 @@ describe('B1: an issuer key whose private part does not open', () => {
     await wrapWrongly(...before);
     const node = await api.anotherNode();
     expect(await failing(node)).toEqual([]);
+    const told = before.map((kid) => ({ level: 40, event: 'KeyRemoved', kid }));
+    expect(node.logged()).toEqual(
+      expect.arrayContaining(told.map((line) => expect.objectContaining(line))),
+    );
+    expect(await node.node.metrics.registry.metrics()).toContain(
+      'latchkey_notable_events_total{event="KeyRemoved"} 2',
+    );
     expect((await rotate(node)).status).toBe(200);
     const { email } = await node.register();
     expect(await node.verify((await node.logIn({ email })).access_token)).toBe(204);

@@ -3,7 +3,7 @@ import { keysMissing } from '../../domain/keyset/decide.ts';
 import type { LifetimeSettings } from '../../domain/session/lifetimes.ts';
 import type { Config } from '../../node/config.ts';
 import type { Node } from '../../node/node.ts';
-import { openPrivateKeys } from '../../node/private-keys.ts';
+import { openPrivateKeys, requireKeks } from '../../node/private-keys.ts';
 import { type GeneratedSigningKey, generateSigningKey } from '../../node/signing-keys.ts';
 import type { KeyWrap } from '../../platform/crypto/key-wrap.ts';
 import { findIssuerKeyset } from '../../tables/keyset.ts';
@@ -22,7 +22,8 @@ export interface KeysetNode extends Pick<Node, 'cells' | 'keyWrap' | 'now'> {
 /**
  * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:
  * after a change of that setting one rotation is enough. A pending key whose private part does not
- * open is replaced. Of several nodes at once, one makes them.
+ * open under a KEK that this process has is replaced. Of several nodes at once, one makes them.
+ * Throws KeyWrapError when the KEK of an active or pending key is missing here: nothing is replaced.
  */
 export async function ensureIssuerKeys(node: KeysetNode, by: By): Promise<void> {
   let generated: GeneratedSigningKey[] = [];
@@ -31,8 +32,9 @@ export async function ensureIssuerKeys(node: KeysetNode, by: By): Promise<void> 
     const keyset = await findIssuerKeyset(readers);
     const alg = node.config.keyset.algorithm;
     const { keyWrap } = node;
-    const { unusable } = await openPrivateKeys(readers, keyWrap, keyset.state);
-    const demand = { alg, unusableKids: unusable.map(({ key }) => key.kid) };
+    const opened = await openPrivateKeys(readers, keyWrap, keyset.state);
+    requireKeks(opened);
+    const demand = { alg, unusableKids: opened.unusable.map(({ key }) => key.kid) };
     const missing = keysMissing(keyset.state, demand);
     while (generated.length < missing) generated = [...generated, await generateSigningKey(alg)];
     const change = changeKeyset(issuerKeysetId, keyset, {

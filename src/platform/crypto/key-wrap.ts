@@ -9,8 +9,8 @@ export interface KeyWrap {
   /** The result unwraps only under the same `keyId`. */
   wrap(keyId: string, plaintext: Uint8Array): Promise<string>;
   /**
-   * Throws KeyWrapError when the key-encryption key is missing or wrong, or the text belongs to
-   * another key.
+   * Throws MissingKekError when this process lacks the key-encryption key, and another KeyWrapError
+   * when that key is wrong, or the text belongs to another key.
    */
   unwrap(keyId: string, wrapped: string): Promise<Uint8Array>;
   /** The id of the key-encryption key that wraps. */
@@ -24,6 +24,16 @@ export interface KeyWrap {
 /** A key cannot be wrapped or unwrapped. The message names ids only, never key material. */
 export class KeyWrapError extends Error {
   override readonly name = 'KeyWrapError';
+}
+
+/** The key is wrapped under a key-encryption key that this process does not have: it may be good. */
+export class MissingKekError extends KeyWrapError {
+  readonly kekId: string;
+
+  constructor(keyId: string, kekId: string) {
+    super(`key ${keyId} is wrapped under ${kekId}, which is not in the ring`);
+    this.kekId = kekId;
+  }
 }
 
 const alg = 'A256GCMKW';
@@ -63,9 +73,7 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
         throw new KeyWrapError(`key ${keyId} does not unwrap: it is not in the wrapped form`);
       }
       const kek = keys.get(kekId);
-      if (kek === undefined) {
-        throw new KeyWrapError(`key ${keyId} is wrapped under ${kekId}, which is not in the ring`);
-      }
+      if (kek === undefined) throw new MissingKekError(keyId, kekId);
       const opened = await compactDecrypt(wrapped, kek, {
         keyManagementAlgorithms: [alg],
         contentEncryptionAlgorithms: [enc],
