@@ -135,6 +135,11 @@ export class ActiveSigningKey {
     });
   }
 
+  /** The key that is active by now, for who has asked before: `asked` may be revoked meanwhile. */
+  since(asked: SigningKey): SigningKey {
+    return this.#key ?? asked;
+  }
+
   /** A token was signed with the key of the issuer. */
   countUse(kid: string): void {
     this.#uses.set(kid, this.usesOf(kid) + 1);

@@ -94,8 +94,10 @@ async function accessTokenFor(
 ): Promise<string> {
   const { clientId } = session;
   const epoch = clientId === null ? 0 : (node.memory.client(clientId)?.epoch ?? 0);
+  const isOwn = signingKey.kid === session.sessionKey?.kid;
+  const key = isOwn ? signingKey : node.memory.signingKey.since(signingKey);
   const accessToken = await signAccessToken({
-    key: signingKey,
+    key,
     issuer: node.config.tokens.issuer,
     userId,
     userEpoch: user.epoch,
@@ -110,7 +112,7 @@ async function accessTokenFor(
     authenticatedAt: session.startedAt,
     ...facts,
   });
-  noteSigned(node, signingKey, { sessionId, state: session });
+  noteSigned(node, key, { sessionId, state: session });
   return accessToken;
 }
 
