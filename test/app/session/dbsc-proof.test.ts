@@ -60,9 +60,18 @@ describe('a proof of a registration', () => {
 
   // Fails when the whole JWK is kept: what a client puts beside the key would enter the log.
   it('keeps the public members of the key and nothing else', () => {
-    const jwk = { ...es256.jwk, kid: 'mine', d: 'private', use: 'sig' };
+    const jwk = { ...es256.jwk, kid: 'mine', secret: 'private', use: 'sig' };
     const proof = parseDbscProof(es256.sign({ jti: 'c' }, { jwk }))!;
     expect(Object.keys(registeredKey(proof)!.jwk).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
+  });
+});
+
+// Fails when the key's private half is read over: who has seen the request has the key.
+describe('a proof whose key shows a private member', () => {
+  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])('%s is none', (member) => {
+    const jwk = { ...es256.jwk, [member]: 'c2VjcmV0' };
+    expect(parseDbscProof(es256.sign({ jti: 'c' }, { jwk }))).toBeNull();
+    expect(parseDbscProof(es256.sign({ jti: 'c', key: jwk }))).toBeNull();
   });
 });
 

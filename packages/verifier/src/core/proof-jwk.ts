@@ -20,19 +20,25 @@ export interface ProofKey extends NamedKey {
   readonly publicKey: KeyObject;
 }
 
-export type ProofJwkRefusal = 'jwk' | 'weak_key';
+type NamedKeyRefusal = 'jwk' | 'private_key';
+export type ProofJwkRefusal = NamedKeyRefusal | 'weak_key';
 
 const membersOf: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['EC', ['crv', 'kty', 'x', 'y']],
   ['OKP', ['crv', 'kty', 'x']],
   ['RSA', ['e', 'kty', 'n']],
 ]);
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const encodedMembers = ['x', 'y', 'e', 'n'];
 const rsaBitsMax = 4096;
 
-/** The members of a public JWK, whatever `given` is. Any others are left out. */
-export function readProofJwk(alg: SigningAlgorithm, given: unknown): NamedKey | 'jwk' {
+/**
+ * The members of a public JWK, whatever `given` is. Any others are left out, but a private one is
+ * refused: whoever has seen the request could sign.
+ */
+export function readProofJwk(alg: SigningAlgorithm, given: unknown): NamedKey | NamedKeyRefusal {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'jwk';
+  if (privateMembers.some((member) => Object.hasOwn(given, member))) return 'private_key';
   const named = given as Readonly<Record<string, unknown>>;
   const members = membersOf.get(named.kty);
   if (members === undefined) return 'jwk';
@@ -65,7 +71,7 @@ export function importNamedKey({ alg, jwk, jkt }: NamedKey): ProofKey | ProofJwk
 /** Both steps at once. */
 export function importProofKey(alg: SigningAlgorithm, given: unknown): ProofKey | ProofJwkRefusal {
   const named = readProofJwk(alg, given);
-  return named === 'jwk' ? named : importNamedKey(named);
+  return typeof named === 'string' ? named : importNamedKey(named);
 }
 
 function isUsualRsaKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {

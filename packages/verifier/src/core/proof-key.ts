@@ -4,7 +4,7 @@ import { jsonPart } from './json-part.ts';
 import { type NamedKey, type ProofJwkRefusal, type ProofKey, readProofJwk } from './proof-jwk.ts';
 import { TwoGenerationCache } from './two-generation-cache.ts';
 
-export type ProofKeyRefusal = 'header' | 'typ' | 'alg' | 'private_key' | ProofJwkRefusal;
+export type ProofKeyRefusal = 'header' | 'typ' | 'alg' | ProofJwkRefusal;
 
 /** An RSA key of 4,096 bits has 1,004; these leave room for `kid`, `use` and the like. */
 const headerCharactersMax = 1200;
@@ -63,7 +63,6 @@ function bytesOf(header: string): number {
 }
 
 const algorithms: readonly string[] = dpopAlgorithms satisfies readonly SigningAlgorithm[];
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /**
  * `typ`, `alg` and `jwk` of a DPoP proof (RFC 9449 section 4.2). The key is asymmetric and public
@@ -75,10 +74,5 @@ export function readProofHeader(encoded: string): NamedKey | ProofKeyRefusal {
   const { typ, alg, jwk } = header;
   if (typ !== 'dpop+jwt') return 'typ';
   if (typeof alg !== 'string' || !algorithms.includes(alg)) return 'alg';
-  if (hasPrivateMember(jwk)) return 'private_key';
   return readProofJwk(alg as SigningAlgorithm, jwk);
-}
-
-function hasPrivateMember(jwk: unknown): boolean {
-  return privateMembers.some((member) => Object.hasOwn(Object(jwk), member));
 }
