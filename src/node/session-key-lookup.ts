@@ -38,7 +38,7 @@ export class SessionKeyLookup {
   readonly #absent: LRUCache<string, true>;
   #second = 0;
   #begun = 0;
-  /** How often a key of ours was asked for and not known. */
+  /** Look-ups that began. A key that is known to be absent is not looked for. */
   misses = 0;
   /** By what came of it. */
   readonly results: Record<LookupResult, number> = { found: 0, absent: 0, limited: 0, failed: 0 };
@@ -59,7 +59,6 @@ export class SessionKeyLookup {
     if (verification.ok || verification.code !== 'key_needed') return null;
     const { kid } = verification;
     if (kid === undefined || !isSessionKid(kid, this.#options.tagKey)) return null;
-    this.misses += 1;
     return this.#absent.has(kid) ? null : this.#once(kid);
   }
 
@@ -80,6 +79,7 @@ export class SessionKeyLookup {
       const facts = { retryAfterSeconds: 1, detail: 'too many look-ups of session keys' };
       return Promise.reject(new LatchkeyError('unavailable', facts));
     }
+    this.misses += 1;
     const begun = this.#lookUp(kid).finally(() => this.#pending.delete(kid));
     this.#pending.set(kid, begun);
     return begun;
