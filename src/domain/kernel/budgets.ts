@@ -28,8 +28,9 @@ const rule = (per: Payer, count: number, windowSeconds: number): Rule => ({
 });
 
 /**
- * What one payer may spend in this process. Every route that appends declares the budgets it takes from;
- * `docs/limits.md` says why each is as high as it is.
+ * What one payer may spend: in each process alone, or with `REDIS_URL` in all that share the Redis.
+ * Every route that appends declares the budgets it takes from; `docs/limits.md` says why each is as
+ * high as it is.
  */
 export const budgets = {
   login: [rule('address', 300, minute)],
