@@ -19,6 +19,17 @@ const remedies: Readonly<Record<string, string>> = {
   '57P04': 'restore the database, or correct its name in DATABASE_URL',
 };
 
+/** What an operator does about a refusal of Redis. Before 7.2 a script fails without `NOPERM`. */
+const redisRemedies: readonly (readonly [RegExp, string])[] = [
+  [
+    /\bNOPERM\b|executing the script can't/,
+    'give the user of REDIS_URL the rights that docs/token-blacklisting.md names',
+  ],
+  [/\b(WRONGPASS|NOAUTH)\b/, 'correct the user and the password in REDIS_URL'],
+  [/\bOOM\b/, 'it is full: give it more memory'],
+  [/\bREADONLY\b/, 'it is a replica: let REDIS_URL name the primary'],
+];
+
 /**
  * Says what failed, for a terminal: what is wrong, and where it is known the variable and the
  * remedy. No stack, no secret.
@@ -31,7 +42,7 @@ export function describeFailure(error: unknown): string {
   }
   if (error instanceof RedisUnavailableError) {
     const why = error.cause instanceof Error ? error.cause.message : error.reason;
-    return sentence(`Redis cannot be used (${why}): start it, or correct REDIS_URL`);
+    return sentence(`Redis cannot be used (${why}): ${redisRemedy(why)}`);
   }
   const state = sqlState(error);
   const remedy = state === undefined ? undefined : remedies[state];
@@ -43,6 +54,11 @@ export function describeFailure(error: unknown): string {
     return sentence(`KEK does not open what this database holds: ${error.message}`);
   }
   return sentence(error.message);
+}
+
+function redisRemedy(why: string): string {
+  const known = redisRemedies.find(([pattern]) => pattern.test(why));
+  return known?.[1] ?? 'start it, or correct REDIS_URL';
 }
 
 function unreachable(error: unknown): string {

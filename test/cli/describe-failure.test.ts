@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeFailure } from '../../src/cli/describe-failure.ts';
 import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
+import { RedisUnavailableError } from '../../src/platform/redis/link.ts';
 
 const refused = (code: string) => Object.assign(new Error('what Postgres says'), { code });
 
@@ -36,4 +37,18 @@ it('a server that is too slow is told apart from one that is not there', () => {
 it('a session that the server ends is told with what it says', () => {
   const ended = Object.assign(refused('57P01'), { severity: 'FATAL' });
   expect(describeFailure(ended)).toBe('Postgres ended the connection: what Postgres says.');
+});
+
+// Fails when a Redis that answers is said to need a start.
+it.each([
+  ['NOPERM ACL failure in script: no permissions', 'rights that docs/token-blacklisting.md names'],
+  ["ERR Error running script: The user executing the script can't run this", 'the rights that'],
+  ['WRONGPASS', 'the password in REDIS_URL'],
+  ['OOM command not allowed', 'more memory'],
+  ["READONLY You can't write against a read only replica.", 'the primary'],
+  ['unreachable', 'start it, or correct REDIS_URL'],
+])('Redis: %s', (why, remedy) => {
+  const error = new RedisUnavailableError('refused', { cause: new Error(why) });
+  expect(describeFailure(error)).toContain(`Redis cannot be used (${why}): `);
+  expect(describeFailure(error)).toContain(remedy);
 });

@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { rebuildModel } from '../../src/consumers/redis-model/by-hand.ts';
+import { checkModel } from '../../src/consumers/redis-model/check.ts';
+import { connectLeader } from '../../src/consumers/redis-model/leader-connection.ts';
+import { RedisModelStore } from '../../src/consumers/redis-model/store.ts';
+import { LogGuard } from '../../src/eventlog/log-guard.ts';
+import { connectedRedisLink } from '../../src/platform/redis/link.ts';
+import { startTestApi } from '../support/api.ts';
+import { silentLogger } from '../support/cluster.ts';
+import { until } from '../support/fault-node.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
 import { readText } from '../support/source-files.ts';
 import { claimsOf, type RedisWorld, startRedisWorld } from './world.ts';
 
@@ -101,6 +111,48 @@ it('a user with the rights that the page gives can verify, and change nothing', 
   const [, names] = /`(MGET [^`]+)`/.exec(page)!;
   const mget = names!.replace(/<\w+>/g, 'x').split(' ');
   expect((await asVerifier(...mget)).split('\n').at(-1)).toBe(await client.get('latchkey:epoch'));
+  const checkpoint = 'latchkey:model:checkpoint';
+  expect(await asVerifier('GET', checkpoint)).toBe(await client.get(checkpoint));
   expect(await asVerifier('SET', 'blacklist:x', '1')).toContain('NOPERM');
   expect(await asVerifier('DEL', 'blacklist:x')).toContain('NOPERM');
 });
+
+/** Every refusal since the last ACL LOG RESET, by what was refused. */
+async function refusals({ client }: TestRedis): Promise<unknown[]> {
+  const entries = (await client.call('ACL', 'LOG')) as unknown[][];
+  return entries.map((fields) => fields[fields.indexOf('object') + 1]);
+}
+
+// Fails when Latchkey takes a command, a key or a channel that the page does not give.
+it('with the rights that the page gives a node, the model and the commands do all they do', async () => {
+  const [, rule] = /`ACL SETUSER (latchkey [^`]+)`/.exec(readText('docs/token-blacklisting.md'))!;
+  const redis = await startRedis();
+  await redis.client.call('ACL', 'SETUSER', ...rule!.replace('>…', '>secret').split(' '));
+  const { port } = new URL(redis.url);
+  const url = `redis://latchkey:secret@127.0.0.1:${port}/0`;
+  const api = await startTestApi({ RATE_LIMITS: 'on', REDIS_URL: url });
+  await until(async () => (await redis.client.pubsub('NUMSUB', 'latchkey:wake'))[1] === 1, 10_000);
+  await until(async () => !(await api.call('GET', '/readyz')).body.degraded, 10_000);
+  const { email } = await api.register();
+  const { access_token: token } = await api.logIn({ email });
+  const body = { email, password: 'the wrong passphrase' };
+  expect((await api.call('POST', '/auth/login', { body })).status).toBe(401);
+  expect((await api.call('POST', '/auth/logout', { token })).status).toBe(204);
+
+  const { readers } = api.node.cells.home;
+  const guard = new LogGuard();
+  await guard.check(readers);
+  const link = await connectedRedisLink({ url, name: 'test', log: silentLogger });
+  const store = new RedisModelStore(link);
+  const connect = () => connectLeader(api.database.appUrl, 'test');
+  const model = { store, readers, log: guard.logName, connect };
+  expect(await rebuildModel(model)).toMatchObject({ byWorker: false });
+  expect(await checkModel(model)).toEqual([]);
+  expect(await redis.client.exists(`blacklist:${claimsOf(token).sid}`)).toBe(1);
+  const metrics = await api.node.metrics.registry.metrics();
+  expect(metrics).not.toMatch(/latchkey_rate_limits_alone_total\{reason="refused"\} [1-9]/);
+  expect(await refusals(redis)).toEqual([]);
+  link.close();
+  await api.stop();
+  await redis.stop();
+}, 60_000);

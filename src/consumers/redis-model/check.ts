@@ -2,13 +2,14 @@ import type { Queryable } from '../../eventlog/queryable.ts';
 import { safeInteger } from '../../platform/postgres/safe-integer.ts';
 import type { ByHand } from './by-hand.ts';
 import { positionIn } from './checkpoint.ts';
+import { lagBehindLog, longLagSeconds } from './lag.ts';
 
 /** Redis counts a life down by its own clock, and an entry may go in this moment. */
 const marginSeconds = 5;
 const pageRows = 1_000;
 
 /**
- * What is wrong with the model, in words; empty when nothing is. It asks for each ended session
+ * What is wrong with the model, in words; empty when nothing is. It looks at the lag, and asks for each ended session
  * whose tokens may live, and which the model has passed, whether it is blacklisted. Throws
  * RedisUnavailableError.
  */
@@ -29,6 +30,11 @@ export async function checkModel({
   }
   if (epoch !== log.logEpoch) {
     findings.push(`the model is being built, and is at position ${checkpoint}`);
+  }
+  const lag = await lagBehindLog(readers, checkpoint);
+  if (epoch === log.logEpoch && lag.seconds > longLagSeconds) {
+    const seconds = Math.round(lag.seconds);
+    findings.push(`the model is ${lag.positions} positions and ${seconds} s behind the log`);
   }
   let [ended, missing] = [0, 0];
   for (let after = 0; ; ) {

@@ -6,6 +6,18 @@ import { buildJwks } from '../../node/signing-keys.ts';
 /** A command of Redis and its arguments. To run it again changes nothing. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
 
+/** Every command and every kind of key of the model, once. In one step they leave nothing. */
+export const rehearsal: readonly RedisCommand[] = [
+  ['SET', 'blacklist:latchkey:rehearsal', 1, 'PX', 1],
+  ['SET', 'auth:keys:rehearsal', 1, 'PX', 1],
+  ['DEL', 'blacklist:latchkey:rehearsal', 'auth:keys:rehearsal'],
+  ['ZADD', 'auth:keys:rehearsal', 1, 'kid'],
+  ['DEL', 'auth:keys:rehearsal'],
+  ['SADD', 'auth:keys:rehearsal', 'kid'],
+  ['DEL', 'auth:keys:rehearsal'],
+  ['SCAN', 0, 'COUNT', 1],
+];
+
 /** What the tokens of a session die of; times are epoch milliseconds. */
 interface Span {
   /** No token of it lives longer. */

@@ -13,8 +13,9 @@ export interface LagOptions {
 }
 
 const lookMs = 1_000;
-/** A worker that works is far below. A model that is being built may be above for as long as it takes. */
-const lasting = { seconds: 10, looks: 10 } as const;
+/** A worker that works is far below. A model that is built may be above for as long as it takes. */
+export const longLagSeconds = 10;
+const lastingLooks = 10;
 
 export interface LagWatch {
   /** Whether the model has been far behind at each of the last looks. */
@@ -37,7 +38,7 @@ export function watchLag(options: LagOptions): LagWatch {
     try {
       known = await checkpointOf(options, known);
       const seconds = await measure(options, known);
-      looksBehind = seconds > lasting.seconds ? looksBehind + 1 : 0;
+      looksBehind = seconds > longLagSeconds ? looksBehind + 1 : 0;
     } catch {
       // Postgres is away, which its own metrics say: the figures stay.
     } finally {
@@ -48,7 +49,7 @@ export function watchLag(options: LagOptions): LagWatch {
   timer.unref();
   void look();
   return {
-    isLasting: () => looksBehind >= lasting.looks,
+    isLasting: () => looksBehind >= lastingLooks,
     stop: () => clearInterval(timer),
   };
 }
@@ -63,6 +64,17 @@ async function checkpointOf({ store, log }: LagOptions, known: number): Promise<
 
 /** Answers the seconds. */
 async function measure({ readers, metrics }: LagOptions, checkpoint: number): Promise<number> {
+  const { positions, seconds } = await lagBehindLog(readers, checkpoint);
+  metrics.lagPositions.set(positions);
+  metrics.lagSeconds.set(seconds);
+  return seconds;
+}
+
+/** How far a model at `checkpoint` is behind the newest event; the age is of the oldest it lacks. */
+export async function lagBehindLog(
+  readers: Queryable,
+  checkpoint: number,
+): Promise<{ readonly positions: number; readonly seconds: number }> {
   const { rows } = await readers.query({
     name: 'redis-model-lag',
     text: `select
@@ -72,8 +84,8 @@ async function measure({ readers, metrics }: LagOptions, checkpoint: number): Pr
     values: [checkpoint],
   });
   const { newest, seconds } = rows[0]!;
-  metrics.lagPositions.set(newest === null ? 0 : safeInteger(newest) - checkpoint);
-  const lagSeconds = seconds === null ? 0 : Math.max(0, Number(seconds));
-  metrics.lagSeconds.set(lagSeconds);
-  return lagSeconds;
+  return {
+    positions: newest === null ? 0 : safeInteger(newest) - checkpoint,
+    seconds: seconds === null ? 0 : Math.max(0, Number(seconds)),
+  };
 }

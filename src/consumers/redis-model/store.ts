@@ -3,7 +3,7 @@ import type { LogName } from '../../eventlog/log-identity.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import type { RedisLink } from '../../platform/redis/link.ts';
 import { type Checkpoint, checkpointText, epochBeside, markText } from './checkpoint.ts';
-import type { RedisCommand } from './entries.ts';
+import { type RedisCommand, rehearsal } from './entries.ts';
 
 const checkpointKey = 'latchkey:model:checkpoint';
 const epochKey = 'latchkey:epoch';
@@ -32,8 +32,13 @@ if ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4]) end
 redis.call('SET', KEYS[1], ARGV[3])
 return 1`;
 
-/** The mark takes the place of the checkpoint, and the model is not to be believed any more. */
+/**
+ * The mark takes the place of the checkpoint, and the model is not to be believed any more. The
+ * commands in ARGV[2] go first: when Redis refuses one, the old model stands.
+ */
 const begin = `
+for _, command in ipairs(cjson.decode(ARGV[2])) do redis.call(unpack(command)) end
+redis.call('SET', KEYS[2], redis.call('GET', KEYS[2]) or '', 'XX')
 redis.call('SET', KEYS[1], ARGV[1])
 return redis.call('DEL', KEYS[2])`;
 
@@ -93,9 +98,12 @@ export class RedisModelStore {
     return this.#apply({ expected, next: last, last }, rest);
   }
 
-  /** Whoever leads, or will, builds the model anew. */
+  /**
+   * Whoever leads, or will, builds the model anew. Nothing has changed when Redis refuses this
+   * process what the building takes.
+   */
   async ask(log: LogName): Promise<void> {
-    await this.#begin(markText('asked', log, newId()));
+    await this.#begin(markText('asked', log, newId()), rehearsal);
   }
 
   /**
@@ -105,7 +113,7 @@ export class RedisModelStore {
    */
   async clear(log: LogName): Promise<Clearing | null> {
     const clearing = markText('clearing', log, newId());
-    let deletedKeys = await this.#begin(clearing);
+    let deletedKeys = await this.#begin(clearing, []);
     for (const pattern of ownPatterns) {
       let cursor = '0';
       do {
@@ -140,17 +148,19 @@ export class RedisModelStore {
     });
   }
 
-  async #begin(mark: string): Promise<number> {
-    return Number(await this.#run((redis) => redis.eval(begin, 2, checkpointKey, epochKey, mark)));
+  async #begin(mark: string, first: readonly RedisCommand[]): Promise<number> {
+    const texts = [mark, encoded(first)];
+    return Number(
+      await this.#run((redis) => redis.eval(begin, 2, checkpointKey, epochKey, ...texts)),
+    );
   }
 
   async #apply(
     { expected, next, last }: Record<'expected' | 'next' | 'last', Place>,
     commands: readonly RedisCommand[],
   ): Promise<boolean> {
-    const encoded = JSON.stringify(commands.map((command) => command.map(String)));
     const places = [expected, next, last].flatMap(({ text, epoch }) => [text, epoch ?? '']);
-    const texts = [...places, encoded];
+    const texts = [...places, encoded(commands)];
     const done = await this.#run((redis) =>
       redis.eval(apply, 2, checkpointKey, epochKey, ...texts),
     );
@@ -169,4 +179,8 @@ export class RedisModelStore {
 
 function placeOf(checkpoint: Checkpoint): Place {
   return { text: checkpointText(checkpoint), epoch: epochBeside(checkpoint) };
+}
+
+function encoded(commands: readonly RedisCommand[]): string {
+  return JSON.stringify(commands.map((command) => command.map(String)));
 }

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { keysetEntries, sessionEntries } from '../../../src/consumers/redis-model/entries.ts';
+import {
+  keysetEntries,
+  rehearsal,
+  sessionEntries,
+} from '../../../src/consumers/redis-model/entries.ts';
 
 const now = 1_000_000;
 const span = { until: now + 5_000, now };
@@ -41,4 +45,16 @@ describe('the entries of a keyset', () => {
       'SADD auth:keys:revoked',
     ]);
   });
+});
+
+// Fails when a new command or kind of key is not rehearsed: its refusal then comes too late.
+it('the rehearsal has every command of the model, and each kind of key', () => {
+  const generations = { tokensFromGeneration: 1, generation: 1 };
+  const key = { kid: 'k', alg: 'ES256' as const, generatedAt: 7, jwk: { kty: 'EC' } };
+  const times = { activatedAt: null, retiredAt: null, removeAfter: null, revokedAt: null };
+  const keys = (['active', 'revoked'] as const).map((status) => ({ ...key, ...times, status }));
+  const entries = [...sessionEntries('s', generations, span), ...keysetEntries({ keys }, [])];
+  const kindsOf = (commands: typeof rehearsal) =>
+    new Set(commands.map(([name, first]) => `${name} ${String(first).split(':')[0]}`));
+  expect([...kindsOf(rehearsal)]).toEqual(expect.arrayContaining([...kindsOf(entries)]));
 });
