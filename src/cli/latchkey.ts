@@ -48,8 +48,12 @@ keys
   .action(async () => (await import('./keys.ts')).keysList());
 keys
   .command('rotate')
-  .description('promote the pending key now; the active one verifies until its tokens have expired')
-  .action(async () => (await import('./keys.ts')).keysRotate());
+  .description('promote the pending key; the active one verifies until its tokens have expired')
+  .option(
+    '--now',
+    'also a key that caches of the JWKS may lack: they refuse its tokens until they fetch again',
+  )
+  .action(async ({ now }) => (await import('./keys.ts')).keysRotate({ now: now === true }));
 keys
   .command('revoke')
   .argument('<kid>')

@@ -24,8 +24,7 @@ const notable: Readonly<Partial<Record<AnyEvent['type'], Notable>>> = {
 
 const replaced: Notable = {
   level: 'warn',
-  message:
-    'a pending issuer key was replaced: its private part does not open, or KEY_ALGORITHM is another',
+  message: 'a pending issuer key was replaced: it does not open, or is not of KEY_ALGORITHM',
 };
 
 interface NotableEventParts {

@@ -53,8 +53,8 @@ export function requireKeks({ unusable }: OpenedKeys): void {
     if (!(error instanceof MissingKekError)) continue;
     const { kekId } = error;
     throw new KeyWrapError(
-      `the ${key.status} issuer key ${key.kid} is wrapped under ${kekId}, which is not in the ring: ` +
-        `add ${kekId} to KEK or, if it is lost, run \`latchkey keys revoke ${key.kid}\``,
+      `the ${key.status} issuer key ${key.kid} is wrapped under ${kekId}, which is not in the ` +
+        `ring: add ${kekId} to KEK or, if it is lost, run \`latchkey keys revoke ${key.kid}\``,
       { cause: error },
     );
   }

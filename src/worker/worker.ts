@@ -156,7 +156,7 @@ interface RecordParts {
   readonly redis: NodeRedis | null;
 }
 
-/** Throws KeyWrapError when the key-encryption key is not the database's, or the ring incomplete. */
+/** Throws KeyWrapError when the KEK is not the database's, or the ring lacks that of an issuer key. */
 async function openRecords(
   { readers, writers }: Pools,
   { guard, metrics, redis }: RecordParts,

@@ -112,7 +112,7 @@ describe('the commands that keep to one slot', () => {
       await administer('DELETE', `/admin/users/${id}/roles/editor`);
       await administer('POST', `/admin/users/${id}/disable`);
       await administer('POST', `/admin/users/${id}/enable`);
-      await administer('POST', '/admin/keys/rotate');
+      await administer('POST', '/admin/keys/rotate', { now: true });
       const { client_id } = await administer('POST', '/admin/clients', {
         name: 'orders',
         kind: 'confidential',

@@ -61,7 +61,7 @@ it('the rows beside a stream are those that docs/events.md names', async () => {
   const roles = ['editor'];
   const user = { email: anEmail(), password: testPassword, roles };
   await done(api.call('POST', '/admin/users', { ...administrator, body: user }));
-  await done(api.call('POST', '/admin/keys/rotate', administrator));
+  await done(api.call('POST', '/admin/keys/rotate', { ...administrator, body: { now: true } }));
   const client = { ...administrator, body: { name: 'orders' } };
   await done(api.call('POST', '/admin/clients', client));
   await done(api.call('POST', '/admin/invites', { ...administrator, body: {} }));

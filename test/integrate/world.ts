@@ -69,9 +69,9 @@ export async function startWorld(
     first_party: true,
   });
   // A login of its own: a rotation or a revoked key may have made the one of before worthless.
-  const operate = async (method: string, path: string) => {
+  const operate = async (method: string, path: string, body?: object) => {
     const token = (await api.admin()).access_token as string;
-    await api.call(method, path, { token });
+    await api.call(method, path, { token, ...(body === undefined ? {} : { body }) });
   };
   const changeRole = (method: 'PUT' | 'DELETE', id: string, role: string) =>
     operate(method, `/admin/users/${id}/roles/${role}`);
@@ -105,7 +105,7 @@ export async function startWorld(
       const changed = new SignJWT({ ...decodeJwt(token), ...claims });
       return changed.setProtectedHeader({ alg, kid, typ }).sign(privateKey);
     },
-    rotateKeys: () => operate('POST', '/admin/keys/rotate'),
+    rotateKeys: () => operate('POST', '/admin/keys/rotate', { now: true }),
     revokeKeyOf: ({ access }) =>
       operate('POST', `/admin/keys/${decodeProtectedHeader(access).kid}/revoke`),
     stop: async () => {

@@ -25,7 +25,7 @@ it('exports age, signatures and verifications of each issuer key', async () => {
   expect(await api.verify(`${token}x`)).toBe(401);
   const { kid } = JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString());
   const admin = await api.admin();
-  await api.call('POST', '/admin/keys/rotate', { token: admin.access_token, body: {} });
+  await api.call('POST', '/admin/keys/rotate', { token: admin.access_token, body: { now: true } });
   expect(await api.verify(token)).toBe(204);
   const text = await metrics();
   const uses = (name: string) => seriesOf(text, `latchkey_issuer_key_${name}_total{kid="${kid}"}`);

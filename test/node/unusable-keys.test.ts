@@ -33,7 +33,8 @@ async function wrapWrongly(...kids: string[]): Promise<void> {
     }
   });
 }
-const rotate = (node: TestApi) => node.call('POST', '/admin/keys/rotate', { token });
+const rotate = (node: TestApi) =>
+  node.call('POST', '/admin/keys/rotate', { token, body: { now: true } });
 const failing = async (node: TestApi) => (await node.call('GET', '/readyz')).body.failing ?? [];
 
 describe('B1: an issuer key whose private part does not open', () => {

@@ -58,7 +58,15 @@ export function keysetCommands(
   return {
     EnsureKeys: [{ type: 'EnsureKeys', now, generated, alg: 'ES256', unusableKids: [] }],
     RotateKeys: [
-      { type: 'RotateKeys', now, newKey: key(), retireForSeconds: 1, jwksMaxKeys: 10, usableKids },
+      {
+        type: 'RotateKeys',
+        now,
+        newKey: key(),
+        announceSeconds: 0,
+        retireForSeconds: 1,
+        jwksMaxKeys: 10,
+        usableKids,
+      },
     ],
     RevokeKey: [{ type: 'RevokeKey', now, kid, newKey: key(), usableKids }],
     TickKeys: [

@@ -134,7 +134,7 @@ describe('the keys in Redis', () => {
     expect(inOrder(before.jwks.map((text) => JSON.parse(text!)))).toEqual(inOrder(await jwks()));
     expect(before.jwks.join()).not.toMatch(/"(d|p|q|dp|dq|qi|k)":/);
 
-    await rotateIssuerKeys(node, { idempotencyKey: newId() }, testBy);
+    await rotateIssuerKeys(node, { idempotencyKey: newId(), now: true }, testBy);
     await revokeIssuerKey(node, { kid: before.active!, idempotencyKey: newId() }, testBy);
     await node.refreshMemory();
     await world.caughtUp();

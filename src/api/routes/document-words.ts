@@ -28,6 +28,7 @@ const fieldExamples: Readonly<Record<string, unknown>> = {
   kind: 'confidential',
   audiences: ['https://api.example'],
   except_current: true,
+  now: false,
   expires_in: 86_400,
 };
 

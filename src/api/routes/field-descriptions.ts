@@ -36,6 +36,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   error: 'The error code of RFC 6749 section 5.2',
   error_description: 'For people; do not branch on it',
   errors: 'Each field that is wrong',
+  now: 'Rotates also while verifiers that cache the JWKS may not know the key',
   except_current: 'Whether the session of the access token lives on',
   expires_at: 'When it expires',
   expires_in: 'Seconds from now',

@@ -29,16 +29,23 @@ export function keysetRoutes(node: Node): Route[] {
     route({
       method: 'post',
       path: '/admin/keys/rotate',
-      summary: 'Promote the older pending key now',
-      description: 'The active key verifies until its last token has expired.',
+      summary: 'Promote the older pending key',
+      description:
+        'The active key verifies until its last token has expired. While verifiers that cache ' +
+        'the JWKS may not know the pending key, the answer is `conflict`, with the time from ' +
+        'which you can rotate. With `now: true` it signs at once, and such verifiers refuse its ' +
+        'tokens until they fetch the JWKS again.',
       tags,
       auth: admin,
       limit: perUser('administration'),
       responses,
       errors: ['conflict'],
+      body: z.strictObject({ now: z.boolean().optional() }),
+      bodyOptional: true,
       idempotent: true,
-      handler: async ({ idempotencyKey, context }) => {
-        const keyset = await rotateIssuerKeys(node, { idempotencyKey }, context);
+      handler: async ({ body, idempotencyKey, context }) => {
+        const input = { idempotencyKey, now: body.now ?? false };
+        const keyset = await rotateIssuerKeys(node, input, context);
         await refreshMemory(node, context.log);
         return reply(200, { keys: representKeyset(keyset) });
       },

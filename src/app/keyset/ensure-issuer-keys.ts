@@ -23,7 +23,8 @@ export interface KeysetNode extends Pick<Node, 'cells' | 'keyWrap' | 'now'> {
  * An active and two pending issuer keys exist when this resolves, the pending ones of KEY_ALGORITHM:
  * after a change of that setting one rotation is enough. A pending key whose private part does not
  * open under a KEK that this process has is replaced. Of several nodes at once, one makes them.
- * Throws KeyWrapError when the KEK of an active or pending key is missing here: nothing is replaced.
+ * Throws KeyWrapError when the KEK of an active or pending key is missing here: then it replaces
+ * nothing.
  */
 export async function ensureIssuerKeys(node: KeysetNode, by: By): Promise<void> {
   let generated: GeneratedSigningKey[] = [];

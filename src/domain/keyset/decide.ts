@@ -4,7 +4,7 @@ import { accept, type Decider, type Decision, fold } from '../kernel/decider.ts'
 import { LatchkeyError } from '../kernel/errors.ts';
 import type { KeysetEvent } from './events.ts';
 import { activeKey, pendingKeys, publishedKeys } from './published.ts';
-import { type KeySchedule, nextRotation, roomFrom } from './schedule.ts';
+import { announcedFrom, type KeySchedule, nextRotation, roomFrom } from './schedule.ts';
 import { evolveKeyset, initialKeyset, type KeysetState } from './state.ts';
 
 /** The public part of a new key; its private part is stored, wrapped, in the same transaction. */
@@ -30,14 +30,17 @@ export interface EnsureKeys extends KeyDemand {
 }
 
 /**
- * `retireForSeconds`: at least the longest access life and the skew. `usableKids`: the pending keys
- * that may sign next, because their private part was opened and proven.
+ * `announceSeconds`: how long the next key must have been published; with 0 it signs whatever its
+ * age, and who caches the JWKS may refuse its tokens. `retireForSeconds`: at least the longest access
+ * life and the skew. `usableKids`: the pending keys that may sign next, because their private part
+ * was opened and proven.
  */
 export interface RotateKeys {
   readonly type: 'RotateKeys';
   readonly now: number;
   readonly newKey: GeneratedKey;
   readonly usableKids: readonly string[];
+  readonly announceSeconds: number;
   readonly retireForSeconds: number;
   readonly jwksMaxKeys: number;
 }
@@ -130,18 +133,21 @@ function ensure(state: KeysetState, command: EnsureKeys): Decision<KeysetEvent> 
 }
 
 function rotate(state: KeysetState, command: RotateKeys): Decision<KeysetEvent> {
-  const { now, newKey, usableKids, jwksMaxKeys } = command;
+  const { now, newKey, usableKids, announceSeconds, jwksMaxKeys } = command;
   const [active, pending] = [activeKey(state), pendingKeys(state)];
   if (!active || pending.length === 0) throw new Error('an active and a pending key always exist');
   const finished = publishedKeys(state).filter((key) => isFinished(key, now));
   const room = roomFrom(publishedKeys(state), jwksMaxKeys);
-  if (room === null || room > now) throw full(room, now);
+  if (room === null) throw waits(null, now, stillNeeded);
   const next = pending.find(({ kid }) => usableKids.includes(kid));
   if (next === undefined) {
     throw new LatchkeyError('conflict', {
       detail: 'no pending key opens: restart a node, which replaces them, and rotate again',
     });
   }
+  const announced = announcedFrom(next, announceSeconds);
+  const from = Math.max(room, announced);
+  if (from > now) throw waits(from, now, from === room ? stillNeeded : tooYoung);
   return accept(
     ...finished.map((key) => removal(key, now)),
     {
@@ -214,18 +220,19 @@ function generation(state: KeysetState, key: GeneratedKey, now: number): KeysetE
   };
 }
 
-/**
- * The JWKS is full of keys with live tokens: none is dropped, the rotation waits for room.
- * `possible_at`: epoch milliseconds.
- */
-function full(room: number | null, now: number): LatchkeyError {
+/** The JWKS is full of keys with live tokens: none is dropped, the rotation waits for room. */
+const stillNeeded = 'every published key is still needed';
+const tooYoung = 'verifiers that cache the JWKS do not know the next key yet';
+
+/** `possible_at`: epoch milliseconds, where a time can be named. */
+function waits(from: number | null, now: number, detail: string): LatchkeyError {
   return new LatchkeyError('conflict', {
-    detail: 'every published key is still needed',
-    ...(room === null
+    detail,
+    ...(from === null
       ? {}
       : {
-          retryAfterSeconds: Math.ceil((room - now) / 1000),
-          facts: { possible_at: room },
+          retryAfterSeconds: Math.ceil((from - now) / 1000),
+          facts: { possible_at: from },
         }),
   });
 }

@@ -41,7 +41,7 @@ export function nextRotation(
   const room = roomFrom(publishedKeys(state), jwksMaxKeys);
   if (room === null) return { at: null, waitsFor: 'full_jwks' };
   const scheduled = active.activatedAt! + rotationSeconds * 1000;
-  const announced = next.generatedAt + announceSeconds * 1000;
+  const announced = announcedFrom(next, announceSeconds);
   const at = Math.max(scheduled, announced, room);
   if (at === scheduled) return { at, waitsFor: null };
   return { at, waitsFor: at === announced ? 'announcement' : 'full_jwks' };
@@ -56,6 +56,24 @@ export function roomFrom(published: readonly KeysetKey[], jwksMaxKeys: number): 
   if (mustGo <= 0) return 0;
   const times = published.flatMap((key) => (key.status === 'retiring' ? key.removeAfter! : []));
   return times.toSorted((a, b) => a - b)[mustGo - 1] ?? null;
+}
+
+/** From when on a key has been published for `announceSeconds`. */
+export function announcedFrom({ generatedAt }: KeysetKey, announceSeconds: number): number {
+  return generatedAt + announceSeconds * 1000;
+}
+
+/** How long a key must be published before every verifier has fetched a JWKS with it. */
+export function announceSecondsMin({
+  maxAgeSeconds,
+  clientCacheSeconds,
+  clockSkewSeconds,
+}: {
+  readonly maxAgeSeconds: number;
+  readonly clientCacheSeconds: number;
+  readonly clockSkewSeconds: number;
+}): number {
+  return maxAgeSeconds + clientCacheSeconds + clockSkewSeconds;
 }
 
 /** For how long a key verifies after its last signature: until that token has expired everywhere. */

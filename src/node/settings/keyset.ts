@@ -1,5 +1,5 @@
 import { signingAlgorithms } from '@latchkey/contract/signing-algorithm';
-import { retiringSeconds } from '../../domain/keyset/schedule.ts';
+import { announceSecondsMin, retiringSeconds } from '../../domain/keyset/schedule.ts';
 import { longestAccessTokenTtlSeconds } from '../../domain/session/lifetimes.ts';
 import { integer, oneOf, seconds } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
@@ -47,7 +47,7 @@ export const keyset = settings(
         'says EdDSA, which RFC 9864 calls Ed25519: the next release takes only that name',
       );
       const { clockSkewSeconds } = read(verification);
-      const known = own.maxAgeSeconds + own.clientCacheSeconds + clockSkewSeconds;
+      const known = announceSecondsMin({ ...own, clockSkewSeconds });
       refuseIf(
         own.announceSeconds < known,
         'announceSeconds',

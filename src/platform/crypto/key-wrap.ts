@@ -26,7 +26,7 @@ export class KeyWrapError extends Error {
   override readonly name = 'KeyWrapError';
 }
 
-/** The key is wrapped under a key-encryption key that this process does not have: it may be good. */
+/** The key may be good: this process does not have the key-encryption key that wraps it. */
 export class MissingKekError extends KeyWrapError {
   readonly kekId: string;
 

@@ -15,6 +15,7 @@ interface Key {
   kid: string;
   status: string;
   alg: string;
+  generated_at: string;
   remove_after: string | null;
 }
 
@@ -30,11 +31,14 @@ const signedBy = (jwt: string) =>
   JSON.parse(Buffer.from(jwt.split('.')[0]!, 'base64url').toString()).kid;
 const algOf = (jwt: string) =>
   JSON.parse(Buffer.from(jwt.split('.')[0]!, 'base64url').toString()).alg;
-const post = (path: string, key?: string) =>
+const post = (path: string, key?: string, body?: object) =>
   api.call('POST', path, {
     token,
+    ...(body === undefined ? {} : { body }),
     ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
   });
+/** A test's keys are seconds old. */
+const rotateNow = (key?: string) => post('/admin/keys/rotate', key, { now: true });
 
 describe('GET /admin/keys', () => {
   it('D3: shows an active and two pending keys, all published, and nothing private', async () => {
@@ -54,7 +58,7 @@ describe('POST /admin/keys/rotate', () => {
     const before = await keys();
     const { email } = await api.register();
     const old = await api.logIn({ email, device: 'web' });
-    const { status, body } = await post('/admin/keys/rotate');
+    const { status, body } = await rotateNow();
     expect(status).toBe(200);
     expect(kidOf(body.keys, 'active')).toBe(kidOf(before, 'pending'));
     expect(kidOf(body.keys, 'retiring')).toBe(kidOf(before, 'active'));
@@ -67,7 +71,7 @@ describe('POST /admin/keys/rotate', () => {
   it('is followed by other nodes, which already held the promoted key', async () => {
     const other = await api.anotherNode();
     const { email } = await api.register();
-    await post('/admin/keys/rotate');
+    await rotateNow();
     const fresh = await api.logIn({ email });
     expect(await other.verify(fresh.access_token)).toBe(204);
     const newest = (await keys()).at(-1)!.kid;
@@ -82,7 +86,7 @@ describe('POST /admin/keys/rotate', () => {
     const keptSeconds = longest + verification.clockSkewSeconds + limits.revocationMarginSeconds;
     const active = kidOf(await keys(), 'active');
     const before = Date.now();
-    await post('/admin/keys/rotate');
+    await rotateNow();
     const after = Date.now();
     const removeAfter = (await keys()).find(({ kid }) => kid === active)!.remove_after!;
     expect(Date.parse(removeAfter) - keptSeconds * 1000).toBeGreaterThanOrEqual(before);
@@ -90,17 +94,17 @@ describe('POST /admin/keys/rotate', () => {
   });
 
   it('rotates once for retries under one Idempotency-Key', async () => {
-    const first = await post('/admin/keys/rotate', 'rotate-once');
-    const again = await post('/admin/keys/rotate', 'rotate-once');
+    const first = await rotateNow('rotate-once');
+    const again = await rotateNow('rotate-once');
     expect([again.status, again.body]).toEqual([200, first.body]);
-    await post('/admin/keys/rotate', 'rotate-twice');
+    await rotateNow('rotate-twice');
     expect(await keys()).toHaveLength(5);
   });
 
   it('B12: a full JWKS drops no key with live tokens, and says until when', async () => {
     const most = api.node.config.keyset.keysMax;
-    for (let n = 3; n < most; n += 1) await post('/admin/keys/rotate');
-    const refused = await post('/admin/keys/rotate');
+    for (let n = 3; n < most; n += 1) await rotateNow();
+    const refused = await rotateNow();
     expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
     const retiring = (await keys()).filter(({ status }) => status === 'retiring');
     expect(refused.body.possible_at).toBe(retiring[0]!.remove_after);
@@ -108,6 +112,38 @@ describe('POST /admin/keys/rotate', () => {
     expect(waitSeconds).toBeGreaterThan(21_000);
     expect(waitSeconds * 1000).toBeLessThan(Date.parse(retiring[0]!.remove_after!) - startedAt);
     expect(await published()).toHaveLength(most);
+  });
+});
+
+describe('POST /admin/keys/rotate without `now`', () => {
+  // Fails when a rotation by hand promotes a key whatever its age.
+  it('D3: waits for verifiers also after an emergency, and says until when', async () => {
+    await post(`/admin/keys/${kidOf(await keys(), 'active')}/revoke`);
+    token = (await api.admin()).access_token;
+    const before = await keys();
+    const refused = await post('/admin/keys/rotate');
+    expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
+    const { keyset, verification } = api.node.config;
+    const seconds =
+      keyset.maxAgeSeconds + keyset.clientCacheSeconds + verification.clockSkewSeconds;
+    const next = before.find(({ status }) => status === 'pending')!;
+    const possibleAt = Date.parse(next.generated_at) + seconds * 1000;
+    expect(Date.parse(refused.body.possible_at)).toBe(possibleAt);
+    const waitSeconds = Number(refused.headers.get('retry-after'));
+    expect(waitSeconds * 1000).toBeGreaterThanOrEqual(possibleAt - Date.now());
+    expect(waitSeconds).toBeLessThanOrEqual(seconds);
+    expect(await keys()).toEqual(before);
+    expect((await post('/admin/keys/rotate', undefined, { now: false })).status).toBe(409);
+    expect((await rotateNow()).status).toBe(200);
+  });
+
+  it('D3: rotates once the key is as old as every cache of the JWKS', async () => {
+    const node = await api.anotherNode({
+      JWKS_MAX_AGE_SECONDS: '0',
+      JWKS_CLIENT_CACHE_SECONDS: '0',
+      CLOCK_SKEW_SECONDS: '0',
+    });
+    expect((await node.call('POST', '/admin/keys/rotate', { token })).status).toBe(200);
   });
 });
 
@@ -119,7 +155,7 @@ describe('KEY_ALGORITHM', () => {
     const restarted = await api.anotherNode({ KEY_ALGORITHM: 'Ed25519' });
     const pending = (await keys()).filter(({ status }) => status === 'pending');
     expect(pending.map(({ alg }) => alg)).toEqual(['Ed25519', 'Ed25519']);
-    await restarted.call('POST', '/admin/keys/rotate', { token });
+    await restarted.call('POST', '/admin/keys/rotate', { token, body: { now: true } });
     const fresh = await restarted.logIn({ email, device: 'mobile' });
     expect(algOf(fresh.access_token)).toBe('Ed25519');
     expect(await restarted.verify(old.access_token)).toBe(204);
@@ -129,7 +165,7 @@ describe('KEY_ALGORITHM', () => {
 describe('what happens to keys', () => {
   it('B12: is counted, and a log line of its own', async () => {
     const active = kidOf(await keys(), 'active');
-    await post('/admin/keys/rotate');
+    await rotateNow();
     await post(`/admin/keys/${active}/revoke`);
     const counted = await api.node.metrics.registry.metrics();
     expect(counted).toContain('latchkey_notable_events_total{event="KeyRetired"} 1');
@@ -168,7 +204,7 @@ describe('POST /admin/keys/{kid}/revoke', () => {
   // Fails when the newest pending key is promoted: a client's cache may not hold it yet.
   it('D3: just after a rotation promotes a key that was published before it', async () => {
     const cached = await published();
-    await post('/admin/keys/rotate');
+    await rotateNow();
     const { body } = await post(`/admin/keys/${kidOf(await keys(), 'active')}/revoke`);
     expect(cached).toContain(kidOf(body.keys, 'active'));
   });

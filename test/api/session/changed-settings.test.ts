@@ -183,7 +183,10 @@ describe('a setting that was changed holds, after a restart, for the tokens of a
     const node = await api.anotherNode({ KEY_ALGORITHM: 'Ed25519' });
     const login = await logIn('web');
     const admin = await api.admin();
-    const rotate = await node.call('POST', '/admin/keys/rotate', { token: admin.access_token });
+    const rotate = await node.call('POST', '/admin/keys/rotate', {
+      token: admin.access_token,
+      body: { now: true },
+    });
     expect(rotate.status).toBe(200);
     for (const { access_token } of await refreshes(node, login.refresh_token)) {
       const header = Buffer.from(access_token.split('.')[0], 'base64url').toString();

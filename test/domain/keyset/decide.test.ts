@@ -87,7 +87,7 @@ describe('ensuring keys', () => {
 });
 
 describe('rotating keys', () => {
-  it('D3: promotes the older pending key at once and announces a new one', () => {
+  it('D3: promotes the older pending key and announces a new one', () => {
     given(...fresh)
       .when(rotateTo('k4', now))
       .thenRecords(retired('k1'), activated('k2'), generated('k4'));
@@ -161,6 +161,42 @@ describe('rotating keys', () => {
     given(...fresh)
       .when(rotateTo('k4', now, { usableKids: ['k1'] }))
       .thenRefuses('conflict');
+  });
+
+  // Fails when `rotate` looks at no age: verifiers that cache the JWKS refuse the new key's tokens.
+  it('D3: waits until the next key was announced, and says until when', () => {
+    const announceSeconds = 600;
+    const announced = now + announceSeconds * 1000;
+    given(...fresh)
+      .when(rotateTo('k4', announced - 1, { announceSeconds }))
+      .thenRefuses('conflict', { retryAfterSeconds: 1, facts: { possible_at: announced } });
+    given(...fresh)
+      .when(rotateTo('k4', announced, { announceSeconds }))
+      .thenRecords(
+        retired('k1', announced),
+        activated('k2', announced),
+        generated('k4', announced),
+      );
+  });
+
+  it('D3: counts the age of the key that would sign, not of one that does not open', () => {
+    const announceSeconds = 600;
+    const made = now + 1000;
+    const young = [...fresh, generated('k4', made)];
+    given(...young)
+      .when(rotateTo('k5', now + 600_000, { announceSeconds, usableKids: ['k4'] }))
+      .thenRefuses('conflict', { facts: { possible_at: made + 600_000 } });
+  });
+
+  it('waits for the later of room and announcement', () => {
+    const full = { jwksMaxKeys: 4 } as const;
+    for (const announceSeconds of [retireMs / 1000 - 1, retireMs / 1000 + 1]) {
+      given(...rotatedOnce)
+        .when(rotateTo('k5', now, { ...full, announceSeconds }))
+        .thenRefuses('conflict', {
+          facts: { possible_at: now + Math.max(retireMs, announceSeconds * 1000) },
+        });
+    }
   });
 
   it('breaks on a keyset without its keys and on a kid used before', () => {

@@ -50,6 +50,7 @@ export function rotateTo(kid: string, at: number, change: Partial<RotateKeys> = 
     now: at,
     newKey: key(kid),
     usableKids: everyKid,
+    announceSeconds: 0,
     retireForSeconds: 7200,
     jwksMaxKeys: 5,
     ...change,
