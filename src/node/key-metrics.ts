@@ -12,7 +12,7 @@ export function observeIssuerKeys(
 ): void {
   new Gauge({
     name: 'latchkey_issuer_key_age_seconds',
-    help: 'Age of each published issuer key since it was made, by kid, algorithm and status',
+    help: 'Age of each issuer key since it was made, revoked ones included, by kid, algorithm and status',
     labelNames: ['kid', 'alg', 'status'],
     registers: [registry],
     collect() {

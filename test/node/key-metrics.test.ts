@@ -41,3 +41,13 @@ it('exports age, signatures and verifications of each issuer key', async () => {
     'retiring',
   ]);
 });
+
+// Fails when the help says that a revoked key, which has left the JWKS, is published.
+it('exports revoked keys too, and its help says so', async () => {
+  const { access_token: token } = await api.admin();
+  const { body } = await api.call('GET', '/admin/keys', { token });
+  await api.call('POST', `/admin/keys/${body.keys.at(-1).kid}/revoke`, { token });
+  const text = await metrics();
+  expect(text).toMatch(/latchkey_issuer_key_age_seconds\{.*status="revoked"\} [\d.]+/);
+  expect(text).toMatch(/^# HELP latchkey_issuer_key_age_seconds .* revoked ones included/m);
+});
