@@ -124,7 +124,7 @@ async function refusals({ client }: TestRedis): Promise<unknown[]> {
 }
 
 // Fails when Latchkey takes a command, a key or a channel that the page does not give.
-it('with the rights that the page gives a node, the model and the commands do all they do', async () => {
+it('with the rights that the page gives, a node and the commands do all they do', async () => {
   const [, rule] = /`ACL SETUSER (latchkey [^`]+)`/.exec(readText('docs/token-blacklisting.md'))!;
   const redis = await startRedis();
   await redis.client.call('ACL', 'SETUSER', ...rule!.replace('>…', '>secret').split(' '));

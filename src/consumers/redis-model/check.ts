@@ -9,9 +9,9 @@ const marginSeconds = 5;
 const pageRows = 1_000;
 
 /**
- * What is wrong with the model, in words; empty when nothing is. It looks at the lag, and asks for each ended session
- * whose tokens may live, and which the model has passed, whether it is blacklisted. Throws
- * RedisUnavailableError.
+ * What is wrong with the model, in words; empty when nothing is. It looks at the lag, and asks for
+ * each ended session whose tokens may live, and which the model has passed, whether it is
+ * blacklisted. Throws RedisUnavailableError.
  */
 export async function checkModel({
   store,

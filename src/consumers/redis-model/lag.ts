@@ -17,7 +17,7 @@ const lookMs = 1_000;
 export const longLagSeconds = 10;
 const lastingLooks = 10;
 
-export interface LagWatch {
+interface LagWatch {
   /** Whether the model has been far behind at each of the last looks. */
   isLasting(): boolean;
   stop(): void;

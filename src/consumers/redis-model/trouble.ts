@@ -8,11 +8,11 @@ import type { RedisModelMetrics } from './metrics.ts';
  * holds the model of another log; `refused`: Redis answers a command with an error; `redis`: it
  * does not answer; `error`: anything else.
  */
-export const troubleReasons = ['event', 'foreign', 'refused', 'redis', 'error'] as const;
+const troubleReasons = ['event', 'foreign', 'refused', 'redis', 'error'] as const;
 export type TroubleReason = (typeof troubleReasons)[number];
 
 /** A lost connection comes back sooner. */
-export const graceMs = 5_000;
+const graceMs = 5_000;
 
 export interface TroubleOptions {
   readonly metrics: Pick<RedisModelMetrics, 'stopped'>;
@@ -37,7 +37,7 @@ export class Trouble {
     return this.#why;
   }
 
-  /** To be called at every failure. One that no try mends counts at once, and is said by the caller. */
+  /** To be called at every failure. One that no try mends counts at once; the caller says it. */
   failed(error: unknown): void {
     const { now, log } = this.#options;
     const reason = reasonOf(error);

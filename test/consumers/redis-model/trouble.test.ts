@@ -2,9 +2,12 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { ForeignModelError } from '../../../src/consumers/redis-model/foreign-model-error.ts';
 import { redisModelMetrics } from '../../../src/consumers/redis-model/metrics.ts';
-import { graceMs, Trouble } from '../../../src/consumers/redis-model/trouble.ts';
+import { Trouble } from '../../../src/consumers/redis-model/trouble.ts';
 import { newId } from '../../../src/platform/crypto/new-id.ts';
 import { RedisUnavailableError } from '../../../src/platform/redis/link.ts';
+
+/** So long a failure is new. */
+const graceMs = 5_000;
 
 const away = new RedisUnavailableError('away');
 const refused = new RedisUnavailableError('refused');
