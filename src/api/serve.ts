@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import { byProgram } from '../app/by.ts';
 import { ensureIssuerKeys } from '../app/keyset/ensure-issuer-keys.ts';
 import { ensureConfiguredAdministrator } from '../app/user/ensure-administrator.ts';
+import type { Command } from '../eventlog/command.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { RecordSeal } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
@@ -15,6 +16,7 @@ import { type NodeMetrics, nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
 import { nodeRateLimits } from '../node/node-rate-limits.ts';
+import { NotableEvents } from '../node/notable-events.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
 import { openObservedLog } from '../node/observed-log.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
@@ -117,11 +119,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { logName } = guard;
   const redis = openRedis(config.redis.url, { part: 'serve', log, registry, logName });
   opened.defer(() => redis?.close());
-  const { cells, appendProbe } = openObservedLog(pools, {
-    ...{ memory, guard, seal, metrics, log },
-    onAppended: (command) => redis?.wakeUps.appended(command),
-  });
-  const poll = createPoll(connection, { memory, guard, config, keyWrap, seal, log });
+  const observed = { memory, metrics, log };
+  const shared = { ...observed, guard, seal, notableEvents: new NotableEvents(observed) };
+  const onAppended = (command: Command) => redis?.wakeUps.appended(command);
+  const { cells, appendProbe } = openObservedLog(pools, { ...shared, onAppended });
+  const poll = createPoll(connection, { ...shared, config, keyWrap });
   opened.defer(() => poll.stop());
   const sessionKeys = new SessionKeys({ config, cells, memory, secrets, keyWrap, log });
   const node: Node = {
@@ -275,6 +277,7 @@ interface PollParts {
   readonly keyWrap: KeyWrap;
   readonly seal: RecordSeal;
   readonly log: Logger;
+  readonly notableEvents: NotableEvents;
 }
 
 function createPoll(

@@ -68,7 +68,7 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     }),
     notableEvents: counter(registry, {
       name: 'latchkey_notable_events_total',
-      help: 'Changes of issuer keys, reuse of refresh tokens, lockouts, by event',
+      help: 'Changes of issuer keys (every node counts each), reuse of refresh tokens, lockouts, by event',
       labels: ['event'],
     }),
   };

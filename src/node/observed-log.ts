@@ -11,7 +11,7 @@ import { applyRevocations } from './applied-revocations.ts';
 import { type Cells, oneCell } from './cell.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
-import { reportNotableEvents } from './notable-events.ts';
+import type { NotableEvents } from './notable-events.ts';
 
 interface LogParts {
   readonly memory: NodeMemory;
@@ -19,6 +19,7 @@ interface LogParts {
   readonly seal: RecordSeal;
   readonly metrics: NodeMetrics;
   readonly log: Logger;
+  readonly notableEvents: NotableEvents;
   /** Called for each command that was committed; must not throw. */
   readonly onAppended?: (command: Command) => void;
 }
@@ -29,7 +30,7 @@ interface LogParts {
  */
 export function openObservedLog(
   pools: Pools,
-  { memory, guard, seal, metrics, log, onAppended }: LogParts,
+  { memory, guard, seal, metrics, log, notableEvents, onAppended }: LogParts,
 ): { readonly cells: Cells; readonly appendProbe: AppendProbe } {
   const appendProbe = new AppendProbe(log);
   const { handler, appender } = openLog(pools, guard, {
@@ -38,7 +39,7 @@ export function openObservedLog(
       applyRevocations(memory, command);
       onAppended?.(command);
     },
-    observer: observerOf({ metrics, memory, log }, appendProbe),
+    observer: observerOf({ metrics, notableEvents, log }, appendProbe),
   });
   appendProbe.use(appender);
   const readers = sealedReaders(pools.readers, seal);
@@ -46,7 +47,7 @@ export function openObservedLog(
 }
 
 function observerOf(
-  { metrics, memory, log }: Pick<LogParts, 'metrics' | 'memory' | 'log'>,
+  { metrics, notableEvents, log }: Pick<LogParts, 'metrics' | 'notableEvents' | 'log'>,
   probe: AppendProbe,
 ): WriterObserver {
   const counts = appendCounts(metrics.registry);
@@ -60,7 +61,7 @@ function observerOf(
     hookFailed: (error) => log.error({ err: error }, 'a revocation could not be applied at once'),
     appended: (command, seconds) => {
       counts.appended(command, seconds);
-      reportNotableEvents(command, { log, metrics, memory });
+      notableEvents.appended(command);
     },
   };
 }

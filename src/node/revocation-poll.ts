@@ -22,6 +22,7 @@ import {
 } from '../tables/revocation.ts';
 import { HintedTimer } from './hinted-timer.ts';
 import type { NodeMemory } from './node-memory.ts';
+import type { NotableEvents } from './notable-events.ts';
 import { openPrivateKeys } from './private-keys.ts';
 
 export interface RevocationPollOptions {
@@ -40,6 +41,8 @@ export interface RevocationPollOptions {
   /** Knows the log; checked on every new connection. */
   readonly guard: Pick<LogGuard, 'check' | 'refuse' | 'sightings' | 'logId'>;
   readonly log: Pick<Logger, 'warn' | 'info' | 'error'>;
+  /** Hears of each keyset that was read. Must not throw. */
+  readonly notableEvents?: Pick<NotableEvents, 'keysetRead'>;
 }
 
 /**
@@ -227,12 +230,14 @@ export class RevocationPoll {
   }
 
   async #reload(client: Queryable): Promise<void> {
-    const { memory, keyWrap, seal } = this.#options;
+    const { memory, keyWrap, seal, notableEvents } = this.#options;
     const records = sealedReaders(client, seal);
     memory.replaceClients(await listClients(records));
     const state = await this.#trustedKeyset(records);
     // First the public keys: what verifies never waits for what signs.
+    const before = memory.keyset;
     memory.replaceKeyset(state);
+    notableEvents?.keysetRead(before, state);
     const opened = await openPrivateKeys(client, keyWrap, state, memory.privateKeys.usable);
     for (const { key, error } of opened.unusable) this.#reportUnusable(key, error);
     memory.replacePrivateKeys(opened);
