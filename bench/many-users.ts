@@ -13,11 +13,10 @@ import { fill } from './support/fill.ts';
 import { benchCommand, today } from './support/report-head.ts';
 import { type Updates, updatesOf } from './support/table-statistics.ts';
 
-// `npx node bench/many-users.ts`: what a login, a refresh and a logout cost where there are 100,000
-// users with five sessions each, against 1,000 users with five each. Both services run; they take
-// turns
-// in short rounds, and each round takes other users. The password hash is free: it would hide the
-// rest.
+// `npx node bench/many-users.ts`: what a login, a refresh, a logout and the look-up of a session key
+// cost where there are 100,000 users with five sessions each, against 1,000 users with five each.
+// Both services run; they take turns in short rounds, and each round takes other users. The password
+// hash is free: it would hide the rest.
 
 const { values: flags } = parseArgs({
   options: {
@@ -29,8 +28,9 @@ const { values: flags } = parseArgs({
 });
 const rounds = Number(flags.rounds);
 const perRound = 60;
+const lookUpsPerRound = 600;
 const types = ['web', 'mobile', 'desktop', 'tablet', 'iot'] as const;
-const acts = ['login', 'refresh', 'logout'] as const;
+const acts = ['login', 'refresh', 'logout', 'key look-up'] as const;
 type Act = (typeof acts)[number];
 
 interface Side {
@@ -38,6 +38,8 @@ interface Side {
   readonly node: Node;
   readonly owner: pg.Client;
   readonly fillSeconds: number;
+  /** Of sessions from all over the table; some may have ended since. */
+  readonly kids: readonly string[];
   readonly samples: Record<Act, number[]>;
   /** While it was filled, which is not what is measured. */
   readonly updatesBefore: Record<string, Updates>;
@@ -46,23 +48,25 @@ interface Side {
 /** It runs until `opened` is closed. */
 async function filled(opened: AsyncDisposableStack, users: number): Promise<Side> {
   const postgres = opened.adopt(await startBenchPostgres(), (server) => server.remove());
-  const fillSeconds = await secondsToFill(postgres.appUrl, users);
+  const kids: string[] = [];
+  const fillSeconds = await secondsToFill(postgres.appUrl, users, kids);
   const owner = await openClient(opened, postgres.ownerUrl);
   await owner.query('vacuum (analyze)');
   await owner.query('checkpoint');
   const { node } = await startBenchNode(opened, { databaseUrl: postgres.appUrl });
   return {
-    ...{ users, node, owner, fillSeconds },
-    samples: { login: [], refresh: [], logout: [] },
+    ...{ users, node, owner, fillSeconds, kids },
+    samples: { login: [], refresh: [], logout: [], 'key look-up': [] },
     updatesBefore: await updates(owner),
   };
 }
 
-async function secondsToFill(databaseUrl: string, users: number): Promise<number> {
+async function secondsToFill(databaseUrl: string, users: number, kids: string[]): Promise<number> {
   await using opened = new AsyncDisposableStack();
   const { node } = await startBenchNode(opened, { databaseUrl });
   const begun = performance.now();
-  await fill(node, databaseUrl, { users, devices: types, startedAt: Date.now() });
+  const onKid = (kid: string) => void kids.push(kid);
+  await fill(node, databaseUrl, { users, devices: types, startedAt: Date.now(), onKid });
   return (performance.now() - begun) / 1000;
 }
 
@@ -84,7 +88,7 @@ function logInOn(node: Node, index: number, type: (typeof types)[number]) {
  */
 async function runRound(side: Side, round: number, keep: boolean): Promise<void> {
   const { node, users, samples } = side;
-  const times: Record<Act, number[]> = { login: [], refresh: [], logout: [] };
+  const times: Record<Act, number[]> = { login: [], refresh: [], logout: [], 'key look-up': [] };
   const timed = async <T>(act: Act, work: () => Promise<T>): Promise<T> => {
     const begun = performance.now();
     const result = await work();
@@ -103,6 +107,16 @@ async function runRound(side: Side, round: number, keep: boolean): Promise<void>
     }
     const { sessionId } = partsOf(node, refreshToken);
     await timed('logout', () => revokeSession(node, { sessionId, reason: 'logout' }, by));
+  }
+  // By the one statement behind a key that this node has not met.
+  const { sessionsByKid } = node.cells.home;
+  const everyNth = Math.floor(side.kids.length / lookUpsPerRound);
+  for (let n = 0; n < lookUpsPerRound; n += 1) {
+    const kid = side.kids[(n * everyNth + round) % side.kids.length]!;
+    const begun = performance.now();
+    const session = await sessionsByKid.find(kid);
+    // Of a session that has ended no row comes over the wire.
+    if (session !== null) times['key look-up'].push(performance.now() - begun);
   }
   if (keep) for (const act of acts) samples[act].push(median(times[act]));
 }
@@ -167,7 +181,8 @@ ${loadBefore.toFixed(1)} processes (1-minute average).
 
 Every user has five live sessions, one on each type of device. Two services, each with a Postgres
 of its own, take turns in ${rounds} rounds: ${perRound} users of each, spread over the whole table
-and others in every round, log in once, refresh ten times and log out.
+and others in every round, log in once, refresh ten times and log out; then ${lookUpsPerRound} session keys are
+looked for by their kids, one after the other, as by a node that has met none of them.
 The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A
 ratio is the median of the rounds' ratios.
 
