@@ -13,10 +13,10 @@ import { fill } from './support/fill.ts';
 import { benchCommand, today } from './support/report-head.ts';
 import { type Updates, updatesOf } from './support/table-statistics.ts';
 
-// `npx node bench/many-users.ts`: what a login, a refresh, a logout and the look-up of a session key
-// cost where there are 100,000 users with five sessions each, against 1,000 users with five each.
-// Both services run; they take turns in short rounds, and each round takes other users. The password
-// hash is free: it would hide the rest.
+// `npx node bench/many-users.ts`: what a login, a refresh, a logout and the look-up of a session
+// key cost where there are 100,000 users with five sessions each, against 1,000 users with five
+// each. Both services run; they take turns in short rounds, and each round takes other users. The
+// password hash is free: it would hide the rest.
 
 const { values: flags } = parseArgs({
   options: {
@@ -181,8 +181,8 @@ ${loadBefore.toFixed(1)} processes (1-minute average).
 
 Every user has five live sessions, one on each type of device. Two services, each with a Postgres
 of its own, take turns in ${rounds} rounds: ${perRound} users of each, spread over the whole table
-and others in every round, log in once, refresh ten times and log out; then ${lookUpsPerRound} session keys are
-looked for by their kids, one after the other, as by a node that has met none of them.
+and others in every round, log in once, refresh ten times and log out; then ${lookUpsPerRound}
+session keys are looked for by their kids, one after the other, as by a node that has met none of them.
 The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A
 ratio is the median of the rounds' ratios.
 
