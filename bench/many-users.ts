@@ -182,7 +182,8 @@ ${loadBefore.toFixed(1)} processes (1-minute average).
 Every user has five live sessions, one on each type of device. Two services, each with a Postgres
 of its own, take turns in ${rounds} rounds: ${perRound} users of each, spread over the whole table
 and others in every round, log in once, refresh ten times and log out; then ${lookUpsPerRound}
-session keys are looked for by their kids, one after the other, as by a node that has met none of them.
+session keys are looked for by their kids, one after the other, as by a node that has met none of
+them.
 The calls are the use cases of \`src/app\`, one after the other; the password hash is free. A
 ratio is the median of the rounds' ratios.
 
