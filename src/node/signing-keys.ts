@@ -135,8 +135,8 @@ export class ActiveSigningKey {
     });
   }
 
-  /** The key that is active by now, for who has asked before: `asked` may be revoked meanwhile. */
-  since(asked: SigningKey): SigningKey {
+  /** The key that is active by now; `asked`, which may be revoked meanwhile, when there is none. */
+  currentOr(asked: SigningKey): SigningKey {
     return this.#key ?? asked;
   }
 

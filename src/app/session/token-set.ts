@@ -95,7 +95,7 @@ async function accessTokenFor(
   const { clientId } = session;
   const epoch = clientId === null ? 0 : (node.memory.client(clientId)?.epoch ?? 0);
   const isOwn = signingKey.kid === session.sessionKey?.kid;
-  const key = isOwn ? signingKey : node.memory.signingKey.since(signingKey);
+  const key = isOwn ? signingKey : node.memory.signingKey.currentOr(signingKey);
   const accessToken = await signAccessToken({
     key,
     issuer: node.config.tokens.issuer,
