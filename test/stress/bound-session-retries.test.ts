@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, startTestApi, type TestApi } from '../support/api.ts';
 import { BoundBrowser } from '../support/bound-browser.ts';
 import { withClient } from '../support/postgres.ts';
+import { served } from '../support/served.ts';
 
 // `BOUND_SESSION_RUNS=1000` shows the figure of docs/guarantees.md.
 const runs = Number(process.env.BOUND_SESSION_RUNS ?? 200);
@@ -37,20 +38,17 @@ interface Run {
 
 let unavailable = 0;
 
-/** A slow machine answers 503: that is no logout, and the browser tries again, a few times. */
-async function served(ask: () => Promise<Answer>): Promise<Answer> {
-  for (let tries = 1; ; tries += 1) {
-    const answer = await ask();
-    if (answer.status !== 503 || tries === 20) return answer;
+/** A 503 is no logout. */
+const answered = (ask: () => Promise<Answer>) =>
+  served(ask, () => {
     unavailable += 1;
-  }
-}
+  });
 
 async function startRun(email: string): Promise<Run> {
   const browser = new BoundBrowser(api);
-  await served(() => browser.logIn(email));
-  await served(() => browser.register());
-  expect((await served(() => browser.refresh())).status).toBe(200);
+  await answered(() => browser.logIn(email));
+  await answered(() => browser.register());
+  expect((await answered(() => browser.refresh())).status).toBe(200);
   return { browser, presented: browser.refreshToken, answers: [] };
 }
 
@@ -58,13 +56,13 @@ async function startRun(email: string): Promise<Run> {
 async function present({ browser, presented, answers }: Run): Promise<void> {
   const asker = browser.stolen();
   asker.cookies.set('__Host-latchkey_refresh', presented);
-  const { status } = await served(() => asker.refresh());
+  const { status } = await answered(() => asker.refresh());
   answers.push(status === 200 ? asker.refreshToken : `refused: ${status}`);
 }
 
 async function presentLater(run: Run): Promise<void> {
   run.browser.forgetBoundCookie();
-  expect((await served(() => run.browser.proveKey())).status).toBe(200);
+  expect((await answered(() => run.browser.proveKey())).status).toBe(200);
   await present(run);
 }
 

@@ -1,30 +1,8 @@
-import { type DpopRequest, needsNonce, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
+import { needsNonce } from '@latchkey/verifier/dpop-proof';
 import { ProofKeyCache } from '@latchkey/verifier/proof-key';
 import { describe, expect, it } from 'vitest';
-import { type ProofParts, TestDevice } from '../support/dpop.ts';
-
-const device = new TestDevice();
-const uri = 'https://api.example.test/orders/7';
-const now = Date.UTC(2030, 0, 1);
-const request: DpopRequest = {
-  now,
-  method: 'POST',
-  uri,
-  accessToken: null,
-  ageSecondsMax: 300,
-  clockSkewSeconds: 60,
-};
-
-const proofOf = ({ header = {}, claims }: ProofParts = {}, by = device) =>
-  by.proof('POST', uri, { header, claims: { iat: now / 1000, ...claims } });
-
-/** `ok`, or why not. */
-const outcome = (proof: string, change: Partial<DpopRequest> = {}): string => {
-  const verified = verifyDpopProof(proof, { ...request, ...change });
-  return verified.ok ? 'ok' : verified.reason;
-};
-const outcomeOf = (parts: ProofParts, change: Partial<DpopRequest> = {}) =>
-  outcome(proofOf(parts), change);
+import { TestDevice } from '../support/dpop.ts';
+import { device, outcome, outcomeOf, proofOf, request } from './dpop-outcomes.ts';
 
 describe('the order of the checks', () => {
   const beside = { ...device.jwk, y: device.jwk.x! };

@@ -1,34 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { dpopAlgorithms } from '@latchkey/contract/dpop';
-import { type DpopRequest, verifyDpopProof } from '@latchkey/verifier/dpop-proof';
+import { verifyDpopProof } from '@latchkey/verifier/dpop-proof';
 import { ProofKeyCache } from '@latchkey/verifier/proof-key';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { athOf, type ProofParts, TestDevice } from '../support/dpop.ts';
-
-const device = new TestDevice();
-const uri = 'https://api.example.test/orders/7';
-const now = Date.UTC(2030, 0, 1);
-const iat = now / 1000;
-const request: DpopRequest = {
-  now,
-  method: 'POST',
-  uri,
-  accessToken: null,
-  ageSecondsMax: 300,
-  clockSkewSeconds: 60,
-};
-
-const proofOf = ({ header, claims }: ProofParts = {}, by = device) =>
-  by.proof('POST', uri, { header: header ?? {}, claims: { iat, ...claims } });
-
-/** `ok`, or why not. */
-const outcome = (proof: string, change: Partial<DpopRequest> = {}): string => {
-  const verified = verifyDpopProof(proof, { ...request, ...change });
-  return verified.ok ? 'ok' : verified.reason;
-};
-const outcomeOf = (parts: ProofParts, change: Partial<DpopRequest> = {}) =>
-  outcome(proofOf(parts), change);
+import { device, iat, outcome, outcomeOf, proofOf, request } from './dpop-outcomes.ts';
 
 describe('a good proof', () => {
   it('names its key, by thumbprint and public members, and itself', () => {

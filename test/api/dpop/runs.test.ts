@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestApi, type TestApi } from '../../support/api.ts';
 import { boundSession, provenRefresh, TestDevice } from '../../support/dpop.ts';
+import { served } from '../../support/served.ts';
 
 // `BOUND_SESSION_RUNS=1000` shows the figure of docs/guarantees.md.
 const runs = Number(process.env.BOUND_SESSION_RUNS ?? 10);
 const turns = Math.max(50, runs / 2);
-const triesMax = 20;
 
 let api: TestApi;
 beforeAll(async () => {
@@ -14,13 +14,9 @@ beforeAll(async () => {
 afterEach(() => void vi.restoreAllMocks());
 afterAll(() => api.stop());
 
-/** As a client does: `unavailable` is asked again, a few times, with a proof of its own. */
-async function refreshed(device: TestDevice, token: string): ReturnType<typeof provenRefresh> {
-  for (let tries = 1; ; tries += 1) {
-    const answer = await provenRefresh(api, device, token);
-    if (answer.status !== 503 || tries === triesMax) return answer;
-  }
-}
+/** Each try with a proof of its own. */
+const refreshed = (device: TestDevice, token: string) =>
+  served(() => provenRefresh(api, device, token));
 
 const statusesOf = (answers: readonly { status: number }[]) => answers.map(({ status }) => status);
 

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byProgram } from '../../../src/app/by.ts';
 import { expireSession } from '../../../src/app/session/expire-session.ts';
 import { findSession } from '../../../src/tables/session.ts';
 import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
 import { withClient } from '../../support/postgres.ts';
+import { served } from '../../support/served.ts';
 import { everywhere, kidOf, storedKey } from './session-key-world.ts';
 
 let api: TestApi;
@@ -95,14 +96,11 @@ describe('the key of a session goes with it', () => {
   });
 });
 
-/** As a client does it: again after a 503, which a busy machine may cause. */
 async function logInAtLast(node: TestApi, email: string) {
   const body = { email, password: testPassword, device: { type: 'web' } };
-  return vi.waitUntil(async () => {
-    const answer = await node.call('POST', '/auth/login', { body });
-    expect([200, 503]).toContain(answer.status);
-    return answer.status === 200 && answer.body;
-  }, 30_000);
+  const answer = await served(() => node.call('POST', '/auth/login', { body }));
+  expect(answer.status).toBe(200);
+  return answer.body;
 }
 
 describe('two logins at once under `single`', () => {

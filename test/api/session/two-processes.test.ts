@@ -4,6 +4,7 @@ import { anEmail, testPassword } from '../../support/api.ts';
 import { type ApiProcess, post, startApiProcess, verifyAt } from '../../support/api-process.ts';
 import { untilWaiting } from '../../support/held-streams.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../../support/postgres.ts';
+import { served } from '../../support/served.ts';
 
 let database: TestDatabase;
 let nodes: ApiProcess[];
@@ -29,13 +30,8 @@ async function newUser() {
 }
 const logIn = (index: number, email: string, type = 'web') =>
   post(`${node(index)}/auth/login`, { email, password: testPassword, device: { type } });
-/** As a client does it: again after a 503, which a busy machine may cause. */
-async function refresh(index: number, refresh_token: string) {
-  for (let tries = 1; ; tries += 1) {
-    const answer = await post(`${node(index)}/auth/refresh`, { refresh_token });
-    if (answer.status !== 503 || tries === 20) return answer;
-  }
-}
+const refresh = (index: number, refresh_token: string) =>
+  served(() => post(`${node(index)}/auth/refresh`, { refresh_token }));
 const times = <T>(count: number, work: (index: number) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 const typesOf = (streamId: string) =>
