@@ -14,6 +14,11 @@ export interface ServerSecrets {
   readonly dpopNonceKey: KeyObject;
   /** Tags the kids of session keys. */
   readonly sessionKidKey: KeyObject;
+  /**
+   * Codes and links are derived with it: whoever has it and the database knows the open ones. A new
+   * one makes those worthless that are on their way.
+   */
+  readonly mailProofKey: KeyObject;
   /** Makes the challenges and the bound cookies of device-bound sessions. */
   readonly boundSessionKey: KeyObject;
 }
@@ -27,12 +32,14 @@ interface Queryable {
 const identifierKid = 'identifier-lookup';
 export const recordSealKid = 'record-seal';
 const refreshMacPrefix = 'refresh-mac-';
+const mailProofKid = 'mail-proofs';
 
 /** By kid: what it is for. */
 const initialSecrets: Readonly<Record<string, string>> = {
   [identifierKid]: 'identifier-lookup',
   [recordSealKid]: 'record-seal',
   [`${refreshMacPrefix}1`]: 'refresh-mac',
+  [mailProofKid]: 'mail-proofs',
 };
 
 /**
@@ -65,6 +72,7 @@ export async function loadServerSecrets(
     refreshMacKeyId: Math.max(...refreshMacKeys.keys()),
     identifierKey: createSecretKey(present(opened, identifierKid)),
     recordSealKey,
+    mailProofKey: createSecretKey(present(opened, mailProofKid)),
     dpopNonceKey: derivedKey(recordSealKey, 'latchkey dpop nonce v1'),
     sessionKidKey: derivedKey(recordSealKey, 'latchkey session kid tag v1'),
     boundSessionKey: derivedKey(recordSealKey, 'latchkey bound sessions v1'),
@@ -100,7 +108,8 @@ async function openAll(
 
 /**
  * Never beside a log that has events, whose rows and addresses were made with the key that is
- * missing. A lost refresh key only makes every refresh token unknown, which a restore even wants.
+ * missing. A lost refresh key only makes every refresh token unknown, which a restore even wants, and
+ * a lost mail key every code and link that is on its way.
  */
 async function create(
   client: Queryable,
@@ -110,7 +119,7 @@ async function create(
 ): Promise<void> {
   await client.query({
     text: `insert into latchkey.key_secrets (kid, purpose, wrapped)
-      select $1, $2, $3 where $2 = 'refresh-mac' or not exists (select from latchkey.events)
+      select $1, $2, $3 where $2 in ('refresh-mac', 'mail-proofs') or not exists (select from latchkey.events)
       on conflict (kid) do nothing`,
     values: [kid, purpose, await keyWrap.wrap(kid, randomBytes(32))],
   });

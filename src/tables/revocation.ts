@@ -79,6 +79,15 @@ export function revocationOfUser(userId: string, event: UserEvent): Revocation |
     case 'FailedChecksCleared':
     case 'UserUnlocked':
     case 'UserEnabled':
+    case 'OtpRequested':
+    case 'OtpCheckFailed':
+    case 'OtpConsumed':
+    case 'EmailVerificationRequested':
+    case 'EmailVerified':
+    case 'PasswordResetRequested':
+    case 'PasswordResetCompleted':
+    case 'EmailChangeRequested':
+    case 'EmailChanged':
       return null;
   }
 }

@@ -45,6 +45,9 @@ export const users = new StateTable<UserState>('users', 'user_id', {
   devices: json('devices'),
   passwordChangedAt: timeOrNull('password_changed_at'),
   pii: ciphertext('pii'),
+  mailProofs: json('mail_proofs'),
+  newEmailPii: ciphertext('new_email_pii'),
+  emailVersion: plain('email_version'),
 });
 
 const commandColumns = `${users.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,

@@ -27,6 +27,9 @@ export function userCommands(
 ): Omit<CommandsByType<UserCommand>, 'RegisterUser'> {
   const check = { type: 'CheckPassword', now, device: null, pii: profile } as const;
   const device = { id: 'a device', epoch: 0 };
+  const requestId = 'a request';
+  const ask = { type: 'RequestMailProof', now, requestId } as const;
+  const code = { type: 'CheckOtp', now, requestId, device: null, pii: profile } as const;
   return {
     ChangeProfile: [{ type: 'ChangeProfile', now, pii: profile }],
     ChangePassword: [{ type: 'ChangePassword', now }],
@@ -38,6 +41,19 @@ export function userCommands(
       { ...check, matches: false },
     ],
     UnlockUser: [{ type: 'UnlockUser', now }],
+    RequestMailProof: [
+      { ...ask, purpose: 'verification' },
+      { ...ask, purpose: 'otp' },
+      { ...ask, purpose: 'reset' },
+    ],
+    CheckOtp: [
+      { ...code, matches: false },
+      { ...code, matches: true },
+    ],
+    ResetPassword: [{ type: 'ResetPassword', now, requestId }],
+    RequestEmailChange: [{ type: 'RequestEmailChange', now, requestId, pii: profile }],
+    ChangeEmail: [{ type: 'ChangeEmail', now, requestId, pii: profile }],
+    VerifyEmail: [{ type: 'VerifyEmail', now, requestId, keepsPassword: true }],
     RaiseEpoch: [{ type: 'RaiseEpoch', now }],
     GrantRole: [{ type: 'GrantRole', now, role: 'reader' }],
     RevokeRole: [

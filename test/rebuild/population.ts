@@ -117,6 +117,7 @@ export class Population {
     }
     const commands: (readonly UserCommand[])[] = Object.values(this.#userCommands(busy!));
     for (const command of commands.flat()) await this.changeUser(busy!, command);
+    await this.#proveByMail(this.users.find(({ state }) => !state.emailVerified) ?? busy!);
     for (const session of [...this.sessions]) await this.reuse(session);
     await this.bind(await this.start('unbound'));
     for (let step = 0; step < steps; step++) await this.step();
@@ -285,7 +286,7 @@ export class Population {
 
   async registerClient(): Promise<void> {
     const client = { id: newId(), version: 0, state: initialClient };
-    const confidential = this.#random() < 0.7;
+    const confidential = this.clients.length % 3 !== 2;
     await this.#changeClient(client, {
       type: 'RegisterClient',
       now: this.tick(),
@@ -315,7 +316,25 @@ export class Population {
 
   async #changeUserAtRandom(type: DrawnUserCommand): Promise<void> {
     const user = this.#pick(this.users);
-    await this.changeUser(user, this.#pick<UserCommand>(this.#userCommands(user)[type]));
+    const command = this.#pick<UserCommand>(this.#userCommands(user)[type]);
+    const isPassword = command.type === 'CheckPassword' && user.state.hasPassword;
+    const isOther = command.type !== 'CheckPassword';
+    await this.changeUser(user, isOther || isPassword ? command : { ...command, matches: false });
+  }
+
+  /** Every request is followed by its proof, at a later time. */
+  async #proveByMail(user: Stream<UserState>): Promise<void> {
+    const commands = (): UserCommand[] => {
+      const drawn = this.#userCommands(user);
+      const [verification, otp, reset] = drawn.RequestMailProof;
+      return [
+        ...[verification!, ...drawn.VerifyEmail],
+        ...[otp!, ...drawn.CheckOtp],
+        ...[reset!, ...drawn.ResetPassword],
+        ...[...drawn.RequestEmailChange, ...drawn.ChangeEmail],
+      ];
+    };
+    for (const [index] of commands().entries()) await this.changeUser(user, commands()[index]!);
   }
 
   #userCommands(user: Stream<UserState>): ReturnType<typeof userCommands> {

@@ -4,8 +4,10 @@ import { limits } from '../kernel/limits.ts';
 import { charactersInToken } from '../kernel/token-room.ts';
 import { type CheckPassword, checkPassword } from './check-password.ts';
 import type { UserEvent } from './events.ts';
+import { evolveUser } from './evolve.ts';
+import { type MailProofCommand, proveByMail } from './prove-by-mail.ts';
 import { adminRole, isRoleName } from './roles.ts';
-import { evolveUser, initialUser, type UserState } from './state.ts';
+import { initialUser, type UserState } from './state.ts';
 
 export interface RegisterUser {
   readonly type: 'RegisterUser';
@@ -77,9 +79,13 @@ export type UserCommand =
   | RevokeRole
   | DisableUser
   | EnableUser
-  | UnlockUser;
+  | UnlockUser
+  | MailProofCommand;
 
-/** Throws `conflict`, `forbidden`, `invalid_credentials`, `invalid_request`, `not_found`. */
+/**
+ * Throws `conflict`, `forbidden`, `invalid_credentials`, `invalid_request`, `invalid_token`,
+ * `not_found`, `rate_limited`.
+ */
 export const userDecider: Decider<UserState, UserCommand, UserEvent> = {
   initialState: initialUser,
   evolve: evolveUser,
@@ -128,6 +134,8 @@ export function decideUser(state: UserState, command: UserCommand): Decision<Use
       return accept<UserEvent>({ type: 'UserEnabled', data: { at } }, ...unlock(state, at));
     case 'UnlockUser':
       return accept(...unlock(state, at));
+    default:
+      return proveByMail(state, command);
   }
 }
 

@@ -146,9 +146,86 @@ export type UserEpochRaised = DomainEvent<
     at: number;
     epoch: NewEpoch;
     /** What raised the epoch. */
-    cause: 'logout_everywhere' | 'password_changed';
+    cause: 'logout_everywhere' | 'password_changed' | 'email_verified';
   }
 >;
+
+/** When a code or a link expires. */
+type ProofEnd = number;
+
+/** What a proof by mail is known by. No secret: that is derived from it with a key. */
+type RequestId = string;
+
+/** Somebody asked for a code by mail. The job `mail.deliver` derives the code when it sends it. */
+export type OtpRequested = DomainEvent<
+  'OtpRequested',
+  { at: number; requestId: RequestId; expiresAt: ProofEnd }
+>;
+
+/**
+ * Somebody gave a wrong code, or a code for another request than the open one. It counts like a
+ * wrong password.
+ *
+ * @pii `{ip, user_agent}`, where the code came from
+ */
+export type OtpCheckFailed = DomainEvent<
+  'OtpCheckFailed',
+  {
+    at: number;
+    /** The request that the code was given with. */
+    requestId: RequestId;
+    /** Whose count it is. Without it the failure counts as one of strangers. */
+    deviceId?: string;
+  }
+>;
+
+/** The right code came. It is good for nothing any more. */
+export type OtpConsumed = DomainEvent<'OtpConsumed', { at: number; requestId: RequestId }>;
+
+/** A link went out that proves the user's address. */
+export type EmailVerificationRequested = DomainEvent<
+  'EmailVerificationRequested',
+  { at: number; requestId: RequestId; expiresAt: ProofEnd }
+>;
+
+/**
+ * Somebody proved for the first time to read mail to the user's address. What was made before, by
+ * whomever, ends: sessions, known devices and, unless it was repeated, the password.
+ */
+export type EmailVerified = DomainEvent<
+  'EmailVerified',
+  {
+    at: number;
+    /** Whether the password that was set before stays. */
+    keepsPassword: boolean;
+  }
+>;
+
+/** Somebody asked for a link with which the password can be replaced. */
+export type PasswordResetRequested = DomainEvent<
+  'PasswordResetRequested',
+  { at: number; requestId: RequestId; expiresAt: ProofEnd }
+>;
+
+/** The link was used. `PasswordChanged` follows in the same append. */
+export type PasswordResetCompleted = DomainEvent<'PasswordResetCompleted', { at: number }>;
+
+/**
+ * The user asked for another address. A link went to the new one.
+ *
+ * @pii `{email}`, the new address
+ */
+export type EmailChangeRequested = DomainEvent<
+  'EmailChangeRequested',
+  { at: number; requestId: RequestId; expiresAt: ProofEnd }
+>;
+
+/**
+ * The link in the mail to the new address was used.
+ *
+ * @pii `{email, name?, phone_number?, picture?}`, the whole new profile
+ */
+export type EmailChanged = DomainEvent<'EmailChanged', { at: number }>;
 
 /** The stream id is the user id. */
 export type UserEvent =
@@ -164,4 +241,13 @@ export type UserEvent =
   | RoleRevoked
   | UserDisabled
   | UserEnabled
-  | UserEpochRaised;
+  | UserEpochRaised
+  | OtpRequested
+  | OtpCheckFailed
+  | OtpConsumed
+  | EmailVerificationRequested
+  | EmailVerified
+  | PasswordResetRequested
+  | PasswordResetCompleted
+  | EmailChangeRequested
+  | EmailChanged;

@@ -10,7 +10,8 @@ import { signAccessToken } from '../../../src/app/session/sign-access-token.ts';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { charactersInToken } from '../../../src/domain/kernel/token-room.ts';
 import { decideUser } from '../../../src/domain/user/decide.ts';
-import { evolveUser, initialUser } from '../../../src/domain/user/state.ts';
+import { evolveUser } from '../../../src/domain/user/evolve.ts';
+import { initialUser } from '../../../src/domain/user/state.ts';
 import {
   clientId,
   createIssuerKey,

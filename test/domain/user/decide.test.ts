@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/domain/kernel/limits.ts';
 import { type RegisterUser, userDecider } from '../../../src/domain/user/decide.ts';
 import type { UserEvent } from '../../../src/domain/user/events.ts';
-import { evolveUser, initialUser } from '../../../src/domain/user/state.ts';
+import { evolveUser } from '../../../src/domain/user/evolve.ts';
+import { initialUser } from '../../../src/domain/user/state.ts';
 import { specificationFor } from '../../support/decider-specification.ts';
 import { disabledAt, pii, registered, registeredAt, registeredWith } from './users.ts';
 

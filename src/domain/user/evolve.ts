@@ -1,0 +1,68 @@
+import type { UserEvent } from './events.ts';
+import { evolveMailProof, withoutProofs } from './evolve-mail-proof.ts';
+import { evolveCounts } from './failure-counts.ts';
+import { forgetDevices } from './known-devices.ts';
+import { initialUser, type UserState } from './state.ts';
+
+export function evolveUser(state: UserState, event: UserEvent): UserState {
+  switch (event.type) {
+    case 'UserRegistered':
+      return {
+        ...initialUser,
+        status: 'active',
+        registeredAt: event.data.at,
+        emailVerified: event.data.emailVerified,
+        hasPassword: event.data.hasPassword,
+        roles: event.data.roles,
+        passwordChangedAt: event.data.hasPassword ? event.data.at : null,
+        pii: event.pii ?? null,
+      };
+    case 'ProfileChanged':
+      return { ...state, pii: event.pii ?? state.pii };
+    case 'PasswordChanged':
+      return {
+        ...withoutProofs(state),
+        hasPassword: true,
+        passwordChangedAt: event.data.at,
+      };
+    case 'PasswordCheckFailed':
+    case 'UserLocked':
+    case 'DeviceLocked':
+    case 'FailedChecksCleared':
+    case 'UserUnlocked':
+      return evolveCounts(state, event);
+    case 'RoleGranted':
+      return {
+        ...state,
+        roles: [...state.roles, event.data.role].sort(),
+        epoch: event.data.epoch,
+      };
+    case 'RoleRevoked':
+      return {
+        ...state,
+        roles: state.roles.filter((role) => role !== event.data.role),
+        epoch: event.data.epoch,
+      };
+    case 'UserDisabled':
+      return {
+        ...withoutProofs(state),
+        status: 'disabled',
+        epoch: event.data.epoch,
+        devices: forgetDevices(state.devices),
+      };
+    case 'UserEnabled':
+      return { ...state, status: 'active' };
+    case 'UserEpochRaised':
+      return { ...state, epoch: event.data.epoch, devices: forgetDevices(state.devices) };
+    case 'OtpRequested':
+    case 'OtpCheckFailed':
+    case 'OtpConsumed':
+    case 'EmailVerificationRequested':
+    case 'EmailVerified':
+    case 'PasswordResetRequested':
+    case 'PasswordResetCompleted':
+    case 'EmailChangeRequested':
+    case 'EmailChanged':
+      return evolveMailProof(state, event);
+  }
+}
