@@ -93,6 +93,10 @@ function sharedColumns(): string[][] {
       '`anonymous`, `user`, `admin` for a user who acts below `/admin`, `client`, `worker`, ' +
         'or `system` for the command line and a node that starts',
     ],
+    [
+      '`meta.os_user`, `meta.host`',
+      'Of `latchkey users …`: the account of the operating system that ran it, and the machine',
+    ],
     ['`meta.mac`', 'The seal of the service over the whole event but `pos` and `recorded_at`'],
     ['`recorded_at`', 'Database time, for auditors. No decision and no fold reads it'],
   ];

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type pg from 'pg';
 import { loadConfig } from '../../src/node/config.ts';
 import { loadKeyRing } from '../../src/platform/crypto/key-encryption-key.ts';
@@ -43,6 +45,7 @@ export async function startJobs(
       },
       sessions: options.sessions,
       lifetimes: options.lifetimes,
+      erasure: { log: path.join(tmpdir(), 'latchkey-churn-erasures.log') },
       worker: { partitionPositions: options.partitionPositions },
     },
     databaseUrl: appUrl,

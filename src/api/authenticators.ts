@@ -26,6 +26,7 @@ export function createAuthenticators(
         roles: claims.roles ?? [],
         lacksNewRoles: memory.lacksNewRoles(claims),
         scopes: claims.scope?.split(' ') ?? [],
+        authenticatedAt: claims.auth_time,
         nextNonce: bound?.key.nextNonce,
       };
     },

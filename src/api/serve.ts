@@ -11,6 +11,7 @@ import type { DatabaseDemands } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
 import type { Config } from '../node/config.ts';
 import { DpopProofs } from '../node/dpop-proofs.ts';
+import { ErasureLog } from '../node/erasure-log.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
 import { type NodeMetrics, nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
@@ -94,7 +95,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const { config, log } = options;
   await using opened = new AsyncDisposableStack();
   const metrics = nodeMetrics(options.registry ?? processRegistry());
-  const memory = new NodeMemory(config);
+  const keyWrap = localKeyWrap(loadKeyRing(config));
+  const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 });
+  const memory = new NodeMemory(config, subjectKeys);
   const guard = new LogGuard((error, logId) => {
     if (logId !== null) memory.leases.ofLog(logId).forfeit();
     log.fatal({ err: error }, 'the log is refused: nothing is verified or written any more');
@@ -108,7 +111,6 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     onWriterConnect: (client) => guard.checkConnection(client),
   });
   opened.defer(() => pools.end());
-  const keyWrap = localKeyWrap(loadKeyRing(config));
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
   const demands = { ...demandsOf(options), direct: connection };
@@ -130,7 +132,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     config,
     cells,
     ...queuesOf(config, metrics),
-    subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 10_000 }),
+    subjectKeys,
+    erasures: new ErasureLog(config.erasure.log, logName),
     keyWrap,
     secrets,
     memory,

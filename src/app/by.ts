@@ -3,6 +3,12 @@ import type { EventMeta } from '../eventlog/command.ts';
 import { networkOf } from '../platform/client-address.ts';
 import type { Turn } from '../platform/fair-queue.ts';
 
+/** An account of the operating system, and on which machine. */
+export interface Operator {
+  readonly osUser: string;
+  readonly host: string;
+}
+
 /** Who asks a use case for something, and from where. Nothing of it that names a person is logged. */
 export interface By {
   readonly actor: Actor;
@@ -11,6 +17,8 @@ export interface By {
   /** null where nobody came over a network. */
   readonly address: string | null;
   readonly userAgent: string | null;
+  /** Who ran a command on the command line. */
+  readonly operator?: Operator;
   /** Whether nobody waits for the answer any more. */
   readonly hasLeft?: () => boolean;
 }
@@ -32,11 +40,12 @@ export function turnOf({ actor, address, hasLeft }: By): Turn {
 }
 
 /** The `meta` of every event that follows from it. */
-export function metaOf({ actor, requestId, correlationId }: By): EventMeta {
+export function metaOf({ actor, requestId, correlationId, operator }: By): EventMeta {
   return {
     request_id: requestId,
     correlation_id: correlationId,
     actor: actor.id,
     actor_type: actor.type,
+    ...(operator === undefined ? {} : { os_user: operator.osUser, host: operator.host }),
   };
 }

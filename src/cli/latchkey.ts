@@ -85,15 +85,22 @@ jobs
   .description('put them back into their queues, all or those of one queue')
   .action(async (queue) => (await import('./jobs.ts')).jobsRedrive(queue));
 
-program
-  .command('users')
-  .description('user accounts')
+const users = program.command('users').description('user accounts');
+users
   .command('unlock')
   .argument('<email|id>')
   .description(
     'lift the lock that wrong passwords brought, also when every administrator is locked',
   )
   .action(async (user) => (await import('./users.ts')).usersUnlock(user));
+users
+  .command('erase')
+  .argument('<email|id>')
+  .description('erase a person: sessions, password, address and the key of all personal data')
+  .option('--yes', 'do not ask')
+  .action(async (user, { yes }) =>
+    (await import('./erase-user.ts')).usersErase(user, { yes: yes === true }),
+  );
 
 try {
   await program.parseAsync();

@@ -1,12 +1,11 @@
-import { byProgram } from '../app/by.ts';
-import { findUserByEmail } from '../app/user/find-user-by-email.ts';
 import { unlockUser } from '../app/user/unlock-user.ts';
-import { LatchkeyError } from '../domain/kernel/errors.ts';
 import { isId } from '../domain/kernel/ids.ts';
 import { isLocked } from '../domain/user/lockout.ts';
 import type { UserState } from '../domain/user/state.ts';
 import { loadConfig } from '../node/config.ts';
-import { type OperatorLog, withOpenLog } from './open-log.ts';
+import { findId } from './find-id.ts';
+import { withOpenLog } from './open-log.ts';
+import { byOperator } from './operator.ts';
 
 /**
  * Lifts the lock of the user with this id or address, against the database itself: it works while
@@ -19,18 +18,12 @@ export async function usersUnlock(emailOrId: string): Promise<void> {
     const { changed, before } = await unlockUser(
       node,
       { userId, idempotencyKey: opened.idempotencyKey },
-      byProgram('system', 'cli'),
+      byOperator(),
     );
     console.log(changed ? `${userId}: ${lifted(before, Date.now())}` : `${userId} was not locked`);
     if (before.status === 'disabled')
       console.log('The user is disabled: enable it to let it log in.');
   });
-}
-
-async function findId(opened: OperatorLog, email: string): Promise<string> {
-  const user = await findUserByEmail(opened, email);
-  if (user === null) throw new LatchkeyError('not_found', { detail: 'no user has this address' });
-  return user.userId;
 }
 
 function lifted(before: UserState, now: number): string {

@@ -8,12 +8,15 @@ import type { DomainEvent, EventValue, StreamKind } from '../domain/kernel/event
  */
 export type Expectation = number | 'none' | 'exists' | 'any';
 
-/** Who did it and why, from the first event on. No personal data: ids only. */
+/** Who did it and why, from the first event on. Of users ids only. */
 export interface EventMeta {
   readonly request_id: string;
   readonly correlation_id: string;
   readonly actor: Actor['id'];
   readonly actor_type: Actor['type'];
+  /** Of a command on the command line: the account of the operating system, and the machine. */
+  readonly os_user?: string;
+  readonly host?: string;
 }
 
 /**

@@ -6,6 +6,7 @@ import { logging } from '../platform/logging/settings.ts';
 import { database } from '../platform/postgres/settings.ts';
 import { redis } from '../platform/redis/settings.ts';
 import { deviceKeys } from './settings/device-keys.ts';
+import { erasure } from './settings/erasure.ts';
 import { http } from './settings/http.ts';
 import { keyset } from './settings/keyset.ts';
 import { metrics, worker } from './settings/operator.ts';
@@ -25,6 +26,7 @@ export const topics = {
   redis,
   administrator,
   registration,
+  erasure,
   encryption,
   passwords,
   keyset,

@@ -45,6 +45,7 @@ export class NodeMemory {
   /** The public keys of sessions, and the private ones. */
   readonly sessionKeys: SessionKeyCache;
   readonly sessionSigningKeys: SessionSigningKeyCache;
+  readonly #subjectKeys: { forget(subjectId: string): void };
   readonly #keyRing = new KeyRing();
   readonly #realm: TokenRealm;
   #clients: ReadonlyMap<string, ClientState> = new Map();
@@ -52,7 +53,12 @@ export class NodeMemory {
   #keyset: KeysetState = initialKeyset;
   #jwks: JwksDocument = buildJwks(initialKeyset);
 
-  constructor(config: Pick<Config, 'tokens' | 'verification' | 'sessionKeys'>) {
+  /** `subjectKeys`: those of this process, which forget the key of a user who may be erased. */
+  constructor(
+    config: Pick<Config, 'tokens' | 'verification' | 'sessionKeys'>,
+    subjectKeys: { forget(subjectId: string): void } = { forget: () => {} },
+  ) {
+    this.#subjectKeys = subjectKeys;
     const { tokens, verification } = config;
     const { issuer, defaultAudience } = tokens;
     const { clockSkewSeconds, leaseSeconds, stalePolicy } = verification;
@@ -138,6 +144,7 @@ export class NodeMemory {
       case 'user':
       case 'roles':
       case 'client':
+        if (targetKind === 'user') this.#subjectKeys.forget(target);
         if (epoch === null) return;
         this.revocations.apply({ kind: targetKind, id: target, epoch, untilMs: until });
         return;

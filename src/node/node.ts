@@ -5,6 +5,7 @@ import type { FairQueue } from '../platform/fair-queue.ts';
 import type { Cells } from './cell.ts';
 import type { Config } from './config.ts';
 import type { DpopProofs } from './dpop-proofs.ts';
+import type { ErasureLog } from './erasure-log.ts';
 import type { HeldRefusals } from './held-refusals.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
@@ -22,6 +23,7 @@ export interface Node {
   /** For what a login reads before its hash: a flood waits here, and not for the database. */
   readonly loginLookups: FairQueue;
   readonly subjectKeys: SubjectKeys;
+  readonly erasures: ErasureLog;
   readonly keyWrap: KeyWrap;
   readonly secrets: ServerSecrets;
   readonly memory: NodeMemory;

@@ -69,6 +69,7 @@ export function revocationOfUser(userId: string, event: UserEvent): Revocation |
     case 'RoleRevoked':
     case 'UserDisabled':
     case 'UserEpochRaised':
+    case 'SubjectErased':
       return newEpoch('user', userId, event.data);
     case 'UserRegistered':
     case 'ProfileChanged':

@@ -37,7 +37,7 @@ export async function findSessionsWithKeys(
     text: `select ${sessions.select('s')} from latchkey.users u
       left join latchkey.sessions s
         on s.user_id = u.user_id and s.status = 'live' and s.session_key is not null
-      where u.user_id = $1 order by s.started_at desc, s.session_id desc`,
+      where u.user_id = $1 and u.status <> 'erased' order by s.started_at desc, s.session_id desc`,
     values: [userId],
   });
   if (rows.length === 0) return null;

@@ -48,6 +48,7 @@ export const users = new StateTable<UserState>('users', 'user_id', {
   mailProofs: json('mail_proofs'),
   newEmailPii: ciphertext('new_email_pii'),
   emailVersion: plain('email_version'),
+  erasedAt: timeOrNull('erased_at'),
 });
 
 const commandColumns = `${users.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,
@@ -97,7 +98,16 @@ function userForCommand(row: Record<string, unknown>): UserForCommand {
   };
 }
 
+/** A user who was erased is not there. */
 export async function findUser(
+  client: SealedReaders,
+  userId: string,
+): Promise<UserForCommand | null> {
+  const user = await findUserOrTombstone(client, userId);
+  return user?.state.status === 'erased' ? null : user;
+}
+
+export async function findUserOrTombstone(
   client: SealedReaders,
   userId: string,
 ): Promise<UserForCommand | null> {
@@ -133,7 +143,7 @@ export async function findUserByIdentifier(
 
 /**
  * Newest first, after the cursor `{registeredAt, userId}` if there is one, with each one's wrapped
- * subject key. One that is not to be trusted is left out.
+ * subject key. Without those who were erased; one that is not to be trusted is left out.
  */
 export async function listUsers(
   client: SealedReaders,
@@ -142,7 +152,8 @@ export async function listUsers(
   const { rows } = await client.query({
     name: 'list-users',
     text: `select ${commandColumns} from latchkey.users u ${commandJoins}
-      where $1::timestamptz is null or (u.registered_at, u.user_id) < ($1, $2::uuid)
+      where u.status <> 'erased'
+        and ($1::timestamptz is null or (u.registered_at, u.user_id) < ($1, $2::uuid))
       order by u.registered_at desc, u.user_id desc limit $3`,
     values: [
       page.after === null ? null : toTimestamp(page.after.registeredAt),

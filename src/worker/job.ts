@@ -4,6 +4,7 @@ import type { ExpiringNode } from '../app/session/expire-session.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import type { Cells } from '../node/cell.ts';
 import type { Config } from '../node/config.ts';
+import type { ErasureLog } from '../node/erasure-log.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import type { PostgresPool } from '../platform/postgres/pool.ts';
 import type { WorkerMetrics } from './metrics.ts';
@@ -18,6 +19,7 @@ export interface JobLogger {
 export interface JobContext {
   readonly config: ExpiringNode['config'] &
     KeysetNode['config'] & {
+      readonly erasure: Pick<Config['erasure'], 'log'>;
       readonly sessions: Pick<Config['sessions'], 'retentionSeconds'>;
       readonly worker: Pick<Config['worker'], 'partitionPositions'>;
     };
@@ -27,6 +29,7 @@ export interface JobContext {
   /** For the use cases that it runs. */
   readonly cells: Cells;
   readonly keyWrap: KeyWrap;
+  readonly erasures: ErasureLog;
   readonly metrics: WorkerMetrics;
   readonly log: JobLogger;
   /** Epoch milliseconds. */

@@ -8,6 +8,7 @@ import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import { oneCell } from '../node/cell.ts';
+import { ErasureLog } from '../node/erasure-log.ts';
 import { openPrivateKeys, requireKeks } from '../node/private-keys.ts';
 import { type NodeRedis, openRedis } from '../node/redis.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
@@ -118,11 +119,13 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     redis = openRedis(options.redisUrl, { part: 'worker', log, registry, logName });
     const parts = { guard, metrics, redis };
     const records = await whileUnavailable(() => openRecords(pools, parts, options));
+    const erasures = new ErasureLog(options.config.erasure.log, logName);
     const contextOf = (runId: string): JobContext => ({
       config: options.config,
       ...records,
       pool: pools.readers,
       keyWrap: options.keyWrap,
+      erasures,
       metrics,
       log,
       now: options.now ?? Date.now,

@@ -62,6 +62,7 @@ export function userCommands(
     ],
     DisableUser: [{ type: 'DisableUser', now, otherActiveAdmins: 1 }],
     EnableUser: [{ type: 'EnableUser', now }],
+    EraseSubject: [{ type: 'EraseSubject', now, otherActiveAdmins: 1 }],
   };
 }
 

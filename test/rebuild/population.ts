@@ -120,6 +120,7 @@ export class Population {
     await this.#proveByMail(this.users.find(({ state }) => !state.emailVerified) ?? busy!);
     for (const session of [...this.sessions]) await this.reuse(session);
     await this.bind(await this.start('unbound'));
+    await this.end(await this.start(), true);
     for (let step = 0; step < steps; step++) await this.step();
   }
 
@@ -254,14 +255,14 @@ export class Population {
     });
   }
 
-  async end(session: SeededSession): Promise<void> {
+  async end(session: SeededSession, superseded = this.#random() < 0.5): Promise<void> {
     const pii = sealPersonalData(this.#subjects.get(session.userId)!, session.userId, {
       device_name: 'other',
     });
     const now = this.tick();
     await this.changeSession(
       session,
-      this.#random() < 0.5
+      superseded
         ? { type: 'RevokeSession', now, reason: 'superseded', supersededBy: newId(), pii }
         : { type: 'RevokeSession', now, reason: 'logout' },
     );

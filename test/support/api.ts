@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/node/config.ts';
 import type { Node } from '../../src/node/node.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
 import { responseValidator } from '../api/http/validate-response.ts';
+import { aFile } from './a-file.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 
 export const testPassword = 'a long and ordinary sentence';
@@ -103,6 +104,7 @@ async function startNode(database: TestDatabase, env: Record<string, string>): P
       LOGIN_FLOOR_MS: '5',
       RATE_LIMITS: 'off',
       POOL_READERS: '4',
+      ERASURE_LOG: aFile('erasures.log'),
       ...env,
     }),
     databaseUrl: database.appUrl,

@@ -11,6 +11,7 @@ import { readStream } from '../../src/eventlog/read.ts';
 import { RecordSeal, type SealedReaders, sealedReaders } from '../../src/eventlog/record-seal.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
 import { oneCell } from '../../src/node/cell.ts';
+import { ErasureLog } from '../../src/node/erasure-log.ts';
 import { loadServerSecrets } from '../../src/node/server-secrets.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
@@ -19,6 +20,7 @@ import { findSession } from '../../src/tables/session.ts';
 import type { JobContext } from '../../src/worker/job.ts';
 import { installJobSchema } from '../../src/worker/job-schema.ts';
 import { workerMetrics } from '../../src/worker/metrics.ts';
+import { aFile } from '../support/a-file.ts';
 import { silentLogger } from '../support/cluster.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 import { testMeta } from '../support/session-commands.ts';
@@ -35,6 +37,7 @@ export const jobConfig: JobContext['config'] = {
     keysMax: 5,
   },
   worker: { partitionPositions: 20_000_000 },
+  erasure: { log: aFile('erasures.log') },
 };
 
 /** The key-encryption key of every job world. */
@@ -71,6 +74,8 @@ export class JobWorld {
   readonly records: SealedReaders;
   readonly writer: Writer;
   readonly owner: pg.Client;
+  readonly erasureFile = aFile('erasures.log');
+  readonly erasures = new ErasureLog(this.erasureFile, { logId: 'log', logEpoch: 'epoch' });
 
   constructor(parts: {
     database: TestDatabase;
@@ -92,6 +97,7 @@ export class JobWorld {
       config: jobConfig,
       pool: this.pools.readers,
       keyWrap: testKeyWrap,
+      erasures: this.erasures,
       readers: this.records,
       cells: oneCell({
         logId: 'the log of this world',

@@ -12,6 +12,7 @@ export const errorCodes = [
   'session_superseded',
   // Part of the contract for clients before anything raises it: they branch on it.
   'mfa_required',
+  'insufficient_user_authentication',
   'device_proof_required',
   'invalid_device_proof',
   'origin_refused',

@@ -39,6 +39,11 @@ export function setDeviceCookie(deviceToken: string): string {
   return `${deviceCookieName}=${deviceToken}; Max-Age=${age}; ${cookieAttributes}`;
 }
 
+/** A Set-Cookie value that removes the device token. */
+export function clearDeviceCookie(): string {
+  return `${deviceCookieName}=; Max-Age=0; ${cookieAttributes}`;
+}
+
 /** The device token of a Cookie header, the first of several, or null. It is no credential. */
 export function deviceCookie(header: string | undefined): string | null {
   for (const pair of header?.split(';') ?? []) {

@@ -12,6 +12,7 @@ export const problemSchema = z
     ended_at: z.iso.datetime().optional(),
     device_name: z.string().optional(),
     reasons: z.array(z.string()).optional(),
+    max_age: z.int().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457; `code` is stable' });
 

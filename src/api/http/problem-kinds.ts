@@ -98,6 +98,14 @@ export const problemKinds = {
       'The password was right and a second factor is needed. The answer carries `challenge`. ' +
       'The code is reserved: no endpoint answers it yet.',
   },
+  insufficient_user_authentication: {
+    status: 401,
+    title: 'A more recent login is needed',
+    oauth: 'invalid_grant',
+    meaning:
+      'The access token is good, and its user logged in too long ago for this (RFC 9470). Let the ' +
+      'user log in again: at most `max_age` seconds may have passed since.',
+  },
   device_proof_required: {
     status: 403,
     title: 'A fresh proof of the device is needed',

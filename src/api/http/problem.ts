@@ -64,7 +64,7 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
 
 /**
  * The problem document (RFC 9457) of an error with its headers: a challenge on 401 and on
- * `insufficient_scope`, `Bearer` (RFC 6750 section 3) or, for a proof and a token that came with
+ * `insufficient_scope`, `Bearer` (RFC 6750 section 3, RFC 9470 section 3) or, for a proof and a token that came with
  * one, `DPoP` (RFC 9449 section 7.1); Retry-After in seconds on 429 and 503, and on any other error
  * that says how long to wait; DPoP-Nonce on an error that has one.
  */
@@ -75,7 +75,7 @@ function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
     headers: {
       'content-type': 'application/problem+json; charset=utf-8',
       'cache-control': 'no-store',
-      ...challenge(error.code, status, request.headers.authorization),
+      ...challenge(error, status, request.headers.authorization),
       ...retryAfter(error, status),
       ...dpopNonce(error),
     },
@@ -167,8 +167,15 @@ const tokenCodes: readonly ErrorCode[] = [
 
 const proofCodes: readonly ErrorCode[] = ['use_dpop_nonce', 'invalid_dpop_proof'];
 
+/** The refusals of a good token, or of a proof: each names itself in the challenge. */
+const ownCodes: readonly ErrorCode[] = [
+  ...proofCodes,
+  'insufficient_scope',
+  'insufficient_user_authentication',
+];
+
 function challenge(
-  code: ErrorCode,
+  { code, facts }: LatchkeyError,
   status: number,
   authorization: string | undefined,
 ): Record<string, string> {
@@ -176,13 +183,14 @@ function challenge(
   const isProof = proofCodes.includes(code);
   const scheme = isProof || /^dpop /i.test(authorization ?? '') ? 'DPoP' : 'Bearer';
   const tokenSent = /^(?:bearer|dpop) /i.test(authorization ?? '');
-  const saysItself = isProof || code === 'insufficient_scope';
+  const saysItself = ownCodes.includes(code);
   const said = saysItself ? code : 'invalid_token';
   const refused = saysItself || (tokenSent && tokenCodes.includes(code));
   return {
     'www-authenticate': [
       `${scheme} realm="latchkey"`,
       ...(refused ? [`error="${said}"`] : []),
+      ...(facts?.max_age === undefined ? [] : [`max_age="${facts.max_age}"`]),
       ...(scheme === 'DPoP' ? [`algs="${dpopAlgorithms.join(' ')}"`] : []),
     ].join(', '),
   };

@@ -13,6 +13,8 @@ export interface Caller {
   /** A role was granted after the token was made: a refresh may bring it (`missingRight`). */
   readonly lacksNewRoles: boolean;
   readonly scopes: readonly string[];
+  /** The `auth_time` of the token: epoch seconds. */
+  readonly authenticatedAt: number;
 }
 
 /** A client that proved its secret, or a public one that named itself. */

@@ -57,6 +57,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   last_refreshed_at: 'When the session was refreshed last; the login counts',
   limit: 'How many there are on a page',
   locked_until: 'When the lock that wrong passwords brought ends; only while there is one',
+  max_age: 'At most so many seconds may have passed since the login',
   message: 'For people; do not branch on it',
   name: 'A name for people',
   new_password: 'The next password: 15 to 256 characters, not a common one',

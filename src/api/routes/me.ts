@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { changeProfile } from '../../app/user/change-profile.ts';
+import { eraseSelf } from '../../app/user/erase-self.ts';
 import { findMe } from '../../app/user/find-users.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer } from '../http/auth.ts';
+import { clearBoundCookie, clearDeviceCookie, clearRefreshCookie } from '../http/cookies.ts';
+import { requireRecentAuthentication } from '../http/recent-authentication.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { meSchema, text } from './schemas.ts';
+import { credential, meSchema, text } from './schemas.ts';
 
 const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
 
@@ -51,5 +55,38 @@ export function meRoutes(node: Node): Route[] {
         return reply(200, await findMe(node, caller.userId, caller.sessionId));
       },
     }),
+    erasure(node),
   ];
+}
+
+function erasure(node: Node): Route {
+  const { recentLoginSeconds } = node.config.erasure;
+  return route({
+    method: 'delete',
+    path: '/auth/me',
+    summary: 'Erase the caller',
+    description:
+      'Every session ends, and the address is free again. Nobody can undo it. The user must have ' +
+      'logged in within `RECENT_AUTHENTICATION_SECONDS`. After an answer that was lost, a repeat ' +
+      'answers 401 `invalid_token`.',
+    tags,
+    auth: bearer(),
+    credential: 'access token of a recent login and the password',
+    guard: ({ caller }) => requireRecentAuthentication(caller, recentLoginSeconds),
+    floor: true,
+    limit: perUser('password'),
+    spends: ['login_failure'],
+    body: z.strictObject({ password: credential }),
+    responses: { 204: { description: 'Erased; every session has ended' } },
+    errors: ['insufficient_user_authentication', 'invalid_credentials', 'conflict'],
+    handler: async ({ body, caller, context }) => {
+      const { userId, sessionId } = caller;
+      const payers = { address: context.address, name: userId };
+      await withFailureBudget(node.rateLimits, payers, (payTry) =>
+        eraseSelf(node, { userId, sessionId, password: body.password, payTry }, context),
+      );
+      const cookies = [clearRefreshCookie(), clearBoundCookie(), clearDeviceCookie()];
+      return reply(204, undefined, { 'set-cookie': cookies });
+    },
+  });
 }

@@ -3,6 +3,7 @@ import { listSessions } from '../../app/session/find-sessions.ts';
 import { revokeSession } from '../../app/session/revoke-session.ts';
 import { disableUser } from '../../app/user/disable-user.ts';
 import { enableUser } from '../../app/user/enable-user.ts';
+import { eraseUser } from '../../app/user/erase-user.ts';
 import { pageOfUsers, usersByEmail } from '../../app/user/find-users.ts';
 import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { unlockUser } from '../../app/user/unlock-user.ts';
@@ -78,6 +79,7 @@ export function userRoutes(node: Node): Route[] {
     userSwitch(node, 'disable'),
     userSwitch(node, 'enable'),
     userSwitch(node, 'unlock'),
+    erasure(node),
     ...sessionsOfUsers(node),
   ];
 }
@@ -104,6 +106,25 @@ function userSwitch(node: Node, verb: keyof typeof switches): Route {
     handler: async ({ params, idempotencyKey, context }) => {
       const input = { userId: params.id, idempotencyKey };
       await run(node, input, context);
+      return reply(204);
+    },
+  });
+}
+
+function erasure(node: Node): Route {
+  return route({
+    method: 'delete',
+    path: '/admin/users/{id}',
+    summary: 'Erase a user and end every session',
+    description: 'The address is free again. Nobody can undo it.',
+    tags,
+    auth: admin,
+    params: z.object({ id }),
+    limit: perUser('administration'),
+    responses: { 204: { description: 'Erased, also when it had been before' } },
+    errors: ['conflict'],
+    handler: async ({ params, context }) => {
+      await eraseUser(node, { userId: params.id }, context);
       return reply(204);
     },
   });

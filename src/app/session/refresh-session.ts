@@ -93,6 +93,9 @@ async function attempt(
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   requireClientOfSession(node.memory, record.state.clientId, client);
   const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
+  if (user.state.status === 'erased') {
+    throw refusalOf('session_ended', record.state, personal, now);
+  }
   const lastSeen = personal.sessionOrigin(record.state.pii);
   const seen = { ...lastSeen, ip: by.address ?? '', user_agent: by.userAgent ?? '' };
   const life = lifetimesFor(record.state.deviceType, config.lifetimes);

@@ -10,7 +10,7 @@ import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import type { Turn } from '../../platform/fair-queue.ts';
 import { bytea } from '../../platform/postgres/bytea.ts';
 import { streams } from '../../tables/streams.ts';
-import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
+import { findUserByIdentifier, findUserOrTombstone, passwordRows } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
 import { stateAfterCommand } from '../first-answer.ts';
@@ -106,7 +106,7 @@ async function registerNew(
   const subject = await node.subjectKeys.newSubjectKey(userId);
   const { readers, handler } = node.cells.of(userId);
   return handler.run(userId, async () => {
-    if ((await findUser(readers, userId)) !== null) return unchanged(() => null);
+    if ((await findUserOrTombstone(readers, userId)) !== null) return unchanged(() => null);
     const registered = changeUser(userId, null, {
       type: 'RegisterUser',
       now: node.now(),
@@ -149,8 +149,11 @@ async function firstAnswer(
   turn: Turn,
 ) {
   const { readers, handler } = cells.of(userId);
-  const existing = await findUser(readers, userId);
+  const existing = await findUserOrTombstone(readers, userId);
   if (existing === null) return null;
+  if (existing.state.status === 'erased') {
+    throw new LatchkeyError('conflict', { detail: 'the user under this key was erased' });
+  }
   const first = await handler.run(userId, async () => {
     const state = await stateAfterCommand(readers, userId, null, streams.user);
     if (state === null) throw new Error('a user without a beginning');

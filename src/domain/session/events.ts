@@ -9,6 +9,7 @@ export const revocationReasons = [
   'reuse_detected',
   'password_changed',
   'user_disabled',
+  'user_erased',
   'admin',
 ] as const;
 export type RevocationReason = (typeof revocationReasons)[number];

@@ -115,6 +115,7 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         endedAt: event.data.at,
         endReason: event.data.reason,
         endPii: event.pii ?? null,
+        pii: event.data.reason === 'user_erased' ? null : state.pii,
         sessionKey: null,
       };
     case 'SessionExpired':

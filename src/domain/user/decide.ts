@@ -3,8 +3,10 @@ import { invalidField, LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { charactersInToken } from '../kernel/token-room.ts';
 import { type CheckPassword, checkPassword } from './check-password.ts';
+import { type EraseSubject, eraseSubject } from './erase-subject.ts';
 import type { UserEvent } from './events.ts';
 import { evolveUser } from './evolve.ts';
+import { requireOtherAdmin } from './last-administrator.ts';
 import { type MailProofCommand, proveByMail } from './prove-by-mail.ts';
 import { adminRole, isRoleName } from './roles.ts';
 import { initialUser, type UserState } from './state.ts';
@@ -80,7 +82,8 @@ export type UserCommand =
   | DisableUser
   | EnableUser
   | UnlockUser
-  | MailProofCommand;
+  | MailProofCommand
+  | EraseSubject;
 
 /**
  * Throws `conflict`, `forbidden`, `invalid_credentials`, `invalid_request`, `invalid_token`,
@@ -95,7 +98,8 @@ export const userDecider: Decider<UserState, UserCommand, UserEvent> = {
 export function decideUser(state: UserState, command: UserCommand): Decision<UserEvent> {
   if (command.type === 'RegisterUser') return register(state, command);
   if (command.type === 'CheckPassword') return checkPassword(state, command);
-  if (state.status === 'none') throw new LatchkeyError('not_found');
+  if (command.type === 'EraseSubject') return eraseSubject(state, command);
+  if (state.status === 'none' || state.status === 'erased') throw new LatchkeyError('not_found');
   const at = command.now;
   switch (command.type) {
     case 'ChangeProfile':
@@ -173,12 +177,6 @@ function unlock(state: UserState, at: number): UserEvent[] {
 
 function requireActive(state: UserState): void {
   if (state.status !== 'active') throw new LatchkeyError('forbidden', { detail: 'disabled user' });
-}
-
-function requireOtherAdmin(state: UserState, otherActiveAdmins: number): void {
-  if (state.status === 'active' && otherActiveAdmins === 0) {
-    throw new LatchkeyError('conflict', { detail: 'the last administrator stays' });
-  }
 }
 
 function requireRoleName(role: string): void {

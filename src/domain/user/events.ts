@@ -226,6 +226,12 @@ export type EmailChangeRequested = DomainEvent<
  * @pii `{email, name?, phone_number?, picture?}`, the whole new profile
  */
 export type EmailChanged = DomainEvent<'EmailChanged', { at: number }>;
+/**
+ * The person was erased, by themselves or by an administrator. A `SessionRevoked` of each live
+ * session stands in the same append, and the subject key goes with it: nobody can read the personal
+ * data of the events before any more. Nothing follows in the stream.
+ */
+export type SubjectErased = DomainEvent<'SubjectErased', { at: number; epoch: NewEpoch }>;
 
 /** The stream id is the user id. */
 export type UserEvent =
@@ -250,4 +256,5 @@ export type UserEvent =
   | PasswordResetRequested
   | PasswordResetCompleted
   | EmailChangeRequested
-  | EmailChanged;
+  | EmailChanged
+  | SubjectErased;

@@ -1,4 +1,4 @@
-import type { UserEvent } from './events.ts';
+import type { SubjectErased, UserEvent } from './events.ts';
 import { evolveMailProof, withoutProofs } from './evolve-mail-proof.ts';
 import { evolveCounts } from './failure-counts.ts';
 import { forgetDevices } from './known-devices.ts';
@@ -64,5 +64,19 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
     case 'EmailChangeRequested':
     case 'EmailChanged':
       return evolveMailProof(state, event);
+    case 'SubjectErased':
+      return tombstone(state, event);
   }
+}
+
+/** That there was a user, and the epoch, so that no token of it is ever good again. */
+function tombstone(state: UserState, { data }: SubjectErased): UserState {
+  return {
+    ...initialUser,
+    status: 'erased',
+    registeredAt: state.registeredAt,
+    epoch: data.epoch,
+    devices: forgetDevices(state.devices),
+    erasedAt: data.at,
+  };
 }

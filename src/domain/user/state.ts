@@ -4,7 +4,7 @@ import type { MailProofs } from './mail-proofs.ts';
 
 /** The folded user, which is also its row. Times: epoch ms. The failures are those of strangers. */
 export interface UserState extends FailureCount {
-  readonly status: 'none' | 'active' | 'disabled';
+  readonly status: 'none' | 'active' | 'disabled' | 'erased';
   readonly registeredAt: number;
   readonly emailVerified: boolean;
   readonly hasPassword: boolean;
@@ -23,6 +23,7 @@ export interface UserState extends FailureCount {
   readonly newEmailPii: Uint8Array | null;
   /** How often the address has changed: a code or a link is for one address. */
   readonly emailVersion: number;
+  readonly erasedAt: number | null;
 }
 
 export const initialUser: UserState = {
@@ -42,4 +43,5 @@ export const initialUser: UserState = {
   mailProofs: null,
   newEmailPii: null,
   emailVersion: 0,
+  erasedAt: null,
 };

@@ -77,18 +77,24 @@ function additionalData(subjectId: string): Buffer {
 export interface SubjectKeysOptions {
   readonly keyWrap: KeyWrap;
   readonly cachedKeysMax: number;
-  /** How long an erased subject's key may linger in a process that was not told to forget it. */
+  /** How long an erased subject's key lingers in a process that was not told to forget it. */
   readonly cachedKeyTtlSeconds?: number;
 }
+
+/** A request that read a row before the erasure is answered, or given up, by then. */
+const requestMsMax = 60_000;
 
 /** Unwrapped subject keys, at most `cachedKeysMax` of them in memory. */
 export class SubjectKeys {
   readonly #keyWrap: KeyWrap;
   readonly #cache: LRUCache<string, Buffer>;
+  /** Of a subject that stands here, no key is kept. */
+  readonly #forgotten: LRUCache<string, true>;
 
   constructor({ keyWrap, cachedKeysMax, cachedKeyTtlSeconds = 600 }: SubjectKeysOptions) {
     this.#keyWrap = keyWrap;
     this.#cache = new LRUCache({ max: cachedKeysMax, ttl: cachedKeyTtlSeconds * 1000 });
+    this.#forgotten = new LRUCache({ max: cachedKeysMax, ttl: requestMsMax });
   }
 
   /**
@@ -108,12 +114,16 @@ export class SubjectKeys {
     const cached = this.#cache.get(subjectId);
     if (cached !== undefined) return cached;
     const key = Buffer.from(await this.#keyWrap.unwrap(subjectKeyId(subjectId), wrapped));
-    this.#cache.set(subjectId, key);
+    if (!this.#forgotten.has(subjectId)) this.#cache.set(subjectId, key);
     return key;
   }
 
-  /** After an erasure: this process no longer knows the key. */
+  /**
+   * The subject may have been erased: this process no longer knows the key, and for a minute keeps
+   * none, as a request may hold what it read before.
+   */
   forget(subjectId: string): void {
+    this.#forgotten.set(subjectId, true);
     this.#cache.delete(subjectId);
   }
 }

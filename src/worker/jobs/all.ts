@@ -2,6 +2,7 @@ import type { Job } from '../job.ts';
 import { checkLog, checkLogWhole } from './check-log.ts';
 import { ensurePartitions } from './ensure-partitions.ts';
 import { expireSessions } from './expire-sessions.ts';
+import { keepErasures } from './keep-erasures.ts';
 import { pruneOldEpochs, pruneOldProofs, pruneOldRevocations, pruneOldSessions } from './prune.ts';
 
 /** Every job of a worker, once each. */
@@ -15,5 +16,6 @@ export function allJobs(): Job[] {
     ensurePartitions,
     checkLog,
     checkLogWhole,
+    keepErasures(),
   ];
 }

@@ -60,6 +60,7 @@ const testAuthenticators: AppOptions['authenticators'] = {
       roles: token === 'admin' ? ['latchkey:admin'] : [],
       lacksNewRoles: false,
       scopes: token === 'openid' ? ['openid'] : [],
+      authenticatedAt: 0,
     };
   },
   client({ clientId, clientSecret }) {

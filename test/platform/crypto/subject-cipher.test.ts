@@ -86,6 +86,19 @@ describe('subject keys', () => {
     expect(counted.unwraps).toBe(2);
   });
 
+  // Fails when a request that has read the row before the erasure keeps the key after it.
+  test('are not remembered again by a request that was under way', async () => {
+    const { keyWrap, counted } = countingWrap();
+    const keys = new SubjectKeys({ keyWrap, cachedKeysMax: 2 });
+    const { wrapped } = await keys.newSubjectKey('subject-1');
+    const underWay = keys.unwrap('subject-1', wrapped);
+    keys.forget('subject-1');
+    await underWay;
+    await keys.unwrap('subject-1', wrapped);
+    await keys.unwrap('subject-1', wrapped);
+    expect(counted.unwraps).toBe(3);
+  });
+
   // Fails when: the wrapped key is not bound to its subject.
   test('do not unwrap for another subject', async () => {
     const { keyWrap } = countingWrap();

@@ -1,0 +1,12 @@
+import { LatchkeyError } from '../kernel/errors.ts';
+import type { UserState } from './state.ts';
+
+/**
+ * Refuses with `conflict` to take away the last administrator who can log in. `otherActiveAdmins`:
+ * how many active users with a password besides this one hold `latchkey:admin`.
+ */
+export function requireOtherAdmin(state: UserState, otherActiveAdmins: number): void {
+  if (state.status === 'active' && otherActiveAdmins === 0) {
+    throw new LatchkeyError('conflict', { detail: 'the last administrator stays' });
+  }
+}
