@@ -12,6 +12,7 @@ export interface NodeMetrics {
   /** Where they are registered. */
   readonly registry: Registry;
   readonly logins: Counter<'outcome' | 'reason'>;
+  readonly mailProofs: Counter<'purpose' | 'outcome'>;
   readonly refreshes: Counter<'outcome'>;
   readonly deviceBinding: Counter<'step' | 'result'>;
   readonly loginFloorOverruns: Counter;
@@ -51,6 +52,11 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       name: 'latchkey_logins_total',
       help: 'Login attempts by outcome and reason',
       labels: ['outcome', 'reason'],
+    }),
+    mailProofs: counter(registry, {
+      name: 'latchkey_mail_proofs_total',
+      help: 'Codes and links by mail: asked for, withheld, of an unknown address, proven, refused',
+      labels: ['purpose', 'outcome'],
     }),
     refreshes: counter(registry, {
       name: 'latchkey_refreshes_total',

@@ -131,6 +131,8 @@ function payerOf(per: Payer, { address, name, userId, sessionId }: Payers): stri
     case 'name':
       if (address === undefined || name === undefined) return null;
       return `${addressGroup(address)} ${identifierKey(name)}`;
+    case 'identifier':
+      return name === undefined ? null : identifierKey(name);
     case 'user':
       return userId ?? null;
     case 'session':

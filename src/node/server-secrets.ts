@@ -19,6 +19,8 @@ export interface ServerSecrets {
    * one makes those worthless that are on their way.
    */
   readonly mailProofKey: KeyObject;
+  /** Enciphers which code a caller has asked for. */
+  readonly otpHandleKey: KeyObject;
   /** Makes the challenges and the bound cookies of device-bound sessions. */
   readonly boundSessionKey: KeyObject;
 }
@@ -73,6 +75,7 @@ export async function loadServerSecrets(
     identifierKey: createSecretKey(present(opened, identifierKid)),
     recordSealKey,
     mailProofKey: createSecretKey(present(opened, mailProofKid)),
+    otpHandleKey: derivedKey(recordSealKey, 'latchkey otp handle v1'),
     dpopNonceKey: derivedKey(recordSealKey, 'latchkey dpop nonce v1'),
     sessionKidKey: derivedKey(recordSealKey, 'latchkey session kid tag v1'),
     boundSessionKey: derivedKey(recordSealKey, 'latchkey bound sessions v1'),

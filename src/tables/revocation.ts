@@ -85,6 +85,7 @@ export function revocationOfUser(userId: string, event: UserEvent): Revocation |
     case 'OtpConsumed':
     case 'EmailVerificationRequested':
     case 'EmailVerified':
+    case 'RegistrationRepeated':
     case 'PasswordResetRequested':
     case 'PasswordResetCompleted':
     case 'EmailChangeRequested':

@@ -72,6 +72,11 @@ export function passwordRows(
   return { password_hashes: [{ user_id: userId, hash, password_changed_at }] };
 }
 
+/** The row of a password that is no longer one: it goes (migration 000010). */
+export function removedPasswordRows(userId: string): CommandRows {
+  return { password_hashes: [{ user_id: userId, hash: null, password_changed_at: null }] };
+}
+
 function trusted({ seal }: SealedReaders, row: Record<string, unknown>): boolean {
   const { user_id, password_changed_at, password_hash: hash, password_mac: mac } = row;
   if (!users.accepts(seal, row)) return false;

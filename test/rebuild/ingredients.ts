@@ -46,6 +46,7 @@ export function userCommands(
       { ...ask, purpose: 'otp' },
       { ...ask, purpose: 'reset' },
     ],
+    RepeatRegistration: [{ type: 'RepeatRegistration', now, requestId }],
     CheckOtp: [
       { ...code, matches: false },
       { ...code, matches: true },

@@ -14,19 +14,23 @@ export interface Floor {
   readonly arrivedAt: number;
   /** Told of a refusal that missed the first multiple: the floor is then set too low. */
   readonly onOverrun?: () => void;
+  /** A success leaves at a multiple too: it must not tell what was done for it. */
+  readonly keepsSuccess?: boolean;
   /** Keeps back a refusal for a spent budget, for at most `ms`. */
   readonly hold?: (ms: number) => Promise<void>;
 }
 
 /**
- * Runs `attempt`. Its success is answered at once; its refusal leaves exactly at a multiple of
+ * Runs `attempt`. Its success is answered at once unless `keepsSuccess`; its refusal leaves exactly at a multiple of
  * `floorMs` after `arrivedAt`, so that the time tells nothing about which check refused: at the
  * first one, or, for `rate_limited`, at one of the twentieth to twenty-ninth while `hold` keeps it;
  * `Retry-After` is then less by what it was kept. `unavailable` is no verdict on a credential and leaves at once.
  */
 export async function withFloor<T>(floor: Floor, attempt: () => Promise<T>): Promise<T> {
   try {
-    return await attempt();
+    const answer = await attempt();
+    if (floor.keepsSuccess === true && floor.floorMs > 0) await until(nextMultiple(floor));
+    return answer;
   } catch (refusal) {
     if (floor.floorMs > 0 && !isRefusal(refusal, 'unavailable')) throw await kept(floor, refusal);
     throw refusal;
@@ -34,18 +38,23 @@ export async function withFloor<T>(floor: Floor, attempt: () => Promise<T>): Pro
 }
 
 /** `refusal`, when it may leave. */
-async function kept({ floorMs, arrivedAt, onOverrun, hold }: Floor, refusal: unknown) {
-  const nextMultiple = () => {
-    return Math.max(1, Math.ceil((performance.now() - arrivedAt) / floorMs)) * floorMs;
-  };
-  if (nextMultiple() > floorMs) onOverrun?.();
+async function kept(floor: Floor, refusal: unknown) {
+  const { floorMs, arrivedAt, hold } = floor;
+  const dueAt = nextMultiple(floor);
   const refusedAt = performance.now();
   const heldFloors = heldFloorsMin + Math.floor(Math.random() * heldFloorsSpread);
   const holdMs = arrivedAt + heldFloors * floorMs - refusedAt;
   const isHeld = isRefusal(refusal, 'rate_limited') && holdMs > 0;
   if (isHeld) await hold?.(holdMs);
-  await until(arrivedAt + nextMultiple());
+  await until(isHeld ? nextMultiple({ floorMs, arrivedAt }) : dueAt);
   return isHeld ? sooner(refusal, performance.now() - refusedAt) : refusal;
+}
+
+/** When an answer that is ready now may leave, by `performance.now()`. */
+function nextMultiple({ floorMs, arrivedAt, onOverrun }: Floor): number {
+  const floors = Math.max(1, Math.ceil((performance.now() - arrivedAt) / floorMs));
+  if (floors > 1) onOverrun?.();
+  return arrivedAt + floors * floorMs;
 }
 
 function isRefusal(

@@ -20,6 +20,9 @@ export function opaqueFieldsOf(schema: z.ZodType): ReadonlySet<string> {
 }
 
 function namesIn(schema: z.ZodType): ReadonlySet<string> {
+  if (schema instanceof z.ZodUnion) {
+    return new Set(schema.options.flatMap((option) => [...namesIn(option as z.ZodType)]));
+  }
   if (!(schema instanceof z.ZodObject)) return new Set();
   const names = Object.entries(schema.shape).flatMap(([name, field]) => {
     const inner = field instanceof z.ZodOptional ? field.unwrap() : field;

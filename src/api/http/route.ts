@@ -61,8 +61,11 @@ interface RouteFacts {
    * itself pays.
    */
   readonly spends?: readonly Budget[];
-  /** Each refusal leaves at a multiple of the login floor (`login-floor.ts`). */
-  readonly floor?: boolean;
+  /**
+   * Each refusal leaves at a multiple of the login floor (`login-floor.ts`); with `always` each
+   * answer does, and none is held.
+   */
+  readonly floor?: boolean | 'always';
   /**
    * Answers from memory before Express sees the request, and authenticates by itself. Requests that
    * it declines, and targets in absolute form, reach `handler`, which must refuse what this would.

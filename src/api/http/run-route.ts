@@ -90,9 +90,12 @@ export async function runRoute(
     }
     return route.handler(input);
   };
-  if (route.floor !== true) return answer();
+  if (route.floor === undefined || route.floor === false) return answer();
   const { ms: floorMs, onOverrun } = floor;
   const { arrivedAt } = context;
+  if (route.floor === 'always') {
+    return withFloor({ floorMs, arrivedAt, onOverrun, keepsSuccess: true }, answer);
+  }
   const hold = async (ms: number) => {
     const client = { connection: request.socket, network: networkOf(context.address) };
     if (!(await floor.hold(ms, client))) context.closesConnection = true;

@@ -62,6 +62,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   name: 'A name for people',
   new_password: 'The next password: 15 to 256 characters, not a common one',
   next_cursor: 'The `cursor` of the next page; null on the last',
+  otp: 'The code from the mail, six digits',
   password: 'The password',
   path: 'Which field',
   phone_number: 'A phone number, as the user wrote it',

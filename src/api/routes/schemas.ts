@@ -99,6 +99,13 @@ export const sessionInstructionsSchema = z
   ])
   .meta({ id: 'SessionInstructions', description: 'What a browser is told of a bound session' });
 
+export const otpRequestSchema = z.strictObject({
+  request_id: z
+    .string()
+    .meta({ description: 'Names the request for a code: send it with the code to log in' }),
+  expires_in: seconds,
+});
+
 export const registeredSchema = z.strictObject({ user: userSchema });
 export const sessionListSchema = z.strictObject({ sessions: z.array(sessionSchema) });
 export const meSchema = z.strictObject({ user: userSchema, session: sessionSchema });

@@ -1,8 +1,9 @@
 /**
  * Whose attempts are counted together. `address`: an IPv4 address or an IPv6 /64; `network`: a /24
- * or a /48; `name`: the e-mail address as typed, from one address; `user` and `session` by id.
+ * or a /48; `name`: the e-mail address as typed, from one address; `identifier`: the same, from
+ * anywhere; `user` and `session` by id.
  */
-export type Payer = 'address' | 'network' | 'name' | 'user' | 'session';
+export type Payer = 'address' | 'network' | 'name' | 'identifier' | 'user' | 'session';
 
 /** Who pays for one attempt. A rule whose payer is left out here does not count it. */
 export interface Payers {
@@ -42,6 +43,8 @@ export const budgets = {
   login_success: [rule('user', 60, minute), rule('user', 600, hour)],
   register: [rule('address', 30, minute), rule('network', 120, minute)],
   register_taken: [rule('address', 20, hour), rule('network', 80, hour)],
+  mail: [rule('address', 30, minute), rule('network', 120, minute), rule('identifier', 10, hour)],
+  mail_link: [rule('address', 60, minute), rule('network', 240, minute)],
   refresh: [
     rule('session', 120, minute),
     rule('session', 1200, hour),

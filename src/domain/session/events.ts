@@ -8,6 +8,8 @@ export const revocationReasons = [
   'superseded',
   'reuse_detected',
   'password_changed',
+  'email_verified',
+  'email_changed',
   'user_disabled',
   'user_erased',
   'admin',

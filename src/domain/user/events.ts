@@ -201,6 +201,12 @@ export type EmailVerified = DomainEvent<
   }
 >;
 
+/**
+ * Somebody tried to register the user's proven address. A mail tells the user, and nobody else hears
+ * of it. Latchkey records it once an hour.
+ */
+export type RegistrationRepeated = DomainEvent<'RegistrationRepeated', { at: number }>;
+
 /** Somebody asked for a link with which the password can be replaced. */
 export type PasswordResetRequested = DomainEvent<
   'PasswordResetRequested',
@@ -253,6 +259,7 @@ export type UserEvent =
   | OtpConsumed
   | EmailVerificationRequested
   | EmailVerified
+  | RegistrationRepeated
   | PasswordResetRequested
   | PasswordResetCompleted
   | EmailChangeRequested

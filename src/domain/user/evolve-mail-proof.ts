@@ -8,12 +8,14 @@ import type {
   OtpRequested,
   PasswordResetCompleted,
   PasswordResetRequested,
+  RegistrationRepeated,
 } from './events.ts';
 import { failedOnce } from './failure-counts.ts';
 import {
   type MailPurpose,
   withFailure,
   withNoneOpen,
+  withNoticed,
   withOpened,
   withUsed,
 } from './mail-proofs.ts';
@@ -30,6 +32,7 @@ type MailProofEvent =
   | OtpCheckFailed
   | OtpConsumed
   | EmailVerified
+  | RegistrationRepeated
   | PasswordResetCompleted
   | EmailChanged;
 
@@ -49,6 +52,8 @@ export function evolveMailProof(state: UserState, event: MailProofEvent): UserSt
         ...failedOnce(state, event.data),
         mailProofs: withFailure(state.mailProofs, event.data.requestId),
       };
+    case 'RegistrationRepeated':
+      return { ...state, mailProofs: withNoticed(state.mailProofs, event.data.at) };
     case 'OtpConsumed':
       return { ...state, mailProofs: withUsed(state.mailProofs, 'otp') };
     case 'PasswordResetCompleted':

@@ -59,6 +59,7 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
     case 'OtpConsumed':
     case 'EmailVerificationRequested':
     case 'EmailVerified':
+    case 'RegistrationRepeated':
     case 'PasswordResetRequested':
     case 'PasswordResetCompleted':
     case 'EmailChangeRequested':

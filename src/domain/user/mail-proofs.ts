@@ -15,6 +15,8 @@ export interface MailProofs {
   readonly open: { readonly [P in MailPurpose]?: OpenProof };
   readonly sentSince: number;
   readonly sent: number;
+  /** When the user was last told of something that a stranger did; null before the first time. */
+  readonly noticedAt: number | null;
 }
 
 export const otpTtlSeconds = 600;
@@ -27,9 +29,9 @@ export const mailsPerHourMax = 10;
 
 const hourMs = 3_600_000;
 
-const nothingOpen: MailProofs = { open: {}, sentSince: 0, sent: 0 };
+const nothingOpen: MailProofs = { open: {}, sentSince: 0, sent: 0, noticedAt: null };
 
-export function proofsOf(stored: MailProofs | null): MailProofs {
+function proofsOf(stored: MailProofs | null): MailProofs {
   return stored ?? nothingOpen;
 }
 
@@ -50,14 +52,25 @@ export function mayMail(stored: MailProofs | null, purpose: MailPurpose, now: nu
   return now >= sentSince + hourMs || sent < mailsPerHourMax;
 }
 
+/** Whether the user may be told of a stranger's act: once an hour, or strangers would fill a mailbox. */
+export function mayNotify(stored: MailProofs | null, now: number): boolean {
+  const { noticedAt } = proofsOf(stored);
+  return noticedAt === null || now >= noticedAt + hourMs;
+}
+
+export function withNoticed(stored: MailProofs | null, noticedAt: number): MailProofs {
+  return { ...proofsOf(stored), noticedAt };
+}
+
 export function withOpened(
   stored: MailProofs | null,
   purpose: MailPurpose,
   proof: Omit<OpenProof, 'failures'>,
 ): MailProofs {
-  const { open, sentSince, sent } = proofsOf(stored);
+  const { open, sentSince, sent, noticedAt } = proofsOf(stored);
   const isNewHour = proof.requestedAt >= sentSince + hourMs;
   return {
+    noticedAt,
     open: { ...open, [purpose]: { ...proof, failures: 0 } },
     sentSince: isNewHour ? proof.requestedAt : sentSince,
     sent: isNewHour ? 1 : sent + 1,

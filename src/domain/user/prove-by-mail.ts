@@ -6,6 +6,7 @@ import {
   linkTtlSeconds,
   type MailPurpose,
   mayMail,
+  mayNotify,
   openProof,
   otpTriesMax,
   otpTtlSeconds,
@@ -20,6 +21,16 @@ export interface RequestMailProof {
   readonly type: 'RequestMailProof';
   readonly now: number;
   readonly purpose: Exclude<MailPurpose, 'email_change'>;
+  readonly requestId: string;
+}
+
+/**
+ * Somebody tried to register this user's address. Who has not proven it gets another link, and who
+ * has, a notice: `requestId` is of that link.
+ */
+export interface RepeatRegistration {
+  readonly type: 'RepeatRegistration';
+  readonly now: number;
   readonly requestId: string;
 }
 
@@ -61,6 +72,7 @@ export interface ChangeEmail extends OpenedLink {
 
 export type MailProofCommand =
   | RequestMailProof
+  | RepeatRegistration
   | RequestEmailChange
   | CheckOtp
   | VerifyEmail
@@ -75,6 +87,8 @@ export function proveByMail(state: UserState, command: MailProofCommand): Decisi
   switch (command.type) {
     case 'RequestMailProof':
       return requestProof(state, command);
+    case 'RepeatRegistration':
+      return repeatRegistration(state, command);
     case 'RequestEmailChange':
       return requestEmailChange(state, command);
     case 'CheckOtp':
@@ -107,6 +121,16 @@ function requestProof(
         data: open(at, requestId, linkTtlSeconds),
       });
   }
+}
+
+function repeatRegistration(
+  state: UserState,
+  { now: at, requestId }: RepeatRegistration,
+): Decision<UserEvent> {
+  const ask = { type: 'RequestMailProof', now: at, purpose: 'verification', requestId } as const;
+  if (!state.emailVerified) return requestProof(state, ask);
+  if (state.status !== 'active' || !mayNotify(state.mailProofs, at)) return accept();
+  return accept({ type: 'RegistrationRepeated', data: { at } });
 }
 
 function requestEmailChange(
