@@ -3,6 +3,7 @@ import type { ReadinessProbe } from '../../node/readiness.ts';
 import type { Route } from '../http/route.ts';
 import { clientRoutes } from './client.ts';
 import { dbscRoutes } from './dbsc.ts';
+import { emailRoutes } from './email.ts';
 import { exampleRoutes } from './example.ts';
 import { healthRoutes } from './health.ts';
 import { inviteRoutes } from './invite.ts';
@@ -31,6 +32,7 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...dbscRoutes(node),
     ...meRoutes(node),
     ...passwordRoutes(node),
+    ...emailRoutes(node),
     ...verifyRoutes(node),
     ...oauthRoutes(node),
     ...jwksRoutes(node),

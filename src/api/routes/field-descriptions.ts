@@ -60,6 +60,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   max_age: 'At most so many seconds may have passed since the login',
   message: 'For people; do not branch on it',
   name: 'A name for people',
+  new_email: 'The next e-mail address',
   new_password: 'The next password: 15 to 256 characters, not a common one',
   next_cursor: 'The `cursor` of the next page; null on the last',
   otp: 'The code from the mail, six digits',

@@ -16,6 +16,7 @@ import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
 import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
+import { byAddress, byMailbox } from './payers.ts';
 import { provenKey, requireNonce } from './proven-key.ts';
 import { credential, deviceSchema, otpRequestSchema, text, tokenSetSchema } from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
@@ -53,7 +54,7 @@ export function loginRoutes(node: Node): Route[] {
       auth: none,
       credential: 'e-mail and password, or `request_id` and code',
       floor: true,
-      limit: { budget: 'login', by: ({ context }) => ({ address: context.address }) },
+      limit: { budget: 'login', by: byAddress },
       spends: ['login_failure', 'login_success'],
       body: login,
       responses: {
@@ -133,10 +134,7 @@ function requestOtp(node: Node): Route {
     tags: ['Sign in'],
     auth: none,
     floor: 'always',
-    limit: {
-      budget: 'mail',
-      by: ({ body, context }) => ({ address: context.address, name: body.email }),
-    },
+    limit: { budget: 'mail', by: byMailbox },
     body: z.strictObject({ email: credential }),
     responses: {
       202: {

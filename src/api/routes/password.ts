@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { changePassword } from '../../app/user/change-password.ts';
+import { requestMailProof } from '../../app/user/request-mail-proof.ts';
+import { resetPassword } from '../../app/user/reset-password.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
-import { bearer } from '../http/auth.ts';
+import { bearer, none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
+import { byAddress, byMailbox } from './payers.ts';
 import { credential, text } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
@@ -42,5 +45,47 @@ export function passwordRoutes(node: Node): Route[] {
         return reply(204);
       },
     }),
+    forgot(node),
+    reset(node),
   ];
+}
+
+function forgot(node: Node): Route {
+  return route({
+    method: 'post',
+    path: '/auth/password/forgot',
+    summary: 'Ask for a link that replaces a password',
+    description: 'The answer is the same for an address that no user has.',
+    tags: ['Sign in'],
+    auth: none,
+    floor: 'always',
+    limit: { budget: 'mail', by: byMailbox },
+    body: z.strictObject({ email: credential }),
+    responses: { 202: { description: 'A mail is on its way, if a user has the address' } },
+    handler: async ({ body, context }) => {
+      await requestMailProof(node, { email: body.email, purpose: 'reset' }, context);
+      return reply(202);
+    },
+  });
+}
+
+function reset(node: Node): Route {
+  return route({
+    method: 'post',
+    path: '/auth/password/reset',
+    summary: 'Replace a password by the link in the mail',
+    description: 'Every session of the user ends, and it logs nobody in.',
+    tags: ['Sign in'],
+    auth: none,
+    credential: 'the token of the link',
+    floor: true,
+    limit: { budget: 'mail_link', by: byAddress },
+    body: z.strictObject({ token: credential, new_password: anything }),
+    responses: { 204: { description: 'Replaced; every session has ended' } },
+    errors: ['invalid_token', 'password_refused'],
+    handler: async ({ body, context }) => {
+      await resetPassword(node, { token: body.token, newPassword: body.new_password }, context);
+      return reply(204);
+    },
+  });
 }

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { judgeInvite } from '../../app/invite/use-invite.ts';
+import { registerByMail } from '../../app/user/register-by-mail.ts';
 import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withTakenBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
+import { sendsMail } from '../../node/sends-mail.ts';
 import { none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -17,18 +19,25 @@ const registration = z.strictObject({
 });
 
 export function registerRoutes(node: Node): Route[] {
+  const byMail = sendsMail(node.config);
   return [
     route({
       method: 'post',
       path: '/auth/register',
       summary: 'Register a user',
+      description:
+        'Where Latchkey sends mail, the answer is 202 for each address, and the mail says the rest.',
       tags: ['Sign in'],
       auth: none,
       credential: 'none, or an invite',
       limit: { budget: 'register', by: ({ context }) => ({ address: context.address }) },
-      spends: ['register_taken'],
+      spends: ['register_taken', 'mail'],
+      ...(byMail ? { floor: 'always' as const } : {}),
       body: registration,
-      responses: { 201: { description: 'The user', schema: registeredSchema } },
+      responses: {
+        201: { description: 'The user', schema: registeredSchema },
+        202: { description: 'A mail is on its way' },
+      },
       errors: ['forbidden', 'conflict', 'password_refused'],
       idempotent: true,
       guard: () => {
@@ -36,14 +45,21 @@ export function registerRoutes(node: Node): Route[] {
         throw new LatchkeyError('forbidden', { detail: 'registration is closed' });
       },
       handler: async ({ body, idempotencyKey, context }) => {
-        const userId = registrationId(context, idempotencyKey);
+        const { email, password } = body;
+        const userId = registrationId(context, idempotencyKey, byMail ? email : null);
         const invite =
           node.config.registration.mode === 'invite'
             ? await judgeInvite(node, { code: body.invite, registrationId: userId }, context)
             : undefined;
+        if (byMail) {
+          await node.rateLimits.take('mail', { name: email });
+          const given = { email, password, userId, invite: invite ?? null };
+          await registerByMail(node, given, context);
+          return reply(202);
+        }
         const input = {
-          email: body.email,
-          password: body.password,
+          email,
+          password,
           roles: [],
           emailVerified: false,
           userId,

@@ -1,6 +1,6 @@
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { derivedId, derivedSlot } from '../../domain/kernel/ids.ts';
-import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
+import { type EmailAddress, identifierKey, parseEmail } from '../../domain/user/identifier.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -36,14 +36,16 @@ export interface RegisterInput {
 
 /**
  * The id of the user that a registration makes, in a slot of its own; a retry under its
- * Idempotency-Key names it.
+ * Idempotency-Key names it. `address`: where a key that was used for another address must not tell.
  */
 export function registrationId(
   { actor }: Pick<By, 'actor'>,
   idempotencyKey: string | null,
+  address: string | null = null,
 ): string {
   if (idempotencyKey === null) return newId(drawSlot());
-  const parts = ['register', actor.id ?? '', idempotencyKey];
+  const of = address === null ? [] : [identifierKey(address)];
+  const parts = ['register', actor.id ?? '', idempotencyKey, ...of];
   return derivedId(derivedSlot(...parts), ...parts);
 }
 

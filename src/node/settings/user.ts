@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
-import { oneOf } from '../../platform/config/kinds.ts';
+import { oneOf, onOrOff } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
@@ -49,6 +49,9 @@ export const registration = settings(
     mode: variable('REGISTRATION', oneOf(['open', 'invite', 'closed'])).says(
       '`open`, `invite` or `closed`. In prod `closed`, and `open` is refused',
     ),
+    byMail: variable('REGISTRATION_BY_MAIL', onOrOff)
+      .default(false)
+      .says('Whether a registration is answered 202 for each address, and a mail says the rest'),
   },
   {
     fill: (given, read) => ({
