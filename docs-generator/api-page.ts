@@ -215,6 +215,7 @@ function takenBy({ operation, name }: Call, components: Components): string[][] 
 
 function factsOf({ route, operation }: Call): string[] {
   const { limit, spends = [], floor = false } = route;
+  const kept = floor === 'always' ? 'answer' : 'refusal';
   const answers = answersOf(route).map(([status, { description, headers }]) => {
     const [content] = Object.values(operation.responses[status]?.content ?? {});
     const names = content === undefined ? '' : namesOf(content.schema);
@@ -233,7 +234,7 @@ function factsOf({ route, operation }: Call): string[] {
     `- Answers: ${answers.join('; ')}.`,
     ...(errors.length === 0 ? [] : [`- Errors: ${errors.map(code).join(', ')}.`]),
     ...(budgets.length === 0 ? [] : [`- Budgets: ${budgets.join('; ')}.`]),
-    ...(floor ? ['- Each refusal leaves at a multiple of `LOGIN_FLOOR_MS`.'] : []),
+    ...(floor === false ? [] : [`- Each ${kept} leaves at a multiple of \`LOGIN_FLOOR_MS\`.`]),
   ].map((line) => wrapped(line, '  '));
 }
 
