@@ -13,7 +13,8 @@ import type { Config } from '../node/config.ts';
 import { DpopProofs } from '../node/dpop-proofs.ts';
 import { ErasureLog } from '../node/erasure-log.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
-import { type NodeMetrics, nodeMetrics, observeNode } from '../node/metrics.ts';
+import { loginQueues } from '../node/login-queues.ts';
+import { nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
 import { nodeRateLimits } from '../node/node-rate-limits.ts';
@@ -29,9 +30,7 @@ import { requireSoundDatabase } from '../node/sound-database.ts';
 import { parseTrustedProxies } from '../platform/client-address.ts';
 import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
-import { createPasswordHasher } from '../platform/crypto/password-hash.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
-import { FairQueue, type ShedReason } from '../platform/fair-queue.ts';
 import type { Logger } from '../platform/logging/logging.ts';
 import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
@@ -131,7 +130,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const node: Node = {
     config,
     cells,
-    ...queuesOf(config, metrics),
+    ...loginQueues(config, { metrics, log }),
     subjectKeys,
     erasures: new ErasureLog(config.erasure.log, logName),
     keyWrap,
@@ -160,20 +159,6 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const api = await listen(options, node, parts);
   opened.move();
   return api;
-}
-
-/** What logins wait in. */
-function queuesOf(config: Config, metrics: NodeMetrics): Pick<Node, 'hasher' | 'loginLookups'> {
-  const onShed = (reason: ShedReason) => metrics.passwordHashesShed.inc({ reason });
-  return {
-    hasher: createPasswordHasher({ memoryKib: config.passwords.hashMemoryKib, onShed }),
-    loginLookups: new FairQueue({
-      concurrencyMax: Math.ceil(config.database.poolReaders / 2),
-      queueMax: 256,
-      groupQueueMax: 128,
-      onShed,
-    }),
-  };
 }
 
 function demandsOf({ config, ownerAllowed = false }: ApiOptions): DatabaseDemands {

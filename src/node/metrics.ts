@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { PasswordHasher } from '../platform/crypto/password-hash.ts';
+import { hashProblems } from '../platform/crypto/stored-hash.ts';
 import { shedReasons } from '../platform/fair-queue.ts';
 import { counter, readGauge } from '../platform/metrics/registry.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
@@ -19,6 +20,7 @@ export interface NodeMetrics {
   readonly rateLimited: Counter<'action'>;
   readonly notableEvents: Counter<'event'>;
   readonly passwordHashesShed: Counter<'reason'>;
+  readonly passwordHashesRefused: Counter<'reason'>;
   /** By result, in plain numbers: a verification pays an addition and no lookup of labels. */
   readonly verifications: Record<string, number>;
 }
@@ -47,6 +49,7 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     registry,
     verifications,
     passwordHashesShed,
+    passwordHashesRefused: refusedHashes(registry),
     deviceBinding,
     logins: counter(registry, {
       name: 'latchkey_logins_total',
@@ -78,6 +81,16 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       labels: ['event'],
     }),
   };
+}
+
+function refusedHashes(registry: Registry): Counter<'reason'> {
+  const refused = counter(registry, {
+    name: 'latchkey_password_hashes_refused_total',
+    help: 'Stored password hashes that no password was compared with, by reason',
+    labels: ['reason'],
+  });
+  for (const reason of Object.keys(hashProblems)) refused.inc({ reason }, 0);
+  return refused;
 }
 
 function countVerifications(registry: Registry, verifications: Record<string, number>): void {

@@ -82,7 +82,7 @@ async function notApplied(
   password: string,
 ): Promise<string[]> {
   const warnings: string[] = [];
-  const check = await node.hasher.verify(passwordHash, password.normalize('NFC'), {
+  const check = await node.hasher.verify(passwordHash, password, {
     group: 'start-up',
   });
   if (!check.matches) {

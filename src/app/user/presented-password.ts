@@ -4,5 +4,5 @@
  * at the same cost.
  */
 export function presentedPassword(text: string, passwordHash: string | null) {
-  return { password: text.normalize('NFC'), hash: text.isWellFormed() ? passwordHash : null };
+  return { password: text, hash: text.isWellFormed() ? passwordHash : null };
 }

@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { hash as argon2Hash, verify as argon2Verify, parseOptions } from '@node-rs/argon2';
+import { hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2';
 import { FairQueue, type ShedReason, type Turn } from '../fair-queue.ts';
+import { bcryptBytes, matchesHash } from './matches-hash.ts';
+import {
+  type HashProblem,
+  type PasswordForm,
+  readStoredHash,
+  type StoredHash,
+} from './stored-hash.ts';
 
 const timeCost = 1;
 const parallelism = 1;
-const argon2id = 2;
 
 export interface PasswordHasherOptions {
   /** Argon2 memory of one hash, in KiB. */
@@ -17,6 +23,8 @@ export interface PasswordHasherOptions {
   /** Hashes of one group that may wait for their turn. */
   readonly groupQueueMax?: number;
   readonly onShed?: (reason: ShedReason) => void;
+  /** A stored hash was compared with nothing. */
+  readonly onRefusedHash?: (problem: HashProblem) => void;
 }
 
 export interface CheckTurn extends Turn {
@@ -34,14 +42,18 @@ export interface PasswordCheck {
 }
 
 /**
- * Argon2id (RFC 9106) behind a fair queue. Passwords arrive normalised (NFC). `turn` says for whom:
- * a group of addresses shares its place in the queue, and `preferred` is for the holder of a good
- * device token.
+ * Argon2id (RFC 9106) behind a fair queue, and the hashes that were imported. Passwords arrive as
+ * typed and are normalised here: to NFC, or as the system did that an imported hash comes from.
+ * `turn` says for whom: a group of addresses shares its place in the queue, and `preferred` is for
+ * the holder of a good device token.
  */
 export interface PasswordHasher {
   /** A PHC string. Throws `unavailable` when it is shed. */
   hash(password: string, turn: Turn): Promise<string>;
-  /** Costs the same when there is no hash to compare with. Throws `unavailable` when it is shed. */
+  /**
+   * Costs the same when there is no hash to compare with, or one that is not to be compared.
+   * Throws `unavailable` when it is shed.
+   */
   verify(hash: string | null, password: string, turn: CheckTurn): Promise<PasswordCheck>;
   readonly running: number;
   readonly queued: number;
@@ -53,6 +65,7 @@ export function createPasswordHasher({
   queueMax = 128,
   groupQueueMax = Math.ceil(queueMax / 2),
   onShed,
+  onRefusedHash,
 }: PasswordHasherOptions = {}): PasswordHasher {
   const queue = new FairQueue({
     concurrencyMax,
@@ -64,19 +77,24 @@ export function createPasswordHasher({
 
   return {
     hash(password, turn) {
+      const normalized = inForm(password, 'nfc');
       // The library's default algorithm is Argon2id; its enum has no value at run time.
       return queue.run(turn, () =>
-        argon2Hash(password, { memoryCost: memoryKib, timeCost, parallelism }),
+        argon2Hash(normalized, { memoryCost: memoryKib, timeCost, parallelism }),
       );
     },
 
     async verify(hash, password, turn) {
+      const read = hash === null ? null : readStoredHash(hash);
+      const stored = typeof read === 'string' ? null : read;
+      if (typeof read === 'string') onRefusedHash?.(read);
       const matches = await queue.run(turn, async () => {
         await turn.onBegin?.();
-        return argon2Verify(hash ?? dummyHash, password);
+        if (stored !== null) return matchesHash(stored.hash, inForm(password, stored.form));
+        return argon2Verify(dummyHash, inForm(password, 'nfc'));
       });
-      if (!matches || hash === null) return { matches: false, needsRehash: false };
-      return { matches, needsRehash: isOutdated(hash, memoryKib) };
+      if (!matches || stored === null) return { matches: false, needsRehash: false };
+      return { matches, needsRehash: isOutdated(stored, password, memoryKib) };
     },
 
     get running() {
@@ -88,6 +106,10 @@ export function createPasswordHasher({
   };
 }
 
+function inForm(password: string, form: PasswordForm): string {
+  return form === 'typed' ? password : password.normalize(form === 'nfc' ? 'NFC' : 'NFKC');
+}
+
 /** Nobody knows a password for it: its digest is random, yet to refuse one takes a whole hash. */
 function unmatchableHash(memoryKib: number): string {
   const base64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
@@ -95,12 +117,18 @@ function unmatchableHash(memoryKib: number): string {
   return `$argon2id$v=19$${parameters}$${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
 }
 
-function isOutdated(hash: string, memoryKib: number): boolean {
-  const used = parseOptions(hash);
+function isOutdated(stored: StoredHash, password: string, memoryKib: number): boolean {
+  const { hash, isForeign, form } = stored;
+  if (hash.kind === 'bcrypt') {
+    // What stands behind the 72nd byte was not compared: to hash it would lock out whoever has
+    // typed it right until now.
+    return Buffer.byteLength(inForm(password, form), 'utf8') <= bcryptBytes;
+  }
+  if (isForeign || hash.kind !== 'argon2') return true;
   return (
-    used.algorithm !== argon2id ||
-    used.memoryCost < memoryKib ||
-    used.timeCost < timeCost ||
-    used.parallelism !== parallelism
+    hash.variant !== 'id' ||
+    hash.memoryKib < memoryKib ||
+    hash.passes < timeCost ||
+    hash.lanes !== parallelism
   );
 }

@@ -90,7 +90,8 @@ describe('the queue', () => {
 
   test('gives the permit back when a hash fails', async () => {
     const hasher = createPasswordHasher({ memoryKib, concurrencyMax: 1, queueMax: 1 });
-    await expect(hasher.verify('not a hash', password, turn)).rejects.toThrow();
+    const onBegin = () => Promise.reject(new Error('not paid'));
+    await expect(hasher.verify(null, password, { ...turn, onBegin })).rejects.toThrow('not paid');
     expect(hasher.running).toBe(0);
     await expect(hasher.hash(password, turn)).resolves.toContain('$argon2id$');
   });
