@@ -87,6 +87,16 @@ jobs
 
 const users = program.command('users').description('user accounts');
 users
+  .command('import')
+  .argument('<file>', 'one JSON object on each line, or the export of a system; - for stdin')
+  .description('register users of another system, with their password hashes')
+  .option('--from <system>', 'keycloak, auth0, supabase or better-auth; default: our own format')
+  .option('--source <name>', 'name of the system whose ids these are; default: that of --from')
+  .option('--dry-run', 'write nothing, and say what would be refused')
+  .option('--trust-verified', 'believe the file which addresses are verified')
+  .option('--rejects <file>', 'where users that are refused go; default: <file>.rejects.ndjson')
+  .action(async (file, options) => (await import('./users-import.ts')).usersImport(file, options));
+users
   .command('unlock')
   .argument('<email|id>')
   .description(
