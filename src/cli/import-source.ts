@@ -19,6 +19,13 @@ export interface ImportSource {
   readonly items: AsyncIterable<SourceItem>;
 }
 
+/** What follows these users cannot be read. */
+export class DamagedExportError extends Error {
+  constructor(users: number) {
+    super(`The file is no JSON that can be read, after ${users} users`);
+  }
+}
+
 const headBytes = 64 * 1024;
 const lineBytesMax = 1024 * 1024;
 const newline = 0x0a;
@@ -131,6 +138,6 @@ async function* readDocument(
     }
   } catch {
     // The parser's own message may quote the document.
-    throw new Error(`The file is no JSON that can be read, after ${number} users`);
+    throw new DamagedExportError(number);
   }
 }

@@ -9,7 +9,7 @@ import { type ImportRefusal, importRefusals } from '../app/user-import/refusals.
 import { readUser, type SystemName, systemNames } from '../app/user-import/systems.ts';
 import { loadConfig } from '../node/config.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
-import { openImportSource, type SourceItem } from './import-source.ts';
+import { DamagedExportError, openImportSource, type SourceItem } from './import-source.ts';
 import { withOpenLog } from './open-log.ts';
 import { ProgressLine } from './progress-line.ts';
 import { RejectsFile } from './rejects-file.ts';
@@ -101,12 +101,19 @@ class ImportRun {
       underWay.add(work);
       batch = [];
     };
-    for await (const item of items) {
-      batch.push(item);
-      if (batch.length === batchUsers) await begin();
+    let damage: DamagedExportError | null = null;
+    try {
+      for await (const item of items) {
+        batch.push(item);
+        if (batch.length === batchUsers) await begin();
+      }
+    } catch (error) {
+      if (!(error instanceof DamagedExportError)) throw error;
+      damage = error;
     }
     await begin();
     await Promise.all(underWay);
+    if (damage !== null) throw damage;
   }
 
   async *#counted(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -1,4 +1,5 @@
-import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { createCipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { compactDecrypt, decodeProtectedHeader } from 'jose';
 import type { KeyEncryptionKey } from './settings.ts';
 
 /**
@@ -38,6 +39,8 @@ export class MissingKekError extends KeyWrapError {
 
 const alg = 'A256GCMKW';
 const enc = 'A256GCM';
+const keyBytes = 32;
+const nonceBytes = 12;
 
 /**
  * Key-encryption keys held by this process. The first of the ring wraps, all of them unwrap, so a
@@ -54,17 +57,15 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
   }
   const first = ring[0];
   if (first === undefined) throw new KeyWrapError('the ring of key-encryption keys is empty');
-  const wrapping = { id: first.id, key: new Uint8Array(first.key) };
+  const wrapping = { id: first.id, key: createSecretKey(first.key) };
 
   return {
     wrappingKekId: wrapping.id,
     kekIdOf,
     hasKek: (kekId) => keys.has(kekId),
 
-    wrap(keyId, plaintext) {
-      return new CompactEncrypt(plaintext)
-        .setProtectedHeader({ alg, enc, kid: wrapping.id, for: keyId })
-        .encrypt(wrapping.key);
+    async wrap(keyId, plaintext) {
+      return compactJwe(plaintext, { kid: wrapping.id, for: keyId }, wrapping.key);
     },
 
     async unwrap(keyId, wrapped) {
@@ -88,6 +89,39 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
       return opened.plaintext;
     },
   };
+}
+
+/**
+ * The same text as jose's, whose WebCrypto takes eight times as long: an import makes a key for each
+ * of its users.
+ */
+function compactJwe(
+  plaintext: Uint8Array,
+  names: { readonly kid: string; readonly for: string },
+  kek: KeyObject,
+): string {
+  const random = randomBytes(keyBytes + 2 * nonceBytes);
+  const contentKey = random.subarray(0, keyBytes);
+  const nonces = random.subarray(keyBytes);
+  const wrapped = sealed(kek, nonces.subarray(0, nonceBytes), contentKey);
+  const header = JSON.stringify({ alg, enc, ...names, iv: wrapped.iv, tag: wrapped.tag });
+  const protectedHeader = Buffer.from(header, 'utf8').toString('base64url');
+  const content = sealed(
+    createSecretKey(contentKey),
+    nonces.subarray(nonceBytes),
+    plaintext,
+    protectedHeader,
+  );
+  return [protectedHeader, wrapped.text, content.iv, content.text, content.tag].join('.');
+}
+
+/** AES-256-GCM, each part in base64url. */
+function sealed(key: KeyObject, nonce: Buffer, plaintext: Uint8Array, authenticated = '') {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(Buffer.from(authenticated, 'ascii'));
+  const text = Buffer.concat([cipher.update(plaintext), cipher.final()]).toString('base64url');
+  const tag = cipher.getAuthTag().toString('base64url');
+  return { iv: nonce.toString('base64url'), text, tag };
 }
 
 function kekIdOf(wrapped: string): string | null {
