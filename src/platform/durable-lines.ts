@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 
 const newline = 0x0a;
 
@@ -36,9 +34,12 @@ export class DurableLines {
   async *lines(): AsyncGenerator<string> {
     const handle = await open(this.file, 'r').catch(unlessMissing);
     if (handle === null) return;
-    const input = createReadStream('', { fd: handle, encoding: 'utf8' });
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line !== '') yield line;
+    try {
+      // A device or a pipe keeps nothing, and may never end.
+      if (!(await handle.stat()).isFile()) return;
+      for await (const line of handle.readLines({ autoClose: false })) if (line !== '') yield line;
+    } finally {
+      await handle.close();
     }
   }
 

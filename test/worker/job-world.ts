@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
 import type { DeviceType } from '@latchkey/contract/device-type';
 import pg from 'pg';
 import { byProgram } from '../../src/app/by.ts';
@@ -177,5 +179,6 @@ export class JobWorld {
     await this.pools.end();
     await this.owner.end();
     await this.database.drop();
+    rmSync(path.dirname(this.erasureFile), { recursive: true, force: true });
   }
 }
