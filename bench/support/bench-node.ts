@@ -122,7 +122,8 @@ export function partsOf(node: Node, refreshToken: string): RefreshTokenParts {
 /** What every refresh of the benchmarks asks. */
 export function refreshOf(node: Node, refreshToken: string) {
   const parts = { refreshToken: partsOf(node, refreshToken), boundCookie: null, key: null };
-  return { ...parts, idempotencyKey: null, client: () => null, pay: async () => {} };
+  const client = { endpoint: 'refresh', namedClientId: null } as const;
+  return { ...parts, idempotencyKey: null, client, requested: null, pay: async () => {} };
 }
 
 /**

@@ -15,6 +15,7 @@ export interface NodeMetrics {
   readonly logins: Counter<'outcome' | 'reason'>;
   readonly mailProofs: Counter<'purpose' | 'outcome'>;
   readonly refreshes: Counter<'outcome'>;
+  readonly tokenRequests: Counter<'grant' | 'outcome'>;
   readonly deviceBinding: Counter<'step' | 'result'>;
   readonly loginFloorOverruns: Counter;
   readonly rateLimited: Counter<'action'>;
@@ -65,6 +66,11 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       name: 'latchkey_refreshes_total',
       help: 'Refresh attempts by outcome',
       labels: ['outcome'],
+    }),
+    tokenRequests: counter(registry, {
+      name: 'latchkey_token_requests_total',
+      help: 'Requests of clients for tokens at /oauth2/token, by grant and outcome',
+      labels: ['grant', 'outcome'],
     }),
     loginFloorOverruns: counter(registry, {
       name: 'latchkey_login_floor_overruns_total',

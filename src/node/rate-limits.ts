@@ -122,7 +122,10 @@ export function spentOnce(giveBack: () => void): Spent {
   };
 }
 
-function payerOf(per: Payer, { address, name, userId, sessionId }: Payers): string | null {
+function payerOf(
+  per: Payer,
+  { address, name, userId, sessionId, clientId }: Payers,
+): string | null {
   switch (per) {
     case 'address':
       return address === undefined ? null : addressGroup(address);
@@ -137,5 +140,7 @@ function payerOf(per: Payer, { address, name, userId, sessionId }: Payers): stri
       return userId ?? null;
     case 'session':
       return sessionId ?? null;
+    case 'client':
+      return clientId ?? null;
   }
 }

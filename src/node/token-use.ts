@@ -17,8 +17,11 @@ export interface TokenRealm {
   isFirstParty(clientId: string): boolean;
 }
 
-/** `audience`: not meant for us at all. The others: meant for us, without the right to this. */
-export type UseRefusal = 'audience' | 'other_audiences' | 'third_party';
+/**
+ * `audience`: not meant for us at all. The others: meant for us, without the right to this.
+ * `no_user`: a client's own.
+ */
+export type UseRefusal = 'audience' | 'other_audiences' | 'no_user' | 'third_party';
 
 /** The scope with which a third party reads the user. */
 const profileScope = 'profile';
@@ -26,10 +29,11 @@ const profileScope = 'profile';
 /**
  * Why a good token may not be used so, or null. The one place that decides it, for Express, the
  * fast lane, introspection and logout alike. A service that a user visits holds a token for itself,
- * which must be worth nothing here (RFC 9068 section 5, RFC 9700 section 2.3).
+ * which must be worth nothing here (RFC 9068 section 5, RFC 9700 section 2.3). So must one that a
+ * client has for itself: nothing here acts for a client.
  */
 export function refusalOfUse(
-  { aud, client_id, scope }: Pick<AccessTokenClaims, 'aud' | 'client_id' | 'scope'>,
+  { aud, sub, client_id, scope }: Pick<AccessTokenClaims, 'aud' | 'sub' | 'client_id' | 'scope'>,
   use: TokenUse,
   realm: TokenRealm,
 ): UseRefusal | null {
@@ -48,6 +52,7 @@ export function refusalOfUse(
       break;
   }
   if (!aud.includes(issuer)) return 'audience';
+  if (sub === client_id) return 'no_user';
   if (use.kind === 'administration' && aud.some((audience) => audience !== issuer)) {
     return 'other_audiences';
   }

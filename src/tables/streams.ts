@@ -3,6 +3,7 @@ import { inviteDecider } from '../domain/invite/decide.ts';
 import type { DomainEvent, StreamKind } from '../domain/kernel/event.ts';
 import { keysetDecider } from '../domain/keyset/decide.ts';
 import { sessionDecider } from '../domain/session/decide.ts';
+import { isOfClientItself } from '../domain/session/state.ts';
 import { userDecider } from '../domain/user/decide.ts';
 import { clients } from './client.ts';
 import { invites } from './invite.ts';
@@ -36,7 +37,7 @@ export const streams = {
     kind: 'session',
     table: sessions,
     decider: sessionDecider,
-    subjectId: (_, { userId }) => userId,
+    subjectId: (_, state) => (isOfClientItself(state) ? null : state.userId),
     revocation: revocationOfSession,
     rowsBeside: endedKeyRows,
     upcasters: {},

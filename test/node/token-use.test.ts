@@ -47,7 +47,25 @@ describe('refusalOfUse', () => {
     ['introspection', [issuer], stranger, '', introspection(shop), 'audience'],
     ['introspection', [issuer], stranger, '', { kind: 'introspection', audiences: null }, null],
   ])('A1: for %s, aud %j, client %s, scope "%s"', (_, aud, client_id, scope, use, expected) => {
-    expect(refusalOfUse({ aud, client_id, scope }, use, realm)).toBe(expected);
+    const claims = { aud, sub: 'a user', client_id, scope };
+    expect(refusalOfUse(claims, use, realm)).toBe(expected);
+  });
+
+  // Fails when a client that is ours may act as if it were a user.
+  describe('of a token that a client has for itself', () => {
+    const ofItself = (aud: string[]) => ({ aud, sub: ours, client_id: ours, scope: 'profile' });
+
+    it.each([account, profile, administration])('is refused for %j', (use) => {
+      expect(refusalOfUse(ofItself([issuer]), use, realm)).toBe('no_user');
+      expect(refusalOfUse(ofItself([reports]), use, realm)).toBe('audience');
+    });
+
+    it('enters the services that it is for, and is introspected there', () => {
+      expect(refusalOfUse(ofItself([shop]), anyService, realm)).toBe(null);
+      expect(refusalOfUse(ofItself([reports]), ofReports, realm)).toBe(null);
+      expect(refusalOfUse(ofItself([reports]), introspection(reports), realm)).toBe(null);
+      expect(refusalOfUse(ofItself([shop]), ofReports, realm)).toBe('audience');
+    });
   });
 });
 

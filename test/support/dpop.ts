@@ -79,7 +79,8 @@ export async function provenCall(
   const first = await send();
   const nonce = first.headers.get('dpop-nonce');
   if (nonce !== null) device.nonce = nonce;
-  return first.body?.code === 'use_dpop_nonce' ? send() : first;
+  const refusal = first.body?.code ?? first.body?.error;
+  return refusal === 'use_dpop_nonce' ? send() : first;
 }
 
 /** The TokenSet of a new user whose session is bound to the device. */

@@ -25,6 +25,10 @@ export const errorCodes = [
   'rate_limited',
   'unavailable',
   'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
   'internal_error',
 ] as const;
 

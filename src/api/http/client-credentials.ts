@@ -35,29 +35,6 @@ export function clientCredentials(
   return basic;
 }
 
-/**
- * As `clientCredentials`, where a client may also present nothing (null) or a bearer, which is no
- * client authentication. Basic is read only `withBasic`: where no client has to prove itself, it is
- * the password of something in between, such as a proxy's. A secret without a name raises
- * `invalid_request`.
- */
-export function optionalClientCredentials(
-  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
-  form: { readonly client_id?: string | undefined; readonly client_secret?: string | undefined },
-  { withBasic }: { readonly withBasic: boolean },
-): ClientCredentials | null {
-  const { client_id, client_secret } = form;
-  if (withBasic && basicHeader(request.headers.authorization) !== undefined) {
-    return clientCredentials(request, {
-      ...(client_id === undefined ? {} : { client_id }),
-      ...(client_secret === undefined ? {} : { client_secret }),
-    });
-  }
-  if (client_id !== undefined) return { clientId: client_id, clientSecret: client_secret ?? null };
-  if (client_secret === undefined) return null;
-  throw invalidField('client_id', 'is required beside client_secret');
-}
-
 /** Another scheme, such as the bearer that an interceptor adds, is no client authentication. */
 function basicHeader(authorization: string | undefined): string | undefined {
   return authorization !== undefined && /^basic(?: |$)/i.test(authorization)

@@ -188,6 +188,35 @@ export const problemKinds = {
     oauth: 'invalid_client',
     meaning: 'Client authentication failed.',
   },
+  unauthorized_client: {
+    status: 400,
+    title: 'This client may not use this grant',
+    oauth: 'unauthorized_client',
+    meaning: 'Only a confidential client gets a token for itself (`client_credentials`).',
+  },
+  unsupported_grant_type: {
+    status: 400,
+    title: 'This grant type is not supported',
+    oauth: 'unsupported_grant_type',
+    meaning:
+      'The token endpoint does not know the `grant_type`. The metadata lists those it knows.',
+  },
+  invalid_scope: {
+    status: 400,
+    title: 'The scope is malformed, unknown, or more than may be granted',
+    oauth: 'invalid_scope',
+    meaning:
+      'The client, or the session that it refreshes, may not have one of the scopes, or they do ' +
+      'not fit into one token.',
+  },
+  invalid_target: {
+    status: 400,
+    title: 'The audience or resource is malformed, unknown, or may not be requested',
+    oauth: 'invalid_target',
+    meaning:
+      'The client, or the session that it refreshes, may not have one of the audiences (RFC ' +
+      '8707), a `resource` is no absolute URI, or they do not fit into one token.',
+  },
   internal_error: {
     status: 500,
     title: 'Something went wrong on our side',

@@ -31,42 +31,60 @@ export async function readJson<S extends z.ZodType>(
   return check(schema, parseJson(await readBody(request), opaqueFieldsOf(schema)));
 }
 
+/** Which parameters of a form may hold NUL, and which may be repeated. */
+interface FormFields {
+  readonly opaque?: ReadonlySet<string>;
+  readonly lists?: ReadonlySet<string>;
+}
+
+/** What a form holds: those that stand there once, and the lists, without any that is empty. */
+export interface FormParameters {
+  readonly texts: Readonly<Record<string, string>>;
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+}
+
 /**
- * The parameters of a form body (RFC 6749 appendix B). Repeated ones are refused; an empty value
- * counts as omitted (RFC 6749 section 3.2).
+ * The parameters of a form body (RFC 6749 appendix B). Repeated ones are refused, unless they are
+ * lists; an empty value counts as omitted (RFC 6749 section 3.2).
  */
 export async function readFormParameters(
   request: IncomingMessage,
-  opaqueFields?: ReadonlySet<string>,
-): Promise<Record<string, string>> {
+  fields: FormFields = {},
+): Promise<FormParameters> {
   const type = mediaType(request.headers['content-type']);
   if (type !== 'application/x-www-form-urlencoded') {
     throw new LatchkeyError('unsupported_media_type', { detail: 'content-type' });
   }
-  return parseParameters(decodeUtf8(await readBody(request)), opaqueFields);
+  return parseForm(decodeUtf8(await readBody(request)), fields);
 }
 
-/**
- * Parameters of a query or form: each at most once, valid UTF-8, no NUL but in the `opaqueFields`.
- */
-export function parseParameters(
+/** Parameters of a query: each at most once, valid UTF-8, no NUL. */
+export function parseParameters(text: string): Readonly<Record<string, string>> {
+  return parseForm(text, {}).texts;
+}
+
+const none: ReadonlySet<string> = new Set();
+
+function parseForm(
   text: string,
-  opaqueFields: ReadonlySet<string> = new Set(),
-): Record<string, string> {
-  const parameters: Record<string, string> = Object.create(null);
+  { opaque = none, lists: listNames = none }: FormFields,
+): FormParameters {
+  const texts: Record<string, string> = Object.create(null);
+  const lists: Record<string, string[]> = Object.create(null);
   for (const pair of text.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
     const name = formText(equals === -1 ? pair : pair.slice(0, equals), 'body');
     const value = formText(equals === -1 ? '' : pair.slice(equals + 1), 'body');
-    if (name in parameters) throw invalid(name, 'given more than once');
-    if (!opaqueFields.has(name)) checkText(value, name);
-    parameters[name] = value;
+    if (name in texts) throw invalid(name, 'given more than once');
+    if (!opaque.has(name)) checkText(value, name);
+    if (!listNames.has(name)) texts[name] = value;
+    else if (value !== '') lists[name] = [...(lists[name] ?? []), value];
   }
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value === '') delete parameters[name];
+  for (const [name, value] of Object.entries(texts)) {
+    if (value === '') delete texts[name];
   }
-  return parameters;
+  return { texts, lists };
 }
 
 /**

@@ -7,6 +7,7 @@ import { networkOf } from '../../platform/client-address.ts';
 import type { BearerUse } from './auth.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import { idempotencyKey } from './idempotency-key.ts';
+import { listFieldsOf } from './list-fields.ts';
 import { withFloor } from './login-floor.ts';
 import { missingRight } from './missing-right.ts';
 import { opaqueFieldsOf } from './opaque-texts.ts';
@@ -18,7 +19,13 @@ import {
   proofOfRequest,
 } from './presented-token.ts';
 import type { Reply } from './reply.ts';
-import { check, parseParameters, readFormParameters, readJson } from './request-body.ts';
+import {
+  check,
+  type FormParameters,
+  parseParameters,
+  readFormParameters,
+  readJson,
+} from './request-body.ts';
 import type { Caller, ClientCaller, RequestContext } from './request-context.ts';
 import type { Route } from './route.ts';
 
@@ -65,9 +72,8 @@ export async function runRoute(
 ): Promise<Reply> {
   const caller = await authenticateBearer(route, request, context, authenticators);
   const params = fitting(route.params, pathParameters);
-  const opaque = route.body === undefined ? undefined : opaqueFieldsOf(route.body);
-  const form = route.accepts === 'form' ? await readFormParameters(request, opaque) : {};
-  const client = authenticateClient(route, request, form, context, authenticators);
+  const form = await formOf(route, request);
+  const client = authenticateClient(route, request, form.texts, context, authenticators);
   const body = await bodyOf(route, request, form);
   const query = route.query === undefined ? undefined : check(route.query, queryOf(request));
   context.arrivedAt = performance.now();
@@ -143,17 +149,23 @@ function fitting(params: z.ZodType | undefined, given: Readonly<Record<string, s
   return result.data;
 }
 
+async function formOf({ accepts, body }: Route, request: IncomingMessage): Promise<FormParameters> {
+  if (accepts !== 'form') return { texts: {}, lists: {} };
+  const fields = body && { opaque: opaqueFieldsOf(body), lists: listFieldsOf(body) };
+  return readFormParameters(request, fields);
+}
+
 async function bodyOf(
   { accepts, body, bodyOptional }: Route,
   request: IncomingMessage,
-  form: Readonly<Record<string, string>>,
+  { texts, lists }: FormParameters,
 ): Promise<unknown> {
   if (body === undefined || accepts === 'nothing') return undefined;
-  if (accepts === 'form') return check(body, form);
+  if (accepts === 'form') return check(body, { ...texts, ...lists });
   return readJson(request, body, { optional: bodyOptional });
 }
 
-function queryOf(request: IncomingMessage): Record<string, string> {
+function queryOf(request: IncomingMessage): Readonly<Record<string, string>> {
   const url = request.url ?? '';
   const mark = url.indexOf('?');
   return mark === -1 ? {} : parseParameters(url.slice(mark + 1));

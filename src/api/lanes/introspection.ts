@@ -26,7 +26,7 @@ export function introspection(
       lane.inFlight.add(response);
       response.once('close', () => lane.inFlight.delete(response));
       try {
-        const form = await readFormParameters(request, opaque);
+        const { texts: form } = await readFormParameters(request, { opaque });
         const client = authenticateClient(memory, clientCredentials(request, form));
         const body = await introspect(node, client, requiredToken(form));
         const result = body.active ? 'accepted' : 'inactive';

@@ -17,6 +17,7 @@ import { registerRoutes } from './register.ts';
 import { roleRoutes } from './role.ts';
 import { sessionRoutes } from './session.ts';
 import { sessionKeyRoutes } from './session-key.ts';
+import { tokenRoutes } from './token.ts';
 import { userRoutes } from './user.ts';
 import { verifyRoutes } from './verify.ts';
 
@@ -34,6 +35,7 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...passwordRoutes(node),
     ...emailRoutes(node),
     ...verifyRoutes(node),
+    ...tokenRoutes(node),
     ...oauthRoutes(node),
     ...jwksRoutes(node),
     ...sessionKeyRoutes(node),

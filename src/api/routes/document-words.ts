@@ -9,7 +9,8 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   Account: 'The user who owns the access token.',
   Verification: 'Whether an access token is good now: for gateways and services.',
   OAuth:
-    'Introspection (RFC 7662) for confidential clients, revocation (RFC 7009) for every client. ' +
+    'Tokens for clients (RFC 6749), introspection (RFC 7662) for confidential ones, revocation ' +
+    '(RFC 7009) for every client. ' +
     'Send a form.',
   Example: 'Two protected resources as worked examples: try your token on them.',
   Administration: 'Users, roles, invites, clients and keys, with the role `latchkey:admin`.',

@@ -4,6 +4,7 @@ import { logInByCode } from '../../app/session/log-in-by-code.ts';
 import type { LoginRequest } from '../../app/session/login-request.ts';
 import { requestMailProof } from '../../app/user/request-mail-proof.ts';
 import type { Payers } from '../../domain/kernel/budgets.ts';
+import { invalidField } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { otpTtlSeconds } from '../../domain/user/mail-proofs.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
@@ -71,6 +72,7 @@ export function loginRoutes(node: Node): Route[] {
       guard: ({ body, headers, raw }) => {
         // Without it a client that has no nonce yet would wait for the floor.
         requireNonce(node, raw);
+        if (body.transport === 'cookie') refuseCookieOfConfidential(node, body.client_id);
         if (body.transport !== 'cookie' && refreshCookie(headers.cookie) === null) return;
         guardCookieMode(headers, originPolicy(node.config));
       },
@@ -150,4 +152,10 @@ function requestOtp(node: Node): Route {
       });
     },
   });
+}
+
+/** Such a client refreshes at the token endpoint, which reads no cookie. */
+function refuseCookieOfConfidential({ memory }: Node, clientId: string | undefined): void {
+  if (clientId === undefined || memory.client(clientId)?.kind !== 'confidential') return;
+  throw invalidField('transport', 'a confidential client takes its refresh token in the body');
 }

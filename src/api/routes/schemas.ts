@@ -74,6 +74,20 @@ export const tokenSetSchema = z
   })
   .meta({ id: 'TokenSet', description: 'What a login and a refresh answer' });
 
+/** RFC 6749 section 5.1. */
+export const oauthTokensSchema = z
+  .strictObject({
+    access_token: z.string(),
+    token_type: z.enum(['Bearer', 'DPoP']),
+    expires_in: seconds,
+    refresh_token: z.string().optional(),
+    scope: z
+      .string()
+      .meta({ description: 'The scopes of the access token, if it has any' })
+      .optional(),
+  })
+  .meta({ id: 'OAuthTokens', description: 'What the token endpoint answers (RFC 6749)' });
+
 const scopeRule = z.strictObject({
   type: z.enum(['include', 'exclude']),
   domain: z.string(),

@@ -7,7 +7,6 @@ import { revokeSession } from '../../app/session/revoke-session.ts';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer, optional } from '../http/auth.ts';
-import { optionalClientCredentials } from '../http/client-credentials.ts';
 import { boundCookie, clearBoundCookie, clearRefreshCookie } from '../http/cookies.ts';
 import { skippedReason } from '../http/dbsc-headers.ts';
 import { opaqueTexts } from '../http/opaque-texts.ts';
@@ -24,7 +23,6 @@ const presented = z.strictObject({
 });
 const refreshed = presented.extend({
   client_id: z.string().max(200).optional(),
-  client_secret: z.string().max(200).optional(),
 });
 const tags = ['Sessions'];
 
@@ -98,7 +96,7 @@ function refresh(node: Node): Route {
     summary: 'Exchange a refresh token for its successor',
     description:
       'If the first answer was lost, a repeat gets the same successor (docs/sessions.md). A ' +
-      'confidential client authenticates by Basic or in the body.',
+      'confidential client refreshes at `/oauth2/token`.',
     tags: ['Sign in'],
     auth: optional,
     credential: 'refresh token or cookie',
@@ -122,11 +120,6 @@ function refresh(node: Node): Route {
     idempotent: true,
     handler: async ({ body, headers, accessToken, idempotencyKey, context, raw }) => {
       const places = { accessToken, jkt: null, inBody: body.refresh_token, headers };
-      const namesConfidential = isConfidential(node, body.client_id);
-      const client = (ofConfidential: boolean) =>
-        optionalClientCredentials(raw, body, { withBasic: namesConfidential || ofConfidential });
-      // What is malformed is said before the token is looked at.
-      client(false);
       const { hasRefreshToken, refreshToken } = await tokensForRefresh(node, places);
       if (!hasRefreshToken) {
         throw invalidField('refresh_token', 'is required without the refresh cookie');
@@ -142,17 +135,14 @@ function refresh(node: Node): Route {
         refreshToken,
         boundCookie: boundCookie(headers.cookie),
         idempotencyKey,
-        client,
+        client: { endpoint: 'refresh', namedClientId: body.client_id ?? null },
+        requested: null,
         key,
         pay,
-      };
+      } as const;
       return tokenReply(await refreshSession(node, input, context));
     },
   });
-}
-
-function isConfidential({ memory }: Node, clientId: string | undefined): boolean {
-  return clientId !== undefined && memory.client(clientId)?.kind === 'confidential';
 }
 
 function logout(node: Node): Route {

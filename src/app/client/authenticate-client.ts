@@ -11,12 +11,6 @@ export interface PresentedClient {
 }
 
 /**
- * What the client presented of itself, null for nothing; `ofConfidential` when the session is one
- * of a confidential client.
- */
-export type PresentClient = (ofConfidential: boolean) => PresentedClient | null;
-
-/**
  * The client that these credentials prove: a confidential one by one of its live secrets, a public
  * one by its name. Raises `invalid_client`.
  */
@@ -36,35 +30,40 @@ export function authenticateClient(
   return client;
 }
 
+/** Who refreshes: the token endpoint knows its client, `/auth/refresh` at most a name. */
+export type RefreshingClient =
+  | { readonly endpoint: 'token'; readonly clientId: string }
+  | { readonly endpoint: 'refresh'; readonly namedClientId: string | null };
+
 /**
- * Checks that the caller of a refresh may refresh a session of the client `clientId`. A
- * confidential client must authenticate (RFC 6749 section 6). For a public client, or for none
- * (null), the refresh token is enough. A third party may not, because the answer holds the user.
- * Call it before you write or answer anything about the session. Raises `invalid_client`,
- * `invalid_token`, and what `present` raises.
+ * Checks that this caller may refresh a session of the client `clientId`. A confidential client
+ * must authenticate (RFC 6749 section 6), which it does at the token endpoint. For a public client,
+ * or for none (null), the refresh token is enough. At `/auth/refresh` a third party may not, because
+ * the answer holds the user. Call it before you write or answer anything about the session. Raises
+ * `invalid_client`, `invalid_token`.
  */
 export function requireClientOfSession(
   memory: Pick<NodeMemory, 'client'>,
   clientId: string | null,
-  present: PresentClient,
+  caller: RefreshingClient,
 ): void {
   const client = clientId === null ? null : memory.client(clientId);
   if (client !== null && client?.status !== 'active') {
     throw new LatchkeyError('invalid_token', { detail: 'the client is disabled' });
   }
+  if (caller.endpoint === 'token') {
+    if (caller.clientId !== clientId) throw ofAnotherClient();
+    return;
+  }
+  if (client?.kind === 'confidential') {
+    throw new LatchkeyError('invalid_client', {
+      detail: 'a confidential client refreshes at the token endpoint',
+    });
+  }
   if (client?.firstParty === false) {
     throw new LatchkeyError('invalid_token', { detail: 'of a third party' });
   }
-  const isConfidential = client?.kind === 'confidential';
-  const presented = present(isConfidential);
-  if (presented === null) {
-    if (!isConfidential) return;
-    throw new LatchkeyError('invalid_client', {
-      detail: 'a confidential client without its secret',
-    });
-  }
-  authenticateClient(memory, presented);
-  if (presented.clientId !== clientId) {
-    throw new LatchkeyError('invalid_token', { detail: 'of another client' });
-  }
+  if (caller.namedClientId !== null && caller.namedClientId !== clientId) throw ofAnotherClient();
 }
+
+const ofAnotherClient = () => new LatchkeyError('invalid_token', { detail: 'of another client' });

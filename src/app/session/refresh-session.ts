@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ErrorCode } from '@latchkey/contract/error-code';
+import { narrowedGrant, type RequestedGrant } from '../../domain/client/grant.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { sha256 } from '../../domain/kernel/sha256.ts';
 import { isSurplus } from '../../domain/session/device-policy.ts';
@@ -17,7 +18,7 @@ import { findLiveSessions, type SessionRecord } from '../../tables/session.ts';
 import type { UserOfSession } from '../../tables/session-with-user.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
-import { type PresentClient, requireClientOfSession } from '../client/authenticate-client.ts';
+import { type RefreshingClient, requireClientOfSession } from '../client/authenticate-client.ts';
 import { PersonalData } from '../personal-data.ts';
 import { toTime } from '../representations.ts';
 import { isProvenByCookie } from './bound-session.ts';
@@ -32,7 +33,9 @@ export interface RefreshInput {
   /** The bound cookie as it was sent; null: none. */
   readonly boundCookie: string | null;
   readonly idempotencyKey: string | null;
-  readonly client: PresentClient;
+  readonly client: RefreshingClient;
+  /** What the access token shall be for; null: all that the session is. */
+  readonly requested: RequestedGrant | null;
   /** The key that the request has proved. */
   readonly key: ProvenKey | null;
   /**
@@ -45,9 +48,9 @@ export interface RefreshInput {
 /**
  * Rotates a refresh token, or answers its successor again when the first answer was lost
  * (`domain/session/rotation.ts`). Decided on the session's row alone, so it holds across processes
- * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client that proves nothing),
- * `device_proof_required`, `invalid_dpop_proof`, `session_ended`, `session_superseded`,
- * `rate_limited`, `unavailable`.
+ * and restarts. Raises `invalid_token`, `invalid_client` (a confidential client elsewhere than at
+ * the token endpoint), `invalid_scope`, `invalid_target`, `device_proof_required`,
+ * `invalid_dpop_proof`, `session_ended`, `session_superseded`, `rate_limited`, `unavailable`.
  */
 export async function refreshSession(
   node: Node,
@@ -75,14 +78,14 @@ export async function refreshSession(
   }
 }
 
-interface Presented extends Pick<RefreshInput, 'boundCookie' | 'client' | 'key' | 'pay'> {
+interface Presented extends Omit<RefreshInput, 'refreshToken' | 'idempotencyKey'> {
   readonly token: RefreshTokenParts;
   readonly idempotencyKeyHash: string | null;
 }
 
 async function attempt(
   node: Node,
-  { token, boundCookie, idempotencyKeyHash, client, key, pay }: Presented,
+  { token, boundCookie, idempotencyKeyHash, client, requested, key, pay }: Presented,
   by: By,
 ): Promise<Attempt<IssuedTokens>> {
   const { config, metrics } = node;
@@ -92,6 +95,8 @@ async function attempt(
   const { session: record, user } = found;
   if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
   requireClientOfSession(node.memory, record.state.clientId, client);
+  requirePlaceOfToken(record.state, client);
+  const grant = requested === null ? {} : narrowedGrant(record.state, requested);
   const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
   if (user.state.status === 'erased') {
     throw refusalOf('session_ended', record.state, personal, now);
@@ -138,7 +143,7 @@ async function attempt(
     metrics.refreshes.inc({ outcome: isRepeat ? 'repeated' : 'rotated' });
     return issueTokens(node, {
       sessionId: token.sessionId,
-      session: change.state,
+      session: { ...change.state, ...grant },
       signingKey,
       userId: user.userId,
       user: user.state,
@@ -146,6 +151,13 @@ async function attempt(
       secret: isRepeat ? repeatedSuccessor(change.state, token.sessionId, token.secret) : successor,
     });
   });
+}
+
+/** The token endpoint answers in the body alone: it would take the successor from its cookie. */
+function requirePlaceOfToken({ transport }: SessionState, { endpoint }: RefreshingClient): void {
+  if (endpoint === 'token' && transport === 'cookie') {
+    throw new LatchkeyError('invalid_token', { detail: 'of a session in cookie mode' });
+  }
 }
 
 type RefreshCommand = Extract<Parameters<typeof changeSession>[2], { type: 'RefreshSession' }>;

@@ -26,6 +26,8 @@ export interface IssuedTokens {
   readonly deviceToken: string | null;
   readonly refreshExpiresInSeconds: number;
   readonly transport: 'body' | 'cookie';
+  /** Of the access token. */
+  readonly scope: string;
 }
 
 interface SessionToIssueFor {
@@ -74,6 +76,7 @@ export async function issueTokens(
     deviceToken,
     refreshExpiresInSeconds,
     transport: session.transport,
+    scope: session.scope,
     body: {
       token_type: boundTo === undefined ? 'Bearer' : 'DPoP',
       access_token: accessToken,

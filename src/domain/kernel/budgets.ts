@@ -1,9 +1,9 @@
 /**
  * Whose attempts are counted together. `address`: an IPv4 address or an IPv6 /64; `network`: a /24
  * or a /48; `name`: the e-mail address as typed, from one address; `identifier`: the same, from
- * anywhere; `user` and `session` by id.
+ * anywhere; `user`, `session` and `client` by id.
  */
-export type Payer = 'address' | 'network' | 'name' | 'identifier' | 'user' | 'session';
+export type Payer = 'address' | 'network' | 'name' | 'identifier' | 'user' | 'session' | 'client';
 
 /** Who pays for one attempt. A rule whose payer is left out here does not count it. */
 export interface Payers {
@@ -11,6 +11,7 @@ export interface Payers {
   readonly name?: string;
   readonly userId?: string;
   readonly sessionId?: string;
+  readonly clientId?: string;
 }
 
 export interface Rule {
@@ -49,6 +50,12 @@ export const budgets = {
     rule('session', 120, minute),
     rule('session', 1200, hour),
     rule('address', 6000, minute),
+  ],
+  /** Each appends a session. A client that keeps its token asks once in the life of one. */
+  client_token: [
+    rule('client', 300, minute),
+    rule('client', 6000, hour),
+    rule('address', 1200, minute),
   ],
   /** A proof of a browser's key appends nothing, so no count of the session's own keeps it back. */
   device_proof: [rule('address', 6000, minute)],

@@ -31,7 +31,8 @@ export interface StartSession {
   readonly lifetimes: Lifetimes;
   readonly secretHash: string | null;
   readonly salt: string | null;
-  readonly pii: Uint8Array;
+  /** Null: of a client for itself, which is no person. */
+  readonly pii: Uint8Array | null;
   /** Absent: the issuer's key signs. */
   readonly sessionKey?: SessionKey;
   /** The key that the login proved to hold; without it the session is not bound. */
@@ -148,7 +149,7 @@ function start(state: SessionState, command: StartSession): Decision<SessionEven
       ...(command.deviceKey === undefined ? {} : { deviceKey: command.deviceKey }),
       ...(sessionKey === undefined ? {} : { sessionKey: eventKey(sessionKey) }),
     },
-    pii: command.pii,
+    ...(command.pii === null ? {} : { pii: command.pii }),
   });
 }
 

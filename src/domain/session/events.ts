@@ -17,20 +17,20 @@ export const revocationReasons = [
 export type RevocationReason = (typeof revocationReasons)[number];
 
 /**
- * Latchkey answered a login.
+ * Latchkey answered a login, or gave a client a token for itself (`client_credentials`).
  *
- * @pii `{ip, user_agent, device_name}`
+ * @pii `{ip, user_agent, device_name}`; absent for a client's own
  */
 export type SessionStarted = DomainEvent<
   'SessionStarted',
   {
-    /** Whose session it is. */
+    /** Whose session it is: the user's id, or the client's own, which is no user's. */
     userId: string;
     /** The registered client that asked; null for the first party. */
     clientId: string | null;
     /** What the login said of its device. */
     deviceType: DeviceType;
-    /** How the user proved to be the user (RFC 8176): `pwd`. */
+    /** How the user proved to be the user (RFC 8176): `pwd`. Empty for a client's own. */
     amr: string[];
     /** The `aud` of its tokens: exactly the audiences that the login asked for. */
     audience: string[];

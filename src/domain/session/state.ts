@@ -6,6 +6,7 @@ import type { SessionKey } from './session-key.ts';
 /** The folded session, which is also its row. Times are epoch milliseconds. */
 export interface SessionState {
   readonly status: 'none' | 'live' | 'ended';
+  /** Also the `sub` of its tokens: a user's id, or the client's own (`isOfClientItself`). */
   readonly userId: string;
   readonly clientId: string | null;
   readonly deviceType: DeviceType;
@@ -76,6 +77,17 @@ export const initialSession: SessionState = {
   deviceKeyConfirmedAt: null,
   sessionKey: null,
 };
+
+/**
+ * Whether a client has the session for itself (`client_credentials`). No user has the id of a
+ * client: each id names one stream, of one kind.
+ */
+export function isOfClientItself({
+  userId,
+  clientId,
+}: Pick<SessionState, 'userId' | 'clientId'>): boolean {
+  return userId === clientId;
+}
 
 export function evolveSession(state: SessionState, event: SessionEvent): SessionState {
   switch (event.type) {

@@ -171,9 +171,11 @@ describe('POST /oauth2/revoke', () => {
     expect((await revoke(shop, login[kind])).status).toBe(200);
     expect(await api.verify(login.access_token)).toBe(401);
     const { client_id, client_secret } = shop;
-    const refresh = { refresh_token: login.refresh_token, client_id, client_secret };
-    const { body } = await api.call('POST', '/auth/refresh', { body: refresh });
-    expect(body.code).toBe('session_ended');
+    const { body } = await api.call('POST', '/oauth2/token', {
+      basic: [client_id, client_secret],
+      form: { grant_type: 'refresh_token', refresh_token: login.refresh_token },
+    });
+    expect(body.error).toBe('invalid_grant');
     expect((await revoke(shop, login[kind])).status).toBe(200);
     const events = await api.eventsOf(login.session.id);
     expect(events.map(({ meta }) => [meta.actor_type, meta.actor])).toEqual([
