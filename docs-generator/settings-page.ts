@@ -39,7 +39,6 @@ those of dev.
 - An empty variable counts as absent. Latchkey refuses a file without content.
 - Latchkey warns about a name that is almost one of these, and reports all problems at once.
 - *Secret*: you may also give it as a file, \`KEK_FILE\` for \`KEK\`.
-- \`SMTP_URL\` belongs to a later version: Latchkey ignores it with a warning.
 
 \`npm run docs\` writes this page and \`.env.example\` from the declarations. \`src/node/config.ts\`
 lists the topics.

@@ -32,6 +32,7 @@ import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { type KeyWrap, localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { SubjectKeys } from '../platform/crypto/subject-cipher.ts';
 import type { Logger } from '../platform/logging/logging.ts';
+import type { DevelopmentMailbox } from '../platform/mail/mailbox.ts';
 import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
 import type { DedicatedConnection } from '../platform/postgres/connection.ts';
@@ -59,6 +60,8 @@ export interface ApiOptions {
   readonly directUrl?: string;
   /** Made before the API listens, if there is no user with this address. */
   readonly administrator?: AdministratorToBe;
+  /** Served at `/dev/mailbox`; in dev only. */
+  readonly mailbox?: DevelopmentMailbox;
   /** In dev one role may migrate and serve. */
   readonly ownerAllowed?: boolean;
   readonly log: Logger;

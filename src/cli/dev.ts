@@ -5,10 +5,12 @@ import { loadKeyRing } from '../platform/crypto/key-encryption-key.ts';
 import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres/start.ts';
 import { createLogger, type Logger } from '../platform/logging/logging.ts';
+import { DevelopmentMailbox } from '../platform/mail/mailbox.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
 import { migrate } from '../platform/postgres/migrate.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
 import { installJobSchema } from '../worker/job-schema.ts';
+import { mailConfigOf } from '../worker/mail/config.ts';
 import { startWorker } from '../worker/worker.ts';
 import {
   type AdministratorCredentials,
@@ -34,17 +36,20 @@ export async function dev(): Promise<void> {
     log,
     registry: processRegistry(),
   };
+  const mailbox = config.mail.smtpUrl === undefined ? new DevelopmentMailbox() : undefined;
   const api = await startApi({
     ...shared,
     administrator: credentials,
+    ...(mailbox === undefined ? {} : { mailbox }),
   });
   const keyWrap = localKeyWrap(loadKeyRing(config));
-  const worker = await startWorker({ ...shared, ...redisOf(config), keyWrap }).catch(
-    async (error: unknown) => {
-      await api.stop();
-      throw error;
-    },
-  );
+  const worker = await startWorker({
+    ...{ ...shared, ...redisOf(config), ...mailConfigOf(config), keyWrap },
+    ...(mailbox === undefined ? {} : { mailbox: mailbox.send }),
+  }).catch(async (error: unknown) => {
+    await api.stop();
+    throw error;
+  });
   running.defer(async () => {
     await api.stop();
     await worker.stop();
@@ -103,9 +108,10 @@ async function migrateAs(
 function announce(
   api: Api,
   { email, password, file }: AdministratorCredentials,
-  { environment: { name: environment } }: Config,
+  config: Config,
   log: Logger,
 ): void {
+  const environment = config.environment.name;
   const url = `http://${authority(api.host, api.port)}`;
   const metrics = `http://127.0.0.1:${api.metricsPort}/metrics`;
   log.info({ environment, url, docs: `${url}/docs`, metrics }, 'ready');
@@ -115,7 +121,7 @@ function announce(
   console.log(`
 Latchkey is ready (${environment}).
   API      ${url}
-  Docs     ${url}/docs
+  Docs     ${url}/docs${config.mail.smtpUrl === undefined ? `\n  Mails    ${url}/dev/mailbox` : ''}
   Admin    ${email}${process.stdout.isTTY ? `, password ${password}` : ''} (${where})
 
 Register, then log in:

@@ -1,6 +1,6 @@
+import { connectLeader } from '../consumers/leader-connection.ts';
 import { type ByHand, rebuildModel } from '../consumers/redis-model/by-hand.ts';
 import { checkModel } from '../consumers/redis-model/check.ts';
-import { connectLeader } from '../consumers/redis-model/leader-connection.ts';
 import { RedisModelStore } from '../consumers/redis-model/store.ts';
 import { loadConfig } from '../node/config.ts';
 import { ConfigError } from '../platform/config/config-error.ts';

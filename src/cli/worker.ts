@@ -4,6 +4,7 @@ import { localKeyWrap } from '../platform/crypto/key-wrap.ts';
 import { createLogger } from '../platform/logging/logging.ts';
 import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
+import { mailConfigOf } from '../worker/mail/config.ts';
 import { startWorker } from '../worker/worker.ts';
 import { required } from './required.ts';
 import { endOnSignal, untilStopped } from './shutdown.ts';
@@ -22,6 +23,7 @@ export async function worker(): Promise<void> {
       databaseUrl: required(config.database.url, 'DATABASE_URL'),
       ...(config.database.directUrl === undefined ? {} : { directUrl: config.database.directUrl }),
       ...(config.redis.url === undefined ? {} : { redisUrl: config.redis.url }),
+      ...mailConfigOf(config),
       keyWrap: localKeyWrap(loadKeyRing(config)),
       log,
       registry,

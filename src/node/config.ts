@@ -3,6 +3,7 @@ import type { ConfigPurpose } from '../platform/config/topic.ts';
 import { encryption, passwords } from '../platform/crypto/settings.ts';
 import { environment } from '../platform/environment.ts';
 import { logging } from '../platform/logging/settings.ts';
+import { mail } from '../platform/mail/settings.ts';
 import { database } from '../platform/postgres/settings.ts';
 import { redis } from '../platform/redis/settings.ts';
 import { deviceKeys } from './settings/device-keys.ts';
@@ -27,6 +28,7 @@ export const topics = {
   administrator,
   registration,
   erasure,
+  mail,
   encryption,
   passwords,
   keyset,
@@ -54,7 +56,7 @@ export function loadConfig(
   env: NodeJS.ProcessEnv = process.env,
   purpose: ConfigPurpose = 'serve',
 ): Config {
-  return readTopics(topics, { env, purpose, unsupported: ['SMTP_URL'] });
+  return readTopics(topics, { env, purpose });
 }
 
 /** The environment of a command for production: without a word on APP_ENV, or an empty one, prod. */

@@ -42,3 +42,18 @@ export async function findDeviceToken(
     usedAt: fromTimestampOrNull(row.used_at),
   };
 }
+
+/** Whether a device of this user became known at exactly that moment (epoch ms): at that login. */
+export async function hasDeviceMadeAt(
+  client: Queryable,
+  userId: string,
+  at: number,
+): Promise<boolean> {
+  const { rows } = await client.query({
+    name: 'has-device-made-at',
+    text: `select exists (select from latchkey.device_tokens
+      where user_id = $1 and created_at = $2) as is_new`,
+    values: [userId, toTimestamp(at)],
+  });
+  return rows[0]!.is_new === true;
+}

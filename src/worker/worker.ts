@@ -7,14 +7,16 @@ import { appendCounts } from '../eventlog/metrics.ts';
 import { openLog } from '../eventlog/open-log.ts';
 import { RecordSeal, sealedReaders } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
+import type { DatabaseDemands } from '../eventlog/start-up-checks.ts';
 import { oneCell } from '../node/cell.ts';
 import { ErasureLog } from '../node/erasure-log.ts';
 import { openPrivateKeys, requireKeks } from '../node/private-keys.ts';
 import { type NodeRedis, openRedis } from '../node/redis.ts';
-import { loadServerSecrets } from '../node/server-secrets.ts';
+import { loadServerSecrets, type ServerSecrets } from '../node/server-secrets.ts';
 import { requireSoundDatabase } from '../node/sound-database.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import { newId } from '../platform/crypto/new-id.ts';
+import type { SendMail } from '../platform/mail/message.ts';
 import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
@@ -25,6 +27,7 @@ import { allJobs } from './jobs/all.ts';
 import { retiredJobs } from './jobs/retired.ts';
 import { tickKeys } from './jobs/tick-keys.ts';
 import { type Loop, startLoop } from './loop.ts';
+import { type MailConfig, type MailDelivery, startMail } from './mail/start.ts';
 import { type WorkerMetrics, workerMetrics } from './metrics.ts';
 import { perform } from './perform.ts';
 import { workerReadiness } from './readiness.ts';
@@ -36,6 +39,10 @@ export interface WorkerOptions {
   /** Reaches Postgres itself where `databaseUrl` leads to a pooler; default: `databaseUrl`. */
   readonly directUrl?: string;
   readonly redisUrl?: string;
+  /** Without it no mail is sent. */
+  readonly mail?: MailConfig;
+  /** Takes the mails where `mail` names no server. */
+  readonly mailbox?: SendMail;
   readonly keyWrap: KeyWrap;
   readonly log: JobLogger;
   /** In dev one role may migrate and serve. */
@@ -63,8 +70,8 @@ const drainMs = 20_000;
 const daySeconds = 86_400;
 const connections = { jobs: 3, readers: 3 } as const;
 const connectionsMax = connections.jobs + connections.readers + writerConnections;
-/** The tail of the read model in Redis. */
-const redisModelConnections = 1;
+/** The tail of each consumer of the log: the read model in Redis, the mail outbox. */
+const consumerConnections = 1;
 
 /** The settings of every queue; `exclusive`: one job waits or runs, on whichever worker. */
 const queueSettings = {
@@ -102,23 +109,24 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   let loops: ReturnType<typeof startLoop>[] = [];
   let redis: NodeRedis | null = null;
   let model: ReturnType<typeof startRedisModel> | null = null;
+  let mail: MailDelivery | null = null;
   const stop = async () => {
     stopping.abort();
-    await Promise.all([...loops.map((loop) => loop.stop()), model?.stop()]);
+    await Promise.all([...loops.map((loop) => loop.stop()), model?.stop(), mail?.stop()]);
     redis?.close();
     await boss.stop({ graceful: true, timeout: drainMs });
+    mail?.close();
     await pools.end();
   };
   try {
-    const { ownerAllowed = false } = options;
-    const extra = options.redisUrl === undefined ? 0 : redisModelConnections;
-    const demands = { connections: connectionsMax + extra, ownerAllowed };
-    await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
+    await untilAnswered(() => requireSoundDatabase(pools, guard, demandsOf(options)), log);
     const { registry } = metrics;
     const { logName } = guard;
     redis = openRedis(options.redisUrl, { part: 'worker', log, registry, logName });
     const parts = { guard, metrics, redis };
-    const records = await whileUnavailable(() => openRecords(pools, parts, options));
+    const { mailProofKey, ...records } = await whileUnavailable(() =>
+      openRecords(pools, parts, options),
+    );
     const erasures = new ErasureLog(options.config.erasure.log, logName);
     const contextOf = (runId: string): JobContext => ({
       config: options.config,
@@ -136,21 +144,27 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const runs: Runs = { contextOf, guard, pollSeconds: options.pollSeconds ?? 2 };
     for (const job of allJobs()) await register(boss, job, runs);
     loops = allLoops().map((loop) => startLoop(() => turnOf(loop, runs)));
+    const databaseUrl = options.directUrl ?? options.databaseUrl;
     if (redis !== null) {
-      model = startRedisModel({
-        ...{ redis, guard, readers: records.readers, registry, log },
-        databaseUrl: options.directUrl ?? options.databaseUrl,
-      });
+      const { readers } = records;
+      model = startRedisModel({ redis, guard, readers, registry, log, databaseUrl });
     }
+    const mailParts = { job: contextOf('mail'), boss, guard, databaseUrl, mailProofKey };
+    mail = await startMail({ ...mailParts, pollSeconds: runs.pollSeconds }, options);
   } catch (error) {
     await stop();
     throw error;
   }
   const readiness = async () => ({
     ...(await workerReadiness(pools.readers, { draining: stopping.signal.aborted })),
-    degraded: [...(redis?.degraded() ?? []), ...(model?.degraded() ?? [])],
+    degraded: [redis, model, mail].flatMap((part) => part?.degraded() ?? []),
   });
   return { metrics, readiness, stop };
+}
+
+function demandsOf({ redisUrl, mail, ownerAllowed = false }: WorkerOptions): DatabaseDemands {
+  const consumers = [redisUrl, mail].filter((consumer) => consumer !== undefined).length;
+  return { connections: connectionsMax + consumers * consumerConnections, ownerAllowed };
 }
 
 interface RecordParts {
@@ -164,8 +178,8 @@ async function openRecords(
   { readers, writers }: Pools,
   { guard, metrics, redis }: RecordParts,
   { keyWrap, log }: WorkerOptions,
-): Promise<Pick<JobContext, 'readers' | 'cells'>> {
-  const { recordSealKey } = await loadServerSecrets(readers, keyWrap);
+): Promise<Pick<JobContext, 'readers' | 'cells'> & Pick<ServerSecrets, 'mailProofKey'>> {
+  const { recordSealKey, mailProofKey } = await loadServerSecrets(readers, keyWrap);
   const seal = new RecordSeal(recordSealKey, refusedRowReport(metrics.registry, log));
   const observer = appendCounts(metrics.registry);
   const { handler } = openLog({ readers, writers }, guard, {
@@ -176,7 +190,8 @@ async function openRecords(
   const sealed = sealedReaders(readers, seal);
   const keyset = await findIssuerKeyset(sealed);
   requireKeks(await openPrivateKeys(readers, keyWrap, keyset.state));
-  return { readers: sealed, cells: oneCell({ logId: guard.logId, readers: sealed, handler }) };
+  const cells = oneCell({ logId: guard.logId, readers: sealed, handler });
+  return { readers: sealed, cells, mailProofKey };
 }
 
 function allLoops(): Loop[] {

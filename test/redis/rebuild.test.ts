@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectLeader } from '../../src/consumers/leader-connection.ts';
 import { rebuildModel } from '../../src/consumers/redis-model/by-hand.ts';
 import { checkModel } from '../../src/consumers/redis-model/check.ts';
-import { connectLeader } from '../../src/consumers/redis-model/leader-connection.ts';
 import { RedisModelStore } from '../../src/consumers/redis-model/store.ts';
 import { tryToLead } from '../../src/eventlog/leader.ts';
 import { LogGuard } from '../../src/eventlog/log-guard.ts';

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connectLeader } from '../../src/consumers/leader-connection.ts';
 import { rebuildModel } from '../../src/consumers/redis-model/by-hand.ts';
 import { checkModel } from '../../src/consumers/redis-model/check.ts';
-import { connectLeader } from '../../src/consumers/redis-model/leader-connection.ts';
 import { RedisModelStore } from '../../src/consumers/redis-model/store.ts';
 import { LogGuard } from '../../src/eventlog/log-guard.ts';
 import { connectedRedisLink } from '../../src/platform/redis/link.ts';

@@ -6,9 +6,9 @@ import type { LogName } from '../../eventlog/log-identity.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
 import { readRange } from '../../eventlog/read.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
+import type { LeaderConnection } from '../leader-connection.ts';
 import { commandsOf } from './batch.ts';
 import { advanced, beginningOf, type Checkpoint } from './checkpoint.ts';
-import type { LeaderConnection } from './leader-connection.ts';
 import { beginAnew, CheckpointMovedError } from './rebuild.ts';
 import type { RedisModelStore } from './store.ts';
 

@@ -1,8 +1,9 @@
 import type { Queryable } from '../../eventlog/queryable.ts';
 import { safeInteger } from '../../platform/postgres/safe-integer.ts';
+import { lagBehindLog } from '../log-lag.ts';
 import type { ByHand } from './by-hand.ts';
 import { positionIn } from './checkpoint.ts';
-import { lagBehindLog, longLagSeconds } from './lag.ts';
+import { longLagSeconds } from './lag.ts';
 
 /** Redis counts a life down by its own clock, and an entry may go in this moment. */
 const marginSeconds = 5;

@@ -9,6 +9,7 @@ import type { SealedReaders } from '../../eventlog/record-seal.ts';
 import { Tail } from '../../eventlog/tail.ts';
 import { RedisUnavailableError } from '../../platform/redis/link.ts';
 import { UnreadableEventError } from '../../tables/fold-logged.ts';
+import type { LeaderConnection } from '../leader-connection.ts';
 import { commandsOf } from './batch.ts';
 import {
   advanced,
@@ -19,7 +20,6 @@ import {
 } from './checkpoint.ts';
 import type { RedisCommand } from './entries.ts';
 import { ForeignModelError } from './foreign-model-error.ts';
-import type { LeaderConnection } from './leader-connection.ts';
 import type { RedisModelMetrics } from './metrics.ts';
 import { beginAnew, CheckpointMovedError } from './rebuild.ts';
 import type { RedisModelStore } from './store.ts';

@@ -1,4 +1,4 @@
-import { bytesOfId, idOfBytes } from '../kernel/ids.ts';
+import { bytesOfId, idOfBytes, isId } from '../kernel/ids.ts';
 
 const secretBytes = 32;
 const offsets = { userId: 0, requestId: 16, secret: 32, end: 64 } as const;
@@ -21,9 +21,8 @@ export function decodeMailLink(text: string): MailLink | null {
   if (text.length > 2 * offsets.end) return null;
   const bytes = Buffer.from(text, 'base64url');
   if (bytes.length !== offsets.end || bytes.toString('base64url') !== text) return null;
-  return {
-    userId: idOfBytes(bytes.subarray(offsets.userId, offsets.requestId)),
-    requestId: idOfBytes(bytes.subarray(offsets.requestId, offsets.secret)),
-    secret: bytes.subarray(offsets.secret),
-  };
+  const userId = idOfBytes(bytes.subarray(offsets.userId, offsets.requestId));
+  const requestId = idOfBytes(bytes.subarray(offsets.requestId, offsets.secret));
+  if (!isId(userId) || !isId(requestId)) return null;
+  return { userId, requestId, secret: bytes.subarray(offsets.secret) };
 }

@@ -4,6 +4,7 @@ import { oneOf, onOrOff } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
+import { mail } from '../../platform/mail/settings.ts';
 
 /** The rules of addresses decide when the administrator is made; `admin@localhost` is one. */
 const address = z
@@ -47,7 +48,7 @@ export const registration = settings(
   'Registration',
   {
     mode: variable('REGISTRATION', oneOf(['open', 'invite', 'closed'])).says(
-      '`open`, `invite` or `closed`. In prod `closed`, and `open` is refused',
+      '`open`, `invite` or `closed`. In prod `closed`, and `open` needs `SMTP_URL`',
     ),
     byMail: variable('REGISTRATION_BY_MAIL', onOrOff)
       .default(false)
@@ -59,9 +60,12 @@ export const registration = settings(
     }),
     rules: (own, { read, purpose, refuseIf }) =>
       refuseIf(
-        read(environment).name === 'prod' && purpose === 'serve' && own.mode === 'open',
+        read(environment).name === 'prod' &&
+          purpose === 'serve' &&
+          own.mode === 'open' &&
+          read(mail).smtpUrl === undefined,
         'mode',
-        'must be invite or closed in prod: open registration needs proof of the address by mail',
+        'must be invite or closed in prod without SMTP_URL: open registration needs proof of the address by mail',
       ),
   },
 );

@@ -14,8 +14,6 @@ export type ConfigOf<T extends Topics> = { readonly [Name in keyof T]: ValuesOf<
 export interface ReadOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly purpose: ConfigPurpose;
-  /** Variables of later versions: ignored with a warning, so that one file can serve both. */
-  readonly unsupported: readonly string[];
 }
 
 /**
@@ -23,14 +21,9 @@ export interface ReadOptions {
  * for `KEK`). Throws ConfigError with every problem, never with a secret in it.
  */
 export function readTopics<T extends Topics>(topics: T, options: ReadOptions): ConfigOf<T> {
-  const { env, purpose, unsupported } = options;
+  const { env, purpose } = options;
   const problems: ConfigProblem[] = [];
-  const warnings = [
-    ...unsupported
-      .filter((name) => nonEmpty(env[name]) !== undefined)
-      .map((name) => `${name} is not supported by this version and was ignored`),
-    ...nearMisses(env, knownNames(topics, unsupported)),
-  ];
+  const warnings = nearMisses(env, knownNames(topics));
   const given = new Map(
     Object.values(topics).map((topic) => [topic, readFields(topic, env, problems)]),
   );
@@ -124,8 +117,8 @@ function uselessFiles(topics: Topics, env: NodeJS.ProcessEnv): ConfigProblem[] {
     }));
 }
 
-function knownNames(topics: Topics, unsupported: readonly string[]): Set<string> {
+function knownNames(topics: Topics): Set<string> {
   const all = settingsOf(topics);
   const files = all.filter(({ secret }) => secret).map(({ variable }) => `${variable}_FILE`);
-  return new Set([...all.map(({ variable }) => variable), ...unsupported, ...files]);
+  return new Set([...all.map(({ variable }) => variable), ...files]);
 }

@@ -8,4 +8,5 @@ export const advisoryLocks = {
   partitions: 2,
   rebuild: 3,
   redisModel: 4,
+  mailOutbox: 5,
 } as const;

@@ -1,6 +1,6 @@
-import type { Queryable } from '../../eventlog/queryable.ts';
-import { endPolitely } from '../../platform/postgres/connection.ts';
-import { connectOwnClient } from '../../platform/postgres/own-client.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
+import { endPolitely } from '../platform/postgres/connection.ts';
+import { connectOwnClient } from '../platform/postgres/own-client.ts';
 
 export interface LeaderConnection {
   readonly client: Queryable;
@@ -11,7 +11,7 @@ export interface LeaderConnection {
 const statementMs = 10_000;
 
 /**
- * A connection that may lead the read model and read the log. `url` leads past any pooler: the
+ * A connection that may lead a consumer and read the log. `url` leads past any pooler: the
  * leader's lock is the session's. Throws LatchkeyError `unavailable`.
  */
 export async function connectLeader(
