@@ -79,7 +79,8 @@ function fieldsIn(
   // What only some variants of an object have may be missing.
   const ofVariants = anyOf
     .filter((variant) => variant.properties !== undefined)
-    .flatMap((variant) => fieldsIn({ ...variant, required: [] }, fieldsInside));
+    .flatMap((variant) => fieldsIn({ ...variant, required: [] }, fieldsInside))
+    .filter(({ name }, index, all) => all.findIndex((field) => field.name === name) === index);
   if (ofVariants.length > 0) return ofVariants;
   return Object.entries(properties).flatMap(([key, field]) => {
     const optional = required.includes(key) ? '' : '?';

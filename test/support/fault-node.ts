@@ -44,9 +44,10 @@ export interface FaultOptions {
   readonly directUrl?: string;
   readonly reusePort?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** A build that is not ours, in place of `latchkey`: a file, from here. */
+  readonly variant?: string;
 }
 
-const program = path.resolve(import.meta.dirname, 'fault-process.ts');
 const startTimeoutMs = 30_000;
 
 /** `latchkey serve` with cheap hashes, no rate limits and a free port. */
@@ -64,8 +65,15 @@ export async function startFaultWorker(options: FaultOptions): Promise<FaultProc
 
 async function start(
   command: 'serve' | 'worker',
-  { databaseUrl, directUrl, reusePort = false, env = {} }: FaultOptions,
+  {
+    databaseUrl,
+    directUrl,
+    reusePort = false,
+    env = {},
+    variant = 'fault-process.ts',
+  }: FaultOptions,
 ): Promise<{ process: FaultProcess; ready: Record<string, unknown> }> {
+  const program = path.resolve(import.meta.dirname, variant);
   const child = spawn(
     process.execPath,
     [program, command, ...(reusePort ? ['--reuse-port'] : [])],

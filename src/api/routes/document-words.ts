@@ -20,6 +20,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
 /** What a body shows in a field of this name. A field without one is shown where it is required. */
 const fieldExamples: Readonly<Record<string, unknown>> = {
   email: 'ada@example.com',
+  new_email: 'ada.lovelace@example.com',
   password: 'a long and ordinary sentence',
   current_password: 'a long and ordinary sentence',
   new_password: 'another long and ordinary sentence',

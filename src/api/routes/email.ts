@@ -10,7 +10,7 @@ import { bearer, none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
 import { byAddress, byMailbox } from './payers.ts';
-import { credential, text } from './schemas.ts';
+import { credential, mailboxSchema, text } from './schemas.ts';
 
 /** Proofs and changes of a user's e-mail address. */
 export function emailRoutes(node: Node): Route[] {
@@ -51,7 +51,7 @@ function resend(node: Node): Route {
     auth: none,
     floor: 'always',
     limit: { budget: 'mail', by: byMailbox },
-    body: z.strictObject({ email: credential }),
+    body: mailboxSchema,
     responses: { 202: { description: 'A mail is on its way, if a user has the address' } },
     handler: async ({ body, context }) => {
       await requestMailProof(node, { email: body.email, purpose: 'verification' }, context);

@@ -12,6 +12,7 @@ import type { Node } from '../../node/node.ts';
 import { openOtpHandle, sealOtpHandle } from '../../platform/crypto/otp-handle.ts';
 import { none } from '../http/auth.ts';
 import { deviceCookie, refreshCookie } from '../http/cookies.ts';
+import { opaqueTexts } from '../http/opaque-texts.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
@@ -19,7 +20,14 @@ import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
 import { byAddress, byMailbox } from './payers.ts';
 import { provenKey, requireNonce } from './proven-key.ts';
-import { credential, deviceSchema, otpRequestSchema, text, tokenSetSchema } from './schemas.ts';
+import {
+  credential,
+  deviceSchema,
+  mailboxSchema,
+  otpRequestSchema,
+  text,
+  tokenSetSchema,
+} from './schemas.ts';
 import { tokenReply } from './token-reply.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
@@ -27,7 +35,7 @@ const anything = text(0, limits.loginStringCodePointsMax);
 const audience = z.string().max(2048);
 
 /** What every login may say of the session that it wants. */
-const wanted = {
+const wanted = () => ({
   device: deviceSchema.optional(),
   transport: z.enum(['body', 'cookie']).optional(),
   client_id: z.string().max(200).optional(),
@@ -36,9 +44,12 @@ const wanted = {
     .union([audience, z.array(audience).min(1).max(limits.audiencesPerClientMax)])
     .optional(),
   device_token: anything.optional(),
-};
-const byPassword = z.strictObject({ email: credential, password: credential, ...wanted });
-const byCode = z.strictObject({ request_id: credential, otp: credential, ...wanted });
+});
+const handle = text(0, limits.loginStringCodePointsMax)
+  .meta({ description: 'What the request for the code was answered' })
+  .register(opaqueTexts);
+const byPassword = z.strictObject({ email: credential, password: credential, ...wanted() });
+const byCode = z.strictObject({ request_id: handle, otp: credential, ...wanted() });
 const login = z.union([byPassword, byCode]);
 
 export function loginRoutes(node: Node): Route[] {
@@ -137,7 +148,7 @@ function requestOtp(node: Node): Route {
     auth: none,
     floor: 'always',
     limit: { budget: 'mail', by: byMailbox },
-    body: z.strictObject({ email: credential }),
+    body: mailboxSchema,
     responses: {
       202: {
         description: 'A mail is on its way, if a user has the address',

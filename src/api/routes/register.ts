@@ -31,7 +31,7 @@ export function registerRoutes(node: Node): Route[] {
       auth: none,
       credential: 'none, or an invite',
       limit: { budget: 'register', by: ({ context }) => ({ address: context.address }) },
-      spends: ['register_taken', 'mail'],
+      spends: byMail ? ['register_taken', 'mail'] : ['register_taken'],
       ...(byMail ? { floor: 'always' as const } : {}),
       body: registration,
       responses: {

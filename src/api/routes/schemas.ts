@@ -113,6 +113,9 @@ export const sessionInstructionsSchema = z
   ])
   .meta({ id: 'SessionInstructions', description: 'What a browser is told of a bound session' });
 
+/** Any text names a mailbox: one that is no address is nobody's. */
+export const mailboxSchema = z.strictObject({ email: text(0, limits.loginStringCodePointsMax) });
+
 export const otpRequestSchema = z.strictObject({
   request_id: z
     .string()

@@ -23,9 +23,9 @@ export const otpTtlSeconds = 600;
 export const linkTtlSeconds = 1_800;
 export const otpTriesMax = 5;
 /** Who asks again this soon is answered the request that is open, and gets no second mail. */
-export const resendAfterSeconds = 30;
+const resendAfterSeconds = 30;
 /** Mails that strangers may cause one person to get. */
-export const mailsPerHourMax = 10;
+const mailsPerHourMax = 10;
 
 const hourMs = 3_600_000;
 

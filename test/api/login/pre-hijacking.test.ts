@@ -4,9 +4,9 @@ import { anEmail, startTestApi, type TestApi, testPassword } from '../../support
 import { askForCode, codeInMail, linkInMail } from '../../support/mail-proofs.ts';
 
 /**
- * Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): an attacker makes an account
- * with the victim's address before the victim does, and waits. In each, the victim proves the address,
- * and then the attacker tries what was prepared.
+ * Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): an attacker makes an
+ * account with the victim's address before the victim does, and waits. In each, the victim proves
+ * the address, and then the attacker tries what was prepared.
  */
 let api: TestApi;
 beforeAll(async () => {
@@ -74,7 +74,7 @@ describe.each(Object.entries(recoveries))('a victim who comes %s', (_, recover) 
     expect((await api.refresh(refreshed.refresh_token)).status).toBe(401);
   });
 
-  it('3, trojan identifier: nothing else that the attacker wrote logs in or gets a mail', async () => {
+  it('3, trojan identifier: nothing else that the attacker wrote is an identifier', async () => {
     const account = await prepared();
     const own = anEmail();
     const token = account.session.access_token;
@@ -116,7 +116,7 @@ describe.each(Object.entries(recoveries))('a victim who comes %s', (_, recover) 
     const link = await linkInMail(api.node, id, 'reset');
     const verification = await linkInMail(api.node, id, 'verification');
     await recover(account);
-    // As if the attacker had read them, which no prepared account allows: they are dead all the same.
+    // As if the attacker had read the victim's mail: they are dead all the same.
     expect((await post('/auth/login', { request_id, otp })).status).toBe(401);
     const reset = { token: link, new_password: attackersPassword };
     expect((await post('/auth/password/reset', reset)).status).toBe(401);
@@ -131,7 +131,7 @@ describe.each(Object.entries(recoveries))('a victim who comes %s', (_, recover) 
   });
 });
 
-it('5, an identity that nobody verified: an account that waits at the victim’s address is not the victim’s', async () => {
+it('5, an identity that nobody verified: an address that waits is nobody’s', async () => {
   const victim = anEmail();
   const attacker = anEmail();
   await post('/auth/register', { email: attacker, password: attackersPassword });

@@ -64,7 +64,7 @@ describe('a reset', () => {
     expect((await reset(link)).status).toBe(204);
   });
 
-  // Fails when the rules are told before the link is looked at, or a link of one kind opens another.
+  // Fails when the rules are told before the link is looked at.
   it('takes no other text for a link', async () => {
     const { id, email, link } = await asked();
     await post('/auth/verify-email/request', { email });

@@ -79,7 +79,7 @@ describe('a registration where mail says the rest', () => {
   });
 
   // Fails when the key alone names the user: a second address under it would tell of the first.
-  it('under a key that was used for another address goes on, whether that was known or not', async () => {
+  it('under a key that was used for another address, known or not, goes on', async () => {
     const { email } = await proven();
     for (const [n, first] of [email, anEmail()].entries()) {
       const key = { 'idempotency-key': `for-two-addresses-${n}` };
