@@ -8,7 +8,8 @@ type EventType = AnyEvent['type'];
 
 /** The tables that a use case writes with an event, besides that of its stream. */
 export const besideTheStream: Partial<Record<EventType, readonly string[]>> = {
-  UserRegistered: ['credentials', 'password_hashes', 'subject_keys'],
+  UserRegistered: ['credentials', 'password_hashes', 'subject_keys', 'usernames'],
+  ProfileChanged: ['usernames'],
   PasswordChanged: ['password_hashes'],
   SessionStarted: ['device_tokens', 'password_hashes', 'session_key_secrets', 'dpop_proofs'],
   SessionRefreshed: ['dpop_proofs'],

@@ -4,6 +4,7 @@ import { openPersonalData, sealPersonalData } from '../platform/crypto/subject-c
 /** The profile of a user, as sealed in its events. */
 export interface Profile {
   readonly email: string;
+  readonly username?: string;
   readonly name?: string;
   readonly phone_number?: string;
   readonly picture?: string;

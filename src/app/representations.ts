@@ -10,10 +10,11 @@ export function toTime(ms: number): string {
 
 /** `User` of the HTTP contract. */
 export function representUser(userId: string, state: UserState, personal: PersonalData) {
-  const { email, name, phone_number, picture } = personal.profile(state.pii);
+  const { email, username, name, phone_number, picture } = personal.profile(state.pii);
   return {
     id: userId,
     email,
+    ...(username === undefined ? {} : { username }),
     email_verified: state.emailVerified,
     roles: state.roles,
     ...(name === undefined ? {} : { name }),

@@ -97,6 +97,12 @@ users
   .option('--rejects <file>', 'where users that are refused go; default: <file>.rejects.ndjson')
   .action(async (file, options) => (await import('./users-import.ts')).usersImport(file, options));
 users
+  .command('export')
+  .argument('<file>', 'where they go, for its owner alone to read; - for stdout')
+  .description('write every user as one JSON object on a line, as `users import` reads them')
+  .option('--password-hashes', 'with the hashes of their passwords')
+  .action(async (file, options) => (await import('./users-export.ts')).usersExport(file, options));
+users
   .command('unlock')
   .argument('<email|id>')
   .description(

@@ -1,5 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { By } from '../app/by.ts';
 import { byProgram } from '../app/by.ts';
 import type { Candidate } from '../app/user-import/candidate.ts';
@@ -24,7 +25,7 @@ export interface ImportOptions {
 }
 
 /** So many users are looked for in one query. */
-const batchUsers = 250;
+const batchUsers = 100;
 /** While one batch is in the database, the keys of the next are made. */
 const batchesUnderWay = 2;
 const refusalsShown = 20;
@@ -40,12 +41,19 @@ export async function usersImport(file: string, options: ImportOptions): Promise
   if (path.resolve(rejects.path) === path.resolve(file)) {
     throw new Error('The file of rejects must not be the file that is imported');
   }
+  // What a batch leaves behind is young garbage: V8 would let it grow to 64 MiB and more at once.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const stream = file === '-' ? process.stdin : createReadStream(file);
   const bytes = file === '-' ? null : statSync(file).size;
-  await withOpenLog(loadConfig(), 'latchkey users', async ({ cells, keyWrap, secrets }) => {
+  const config = loadConfig();
+  await withOpenLog(config, 'latchkey users', async ({ cells, keyWrap, secrets }) => {
     const subjectKeys = new SubjectKeys({ keyWrap, cachedKeysMax: 1 });
     const node: ImportingNode = { cells, secrets, subjectKeys, now: Date.now };
-    const run = new ImportRun(node, { ...options, from, rejects, bytes });
+    const run = new ImportRun(node, {
+      ...options,
+      ...{ from, rejects, bytes },
+      usernames: config.usernames.enabled,
+    });
     try {
       await run.read(stream);
     } finally {
@@ -67,6 +75,7 @@ function rejectsOf(file: string): string {
 
 interface RunOptions extends Omit<ImportOptions, 'from' | 'rejects'> {
   readonly from: SystemName;
+  readonly usernames: boolean;
   readonly rejects: RejectsFile;
   /** null where the length is not known. */
   readonly bytes: number | null;
@@ -80,6 +89,7 @@ class ImportRun {
   readonly #counts = { imported: 0, present: 0, refused: 0 };
   readonly #reasons = new Map<ImportRefusal, number>();
   readonly #taken: Taken = new Map();
+  #namesLeftOut = 0;
   #unit = 'line';
   #bytesRead = 0;
 
@@ -124,8 +134,8 @@ class ImportRun {
   }
 
   async #take(items: readonly SourceItem[]): Promise<void> {
-    const { from, source = from, trustVerified = false } = this.#options;
-    const options = { source, trustVerified, now: this.#node.now() };
+    const { from, source = from, trustVerified = false, usernames } = this.#options;
+    const options = { source, trustVerified, usernames, now: this.#node.now() };
     const good: { readonly item: SourceItem; readonly candidate: Candidate }[] = [];
     for (const item of items) {
       const read =
@@ -136,8 +146,9 @@ class ImportRun {
       else good.push({ item, candidate: read });
     }
     const outcomes = await this.#outcomes(good.map(({ candidate }) => candidate));
-    good.forEach(({ item }, index) => {
+    good.forEach(({ item, candidate }, index) => {
       const outcome = outcomes[index]!;
+      if (outcome === 'imported' && candidate.leavesUsernameOut) this.#namesLeftOut += 1;
       if (typeof outcome === 'string') this.#counts[outcome] += 1;
       else this.#refuse(item, outcome.refusal);
     });
@@ -177,6 +188,9 @@ class ImportRun {
     console.log(`${imported} users ${would}, ${present} were there already, ${refused} refused`);
     for (const [reason, count] of [...this.#reasons].sort((a, b) => b[1] - a[1])) {
       console.log(`  ${String(count).padStart(7)}  ${reason}: ${importRefusals[reason]}`);
+    }
+    if (this.#namesLeftOut > 0) {
+      console.log(`${this.#namesLeftOut} user names were left out, because USERNAMES is off.`);
     }
     const { rejects } = this.#options;
     if (!rejects.isEmpty) {

@@ -38,6 +38,7 @@ const projections: ReadonlyMap<string, ComparedTable> = new Map<string, Compared
     return [name, { key: [key], confidential }] as const;
   }),
   ['credentials', { key: ['user_id'], confidential: ['identifier_mac'] }],
+  ['usernames', { key: ['user_id'], confidential: ['identifier_mac'] }],
   ['revocations', { key: ['pos', 'target_kind', 'target'], confidential: [], local: ['xact'] }],
 ]);
 

@@ -1,13 +1,8 @@
-import type { KeyObject } from 'node:crypto';
 import type pg from 'pg';
 import { streamKinds } from '../domain/kernel/event.ts';
-import { parseEmail } from '../domain/user/identifier.ts';
 import type { Row } from '../eventlog/command.ts';
 import type { RecordSeal } from '../eventlog/record-seal.ts';
-import { identifierMac } from '../platform/crypto/identifier-index.ts';
-import { openPersonalData } from '../platform/crypto/subject-cipher.ts';
 import { advisoryLocks } from '../platform/postgres/advisory-locks.ts';
-import { bytea } from '../platform/postgres/bytea.ts';
 import { connectOwnClient } from '../platform/postgres/own-client.ts';
 import type { LoggedEvent } from '../tables/fold-logged.ts';
 import { type Comparison, compare, differencesMax, projectedTables } from './compare.ts';
@@ -16,16 +11,13 @@ import { CopyRowReader, copyOut, toUuid } from './copy-out.ts';
 import { type KindFold, kindFolds, type StreamFold } from './fold.ts';
 import { copySql, readEvent } from './log-copy.ts';
 import { LogFaults } from './log-faults.ts';
+import { type LookupKeys, lookupRows, type NamedUser } from './lookup-rows.ts';
 import { deletePrunedSql, prunings } from './prune.ts';
 
 export interface RebuildOptions {
   /** Any role that may read the projections. A direct connection, not a pooler. */
   readonly databaseUrl: string;
-  readonly keys: {
-    readonly identifierKey: KeyObject;
-    readonly seal: RecordSeal;
-    readonly unwrapSubjectKey: (subjectId: string, wrapped: string) => Promise<Uint8Array>;
-  };
+  readonly keys: LookupKeys & { readonly seal: RecordSeal };
   readonly log?: { info(fields: object, message: string): void };
 }
 
@@ -114,12 +106,6 @@ async function shareSnapshot(reader: pg.Client, scratch: pg.Client): Promise<voi
   if (lock[0].free !== true) throw new Error('another rebuild is under way in this database');
 }
 
-interface PendingCredential {
-  readonly userId: string;
-  readonly pii: Uint8Array;
-  readonly wrapped: string;
-}
-
 /** The stream whose events are arriving; `version` and `pos` are those of its last one. */
 interface CurrentStream {
   readonly raw: string;
@@ -137,7 +123,7 @@ class Run {
   readonly #schema: string;
   readonly #keys: RebuildOptions['keys'];
   readonly #fillers = new Map<string, TableFiller>();
-  readonly #credentials: PendingCredential[] = [];
+  readonly #named: NamedUser[] = [];
   readonly #faults = new LogFaults();
   #events = 0;
   #ceiling = 0;
@@ -223,21 +209,22 @@ class Run {
     const row = fold.row();
     this.#add(kind.table, row);
     if (kind.table !== 'users' || wrapped === null || row.pii === null) return;
+    // A subject whose key was deleted has none: nobody can tell the address any more.
     const pii = Buffer.from((row.pii as string).slice(2), 'hex');
-    this.#credentials.push({ userId: fold.streamId, pii, wrapped });
+    this.#named.push({ userId: fold.streamId, pii, wrapped });
   }
 
   #settle(): Promise<void> | null {
     const waits = [...this.#fillers.values()].map((filler) => filler.settle());
-    if (this.#credentials.length > 0) waits.push(this.#addCredentials());
+    if (this.#named.length > 0) waits.push(this.#addLookups());
     const pending = waits.filter((wait) => wait !== null);
     return pending.length === 0 ? null : Promise.all(pending).then(() => {});
   }
 
-  async #addCredentials(): Promise<void> {
-    const pending = this.#credentials.splice(0);
-    const rows = await Promise.all(pending.map((credential) => this.#credentialRow(credential)));
-    for (const row of rows) this.#add('credentials', row);
+  async #addLookups(): Promise<void> {
+    const pending = this.#named.splice(0);
+    const rows = await Promise.all(pending.map((user) => lookupRows(this.#keys, user)));
+    for (const [table, row] of rows.flat()) this.#add(table, row);
   }
 
   #add(table: string, row: Row): void {
@@ -248,17 +235,6 @@ class Run {
     const filler = this.#fillers.get(table);
     if (filler === undefined) throw new Error(`a rebuild does not fill ${table}`);
     return filler;
-  }
-
-  /** A subject whose key was deleted has none: nobody can tell the address any more. */
-  async #credentialRow({ userId, pii, wrapped }: PendingCredential): Promise<Row> {
-    const key = await this.#keys.unwrapSubjectKey(userId, wrapped);
-    const email = parseEmail(openPersonalData(key, userId, pii).email ?? '');
-    if (email === null) throw new Error(`the profile of user ${userId} holds no address`);
-    return {
-      identifier_mac: bytea(identifierMac(this.#keys.identifierKey, email.key)),
-      user_id: userId,
-    };
   }
 
   #checkOrder(stream: CurrentStream, { version, pos }: LoggedEvent): void {

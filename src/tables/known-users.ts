@@ -6,6 +6,8 @@ export interface KnownUsers {
   readonly ids: ReadonlySet<string>;
   /** The user of an address, by the hexadecimal digits of its lookup key. */
   readonly byIdentifier: ReadonlyMap<string, string>;
+  /** The user of a user name, in the same way. */
+  readonly byUsername: ReadonlyMap<string, string>;
 }
 
 /**
@@ -16,21 +18,33 @@ export async function findKnownUsers(
   client: Queryable,
   ids: readonly string[],
   identifierMacs: readonly Buffer[],
+  usernameMacs: readonly Buffer[],
 ): Promise<KnownUsers> {
   const { rows } = await client.query({
     name: 'find-known-users',
-    text: `select u.user_id, null as identifier from latchkey.users u
+    text: `select u.user_id, null as identifier, null as username from latchkey.users u
         where u.user_id = any ($1::uuid[])
       union all
-      select c.user_id, encode(c.identifier_mac, 'hex') from latchkey.credentials c
-        where c.identifier_mac = any ($2::bytea[])`,
-    values: [ids, identifierMacs.map(bytea)],
+      select c.user_id, encode(c.identifier_mac, 'hex'), null from latchkey.credentials c
+        where c.identifier_mac = any ($2::bytea[])
+      union all
+      select n.user_id, null, encode(n.identifier_mac, 'hex') from latchkey.usernames n
+        where n.identifier_mac = any ($3::bytea[])`,
+    values: [ids, identifierMacs.map(bytea), usernameMacs.map(bytea)],
   });
-  const found = rows as unknown as readonly { user_id: string; identifier: string | null }[];
+  const found = rows as unknown as readonly FoundRow[];
+  const owners = (column: 'identifier' | 'username') =>
+    new Map(found.flatMap((row) => (row[column] === null ? [] : [[row[column], row.user_id]])));
+  const isId = (row: FoundRow) => row.identifier === null && row.username === null;
   return {
-    ids: new Set(found.flatMap((row) => (row.identifier === null ? [row.user_id] : []))),
-    byIdentifier: new Map(
-      found.flatMap((row) => (row.identifier === null ? [] : [[row.identifier, row.user_id]])),
-    ),
+    ids: new Set(found.filter(isId).map((row) => row.user_id)),
+    byIdentifier: owners('identifier'),
+    byUsername: owners('username'),
   };
+}
+
+interface FoundRow {
+  readonly user_id: string;
+  readonly identifier: string | null;
+  readonly username: string | null;
 }

@@ -124,14 +124,15 @@ export async function findUserOrTombstone(
   return oneUser(client, rows);
 }
 
-/** By the keyed HMAC of an address's key. */
+/** By the keyed HMAC of an address's key, or of a user name. */
 export async function findUserByIdentifier(
   client: SealedReaders,
   identifierMac: Uint8Array,
+  table: 'credentials' | 'usernames' = 'credentials',
 ): Promise<UserForCommand | null> {
   const { rows } = await client.query({
-    name: 'find-user-by-identifier',
-    text: `select ${commandColumns}, c.mac as credential_mac from latchkey.credentials c
+    name: `find-user-by-${table}`,
+    text: `select ${commandColumns}, c.mac as credential_mac from latchkey.${table} c
       join latchkey.users u on u.user_id = c.user_id ${commandJoins} where c.identifier_mac = $1`,
     values: [identifierMac],
   });
@@ -139,8 +140,8 @@ export async function findUserByIdentifier(
   if (row !== undefined) {
     const { user_id, credential_mac: mac } = row;
     const credential = { identifier_mac: identifierMac, user_id };
-    if (!client.seal.accepts('credentials', credential, mac, String(user_id))) {
-      throw untrusted('credentials');
+    if (!client.seal.accepts(table, credential, mac, String(user_id))) {
+      throw untrusted(table);
     }
   }
   return oneUser(client, rows);

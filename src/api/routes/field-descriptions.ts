@@ -99,6 +99,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   transport: 'Where the refresh token goes: in the body, or in a cookie that no script can read',
   type: 'The URL of what the code means',
   use: 'What the key is for: signatures',
+  username: 'A name to log in with, as Latchkey has mapped it (RFC 8265)',
   user: 'The user who owns the session',
   user_agent: 'The User-Agent header of the login, or of the last refresh from elsewhere',
   user_id: 'The user who owns the access token',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { changeProfile } from '../../app/user/change-profile.ts';
 import { eraseSelf } from '../../app/user/erase-self.ts';
 import { findMe } from '../../app/user/find-users.ts';
+import { acceptedUsername } from '../../app/user/username.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -10,11 +11,12 @@ import { clearBoundCookie, clearDeviceCookie, clearRefreshCookie } from '../http
 import { requireRecentAuthentication } from '../http/recent-authentication.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { credential, meSchema, text } from './schemas.ts';
+import { credential, meSchema, text, usernameText } from './schemas.ts';
 
 const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
 
 const profile = z.strictObject({
+  username: usernameText.optional(),
   name: profileText,
   phone_number: profileText,
   picture: z
@@ -43,15 +45,20 @@ export function meRoutes(node: Node): Route[] {
       method: 'patch',
       path: '/auth/me',
       summary: 'Change the profile of the caller',
-      description: 'A field that you leave out stays as it is; `null` clears it.',
+      description:
+        'A field that you leave out stays as it is; `null` clears it. A `username` can be ' +
+        'changed and not cleared; it needs `USERNAMES=on`.',
       tags,
       auth: bearer(),
       limit: perUser('profile'),
       body: profile,
       responses: { 200: { description: 'User and session', schema: meSchema } },
-      errors: ['forbidden', 'not_found'],
+      errors: ['conflict', 'forbidden', 'not_found'],
       handler: async ({ body, caller, context }) => {
-        await changeProfile(node, { userId: caller.userId, patch: body }, context);
+        const { username, ...rest } = body;
+        const named = username === undefined ? {} : { username: acceptedUsername(node, username) };
+        const patch = { ...rest, ...named };
+        await changeProfile(node, { userId: caller.userId, patch }, context);
         return reply(200, await findMe(node, caller.userId, caller.sessionId));
       },
     }),

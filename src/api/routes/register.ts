@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { judgeInvite } from '../../app/invite/use-invite.ts';
 import { registerByMail } from '../../app/user/register-by-mail.ts';
 import { registerUser, registrationId } from '../../app/user/register-user.ts';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { acceptedUsername } from '../../app/user/username.ts';
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withTakenBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -10,11 +11,12 @@ import { sendsMail } from '../../node/sends-mail.ts';
 import { none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
-import { registeredSchema, text } from './schemas.ts';
+import { registeredSchema, text, usernameText } from './schemas.ts';
 
 const registration = z.strictObject({
   email: text(1, limits.loginStringCodePointsMax),
   password: text(0, limits.loginStringCodePointsMax),
+  username: usernameText.optional(),
   invite: z.string().min(1).max(200).optional(),
 });
 
@@ -52,6 +54,10 @@ export function registerRoutes(node: Node): Route[] {
             ? await judgeInvite(node, { code: body.invite, registrationId: userId }, context)
             : undefined;
         if (byMail) {
+          // A name that is taken would tell of a user.
+          if (body.username !== undefined) {
+            throw invalidField('username', 'can be chosen once the address is proven');
+          }
           await node.rateLimits.take('mail', { name: email });
           const given = { email, password, userId, invite: invite ?? null };
           await registerByMail(node, given, context);
@@ -60,6 +66,7 @@ export function registerRoutes(node: Node): Route[] {
         const input = {
           email,
           password,
+          username: body.username === undefined ? undefined : acceptedUsername(node, body.username),
           roles: [],
           emailVerified: false,
           userId,

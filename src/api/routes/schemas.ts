@@ -15,6 +15,9 @@ export function text(min: number, max: number) {
 /** A secret or an address that somebody presents, and that is compared with what is ours. */
 export const credential = text(0, limits.loginStringCodePointsMax).register(opaqueTexts);
 
+/** Of a user name that somebody wants; which of these are names, the domain decides. */
+export const usernameText = text(1, limits.loginStringCodePointsMax);
+
 const time = z.iso.datetime();
 const id = z.string().min(1);
 const seconds = z.int().min(0);
@@ -31,6 +34,7 @@ export const deviceSchema = z
 const user = z.strictObject({
   id,
   email: z.string(),
+  username: z.string().optional(),
   email_verified: z.boolean(),
   roles: z.array(z.string()),
   name: z.string().optional(),

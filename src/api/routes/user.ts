@@ -1,30 +1,40 @@
 import { z } from 'zod';
 import { listSessions } from '../../app/session/find-sessions.ts';
 import { revokeSession } from '../../app/session/revoke-session.ts';
+import { changeProfile } from '../../app/user/change-profile.ts';
 import { disableUser } from '../../app/user/disable-user.ts';
 import { enableUser } from '../../app/user/enable-user.ts';
 import { eraseUser } from '../../app/user/erase-user.ts';
-import { pageOfUsers, usersByEmail } from '../../app/user/find-users.ts';
+import { pageOfUsers, usersByName } from '../../app/user/find-users.ts';
 import { registerUser, registrationId } from '../../app/user/register-user.ts';
 import { unlockUser } from '../../app/user/unlock-user.ts';
+import { acceptedUsername } from '../../app/user/username.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import type { Node } from '../../node/node.ts';
 import { id } from '../http/path-parameters.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
 import { admin } from './admin.ts';
-import { registeredSchema, sessionListSchema, text, userPageSchema } from './schemas.ts';
+import {
+  registeredSchema,
+  sessionListSchema,
+  text,
+  usernameText,
+  userPageSchema,
+} from './schemas.ts';
 
 const loginText = (min: number) => text(min, limits.loginStringCodePointsMax);
 
 const newUser = z.strictObject({
   email: loginText(1),
   password: loginText(0).optional(),
+  username: usernameText.optional(),
   roles: z.array(z.string()).max(limits.rolesPerUserMax).optional(),
 });
 
 const page = z.object({
   email: z.string().optional(),
+  username: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z.string().max(200).optional(),
 });
@@ -36,17 +46,17 @@ export function userRoutes(node: Node): Route[] {
     route({
       method: 'get',
       path: '/admin/users',
-      summary: 'Users, newest first, or the one with an address',
+      summary: 'Users, newest first, or the one with an address or a user name',
       tags,
       auth: admin,
       query: page,
       responses: { 200: { description: 'A page of users', schema: userPageSchema } },
-      handler: async ({ query: { email, limit, cursor } }) =>
+      handler: async ({ query: { email, username, limit, cursor } }) =>
         reply(
           200,
-          email === undefined
+          email === undefined && username === undefined
             ? await pageOfUsers(node, { limit, cursor: cursor ?? null })
-            : await usersByEmail(node, email),
+            : await usersByName(node, { email, username }),
         ),
     }),
     route({
@@ -67,6 +77,8 @@ export function userRoutes(node: Node): Route[] {
           {
             email: body.email,
             password: body.password ?? null,
+            username:
+              body.username === undefined ? undefined : acceptedUsername(node, body.username),
             roles: body.roles ?? [],
             emailVerified: false,
             userId: registrationId(context, idempotencyKey),
@@ -76,12 +88,34 @@ export function userRoutes(node: Node): Route[] {
         return reply(201, { user });
       },
     }),
+    usernameRoute(node),
     userSwitch(node, 'disable'),
     userSwitch(node, 'enable'),
     userSwitch(node, 'unlock'),
     erasure(node),
     ...sessionsOfUsers(node),
   ];
+}
+
+function usernameRoute(node: Node): Route {
+  return route({
+    method: 'put',
+    path: '/admin/users/{id}/username',
+    summary: 'Give a user a name to log in with',
+    description: 'The name that the user had is free again. Needs `USERNAMES=on`.',
+    tags,
+    auth: admin,
+    limit: perUser('administration'),
+    params: z.object({ id }),
+    body: z.strictObject({ username: usernameText }),
+    responses: { 204: { description: 'The user has the name' } },
+    errors: ['conflict', 'not_found'],
+    handler: async ({ params, body, context }) => {
+      const username = acceptedUsername(node, body.username);
+      await changeProfile(node, { userId: params.id, patch: { username } }, context);
+      return reply(204);
+    },
+  });
 }
 
 const switches = {

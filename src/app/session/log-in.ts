@@ -9,7 +9,7 @@ import { type By, turnOf } from '../by.ts';
 import { findUserWithSessions, guarded } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
 import { changeUser } from '../user/change-user.ts';
-import { findUserByEmail } from '../user/find-user-by-email.ts';
+import { findUserByLogin, type LoginName } from '../user/find-user-by-login.ts';
 import { goesFirst, knownDevice, presentedDevice } from '../user/known-device.ts';
 import { presentedPassword } from '../user/presented-password.ts';
 import { beginSession, expensesOf, type LoginExpenses } from './begin-session.ts';
@@ -17,8 +17,7 @@ import { grantedAudience, type LoginRequest } from './login-request.ts';
 import type { IssuedTokens } from './token-set.ts';
 import { onceOnly } from './used-proof.ts';
 
-export interface LogInInput extends LoginRequest {
-  readonly email: string;
+export interface LogInInput extends LoginRequest, LoginName {
   readonly password: string;
   /** Called before the password is compared, unless a known device asks. */
   readonly payTry: PayTry;
@@ -33,7 +32,7 @@ export interface LogInInput extends LoginRequest {
 export async function logIn(node: Node, input: LogInInput, by: By): Promise<IssuedTokens> {
   const audience = grantedAudience(node, input);
   const { known, device } = await node.loginLookups.run(turnOf(by), async () => {
-    const user = await findUserByEmail(node, input.email);
+    const user = await findUserByLogin(node, input);
     const token =
       user && (await presentedDevice(node.cells.of(user.userId).readers, user, input.deviceToken));
     return { known: user, device: token };

@@ -11,6 +11,7 @@ export function fromAuth0(user: Fields): Fields {
   return {
     id: idOf(user),
     email: firstText(user.email, byEmail?.value),
+    username: firstText(user.username),
     email_verified: (user.email_verified ?? byEmail?.verified) === true,
     disabled: user.blocked === true,
     name: nameOf(user),

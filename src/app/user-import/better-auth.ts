@@ -12,6 +12,7 @@ export function fromBetterAuth(row: Fields): Fields {
   return {
     id: typeof row.id === 'number' ? String(row.id) : row.id,
     email: firstText(row.email),
+    username: firstText(row.username),
     email_verified: isTrue(row.emailVerified ?? row.email_verified),
     disabled: isTrue(row.banned),
     roles: firstText(row.role)

@@ -4,6 +4,7 @@ import { limits } from '../../domain/kernel/limits.ts';
 import { charactersInToken } from '../../domain/kernel/token-room.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { isRoleName } from '../../domain/user/roles.ts';
+import { readNewUsername } from '../../domain/user/username.ts';
 import {
   importedHash,
   type PasswordForm,
@@ -19,6 +20,10 @@ export interface Candidate {
   readonly emailVerified: boolean;
   readonly disabled: boolean;
   readonly roles: readonly string[];
+  /** null for none, and where there are no user names. */
+  readonly username: string | null;
+  /** Whether a user name was left out, because there are none here. */
+  readonly leavesUsernameOut: boolean;
   /** `name`, `phone_number` and `picture`, those that there are. */
   readonly profile: Readonly<Record<string, string>>;
   /** As `password_hashes` keeps it. */
@@ -29,6 +34,8 @@ export interface CandidateOptions {
   /** Names the system that the ids are from: the same id of two systems is two users. */
   readonly source: string;
   readonly trustVerified: boolean;
+  /** Whether this installation has user names. */
+  readonly usernames: boolean;
 }
 
 type Result<T> = { readonly refusal: ImportRefusal } | T;
@@ -36,6 +43,7 @@ type Result<T> = { readonly refusal: ImportRefusal } | T;
 const fieldTypes: Readonly<Record<string, string>> = {
   id: 'string',
   email: 'string',
+  username: 'string',
   email_verified: 'boolean',
   disabled: 'boolean',
   roles: 'array',
@@ -62,6 +70,8 @@ export function readCandidate(given: Fields, options: CandidateOptions): Result<
   if (typeof id !== 'string' || !isSourceId(id)) return { refusal: 'id_invalid' };
   const email = typeof address === 'string' ? parseEmail(address) : null;
   if (email === null) return { refusal: 'address_invalid' };
+  const username = readUsername(fields.username, options);
+  if ('refusal' in username) return username;
   const roles = readRoles(fields.roles);
   if ('refusal' in roles) return roles;
   const profile = readProfile(fields);
@@ -74,6 +84,7 @@ export function readCandidate(given: Fields, options: CandidateOptions): Result<
     emailVerified: options.trustVerified && fields.email_verified === true,
     disabled: fields.disabled === true,
     roles: roles.roles,
+    ...username,
     profile,
     passwordHash: hash?.stored ?? null,
   };
@@ -97,6 +108,17 @@ function userIdOf(source: string, id: string): string {
   if (keptId.test(id)) return id;
   const parts = ['import', source, id];
   return derivedId(derivedSlot(...parts), ...parts);
+}
+
+function readUsername(
+  given: unknown,
+  { usernames }: CandidateOptions,
+): Result<Pick<Candidate, 'username' | 'leavesUsernameOut'>> {
+  if (typeof given !== 'string') return { username: null, leavesUsernameOut: false };
+  if (!usernames) return { username: null, leavesUsernameOut: true };
+  const read = readNewUsername(given);
+  if ('problem' in read) return { refusal: read.problem };
+  return { username: read.name, leavesUsernameOut: false };
 }
 
 function readRoles(given: unknown): Result<{ readonly roles: readonly string[] }> {

@@ -8,6 +8,7 @@ import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
 import { changeUser } from '../user/change-user.ts';
+import { usernamePart } from '../user/username.ts';
 import type { Candidate } from './candidate.ts';
 import { type ImportingNode, type Judged, judge } from './judge.ts';
 import type { ImportRefusal } from './refusals.ts';
@@ -96,7 +97,7 @@ async function importOne(
   { candidate, identifierMac }: Judged,
   by: By,
 ): Promise<Try> {
-  const { userId, email, roles, emailVerified, passwordHash } = candidate;
+  const { userId, email, username, roles, emailVerified, passwordHash } = candidate;
   const subject = await node.subjectKeys.newSubjectKey(userId);
   const { readers, handler } = node.cells.of(userId);
   let isSecondTry = false;
@@ -108,7 +109,11 @@ async function importOne(
     }
     isSecondTry = true;
     const now = node.now();
-    const profile = { email: email.address, ...candidate.profile };
+    const profile = {
+      email: email.address,
+      ...(username === null ? {} : { username }),
+      ...candidate.profile,
+    };
     const registered = changeUser(userId, null, {
       type: 'RegisterUser',
       now,
@@ -128,6 +133,7 @@ async function importOne(
       subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
       ...passwordRows(userId, change.state, passwordHash),
     };
-    return append(by, [change, { rows: beside }], () => 'imported');
+    const named = usernamePart(node, userId, username ?? undefined);
+    return append(by, [change, { rows: beside }, named], () => 'imported');
   });
 }

@@ -18,7 +18,7 @@ export interface Judged {
   readonly judgement: Judgement;
 }
 
-/** Users that are taken for registered from now on, by the lookup key of their address. */
+/** Users that are taken for registered from now on, by id and by the lookup keys of their names. */
 export type Taken = Map<string, string>;
 
 /**
@@ -30,25 +30,35 @@ export async function judge(
   candidates: readonly Candidate[],
   taken: Taken = new Map(),
 ): Promise<Judged[]> {
-  const named = candidates.map((candidate) => ({
-    candidate,
-    identifierMac: identifierMac(node.secrets.identifierKey, candidate.email.key),
-  }));
+  const { identifierKey } = node.secrets;
+  const named = candidates.map((candidate) => {
+    const { email, username } = candidate;
+    const mac = identifierMac(identifierKey, email.key);
+    const nameMac = username === null ? null : identifierMac(identifierKey, username);
+    return { candidate, identifierMac: mac, usernameMac: nameMac };
+  });
   const known = await findKnownUsers(
     node.cells.home.readers,
     candidates.map(({ userId }) => userId),
     named.map((each) => each.identifierMac),
+    named.flatMap((each) => each.usernameMac ?? []),
   );
-  return named.map(({ candidate, identifierMac: mac }) => {
-    const { userId } = candidate;
-    const identifier = mac.toString('hex');
+  return named.map((each) => {
+    const { userId } = each.candidate;
+    const [identifier, username] = [each.identifierMac, each.usernameMac].map(
+      (mac) => mac?.toString('hex') ?? null,
+    ) as [string, string | null];
     const owner = known.byIdentifier.get(identifier) ?? taken.get(identifier);
-    const of = (judgement: Judgement) => ({ candidate, identifierMac: mac, judgement });
+    const of = (judgement: Judgement) => ({ ...each, judgement });
     if (owner === userId) return of('present');
     if (owner !== undefined) return of({ refusal: 'address_known' });
     if (known.ids.has(userId) || taken.has(userId)) return of({ refusal: 'id_known' });
-    taken.set(identifier, userId);
-    taken.set(userId, userId);
+    if (username !== null && (known.byUsername.has(username) || taken.has(username))) {
+      return of({ refusal: 'name_known' });
+    }
+    for (const key of [identifier, userId, ...(username === null ? [] : [username])]) {
+      taken.set(key, userId);
+    }
     return of('new');
   });
 }

@@ -18,12 +18,19 @@ export function fromKeycloak(user: Fields): Fields {
   return {
     id: user.id,
     email: firstText(user.email),
+    username: nameOf(user),
     email_verified: user.emailVerified === true,
     disabled: user.enabled === false,
     roles: roles.filter((role) => typeof role !== 'string' || !ownRoles.test(role)),
     name: firstText(name),
     ...passwordOf(user),
   };
+}
+
+/** A realm may have the address in its place. */
+function nameOf({ username }: Fields): string | undefined {
+  const name = firstText(username);
+  return name?.includes('@') ? undefined : name;
 }
 
 function passwordOf({ credentials }: Fields): Fields {

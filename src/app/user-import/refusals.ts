@@ -1,4 +1,5 @@
 import { limits } from '../../domain/kernel/limits.ts';
+import { usernameProblems } from '../../domain/user/username.ts';
 import { hashProblems } from '../../platform/crypto/stored-hash.ts';
 
 /** Why a user is not imported. */
@@ -12,6 +13,8 @@ export const importRefusals = {
   id_taken: 'This id belongs to something else in this installation.',
   address_invalid: 'Holds no e-mail address that Latchkey takes.',
   address_known: 'A user with this address exists.',
+  ...usernameProblems,
+  name_known: 'Another user has this user name.',
   ...hashProblems,
   role_invalid: `Holds a role that is no role name, or more than ${limits.rolesPerUserMax} roles.`,
   role_reserved: 'Holds a role of Latchkey: grant it by hand.',

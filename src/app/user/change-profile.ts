@@ -4,19 +4,23 @@ import type { By } from '../by.ts';
 import { PersonalData, type Profile } from '../personal-data.ts';
 import { changeUser } from './change-user.ts';
 import { existingUser } from './existing-user.ts';
+import { isTakenUsername, requireFreeUsername, takenUsername, usernamePart } from './username.ts';
 
 export interface ProfilePatch {
+  /** As `acceptedUsername` gives it; a name can be changed and not taken away. */
+  readonly username?: string | undefined;
   readonly name?: string | null | undefined;
   readonly phone_number?: string | null | undefined;
   readonly picture?: string | null | undefined;
 }
 
 const patchable = ['name', 'phone_number', 'picture'] as const;
+const compared = ['username', ...patchable] as const;
 
 /**
  * Changes the given fields of a profile, clears those given as null, and leaves the others. A patch
  * that changes nothing writes nothing. Raises `not_found`, `forbidden` (a disabled user),
- * `unavailable`.
+ * `conflict` (a user name that is taken), `unavailable`.
  */
 export async function changeProfile(
   node: Node,
@@ -24,12 +28,14 @@ export async function changeProfile(
   by: By,
 ): Promise<void> {
   const { readers, handler } = node.cells.of(userId);
-  await handler.run(userId, async () => {
+  const { username } = patch;
+  if (username !== undefined) await requireFreeUsername(node, username, userId);
+  const changed = handler.run(userId, async () => {
     const user = await existingUser(readers, userId);
     const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
     const before = personal.profile(user.state.pii);
     const after = patched(before, patch);
-    if (patchable.every((field) => after[field] === before[field])) {
+    if (compared.every((field) => after[field] === before[field])) {
       return unchanged(() => undefined);
     }
     const change = changeUser(userId, user, {
@@ -37,12 +43,18 @@ export async function changeProfile(
       now: node.now(),
       pii: personal.seal({ ...after }),
     });
-    return append(by, [change], () => undefined);
+    const isRenamed = after.username !== before.username;
+    const named = usernamePart(node, userId, isRenamed ? after.username : undefined);
+    return append(by, [change, named], () => undefined);
+  });
+  await changed.catch((error: unknown) => {
+    throw isTakenUsername(error) ? takenUsername(error) : error;
   });
 }
 
 function patched(profile: Profile, patch: ProfilePatch): Profile {
   const result: Record<string, string> & { email: string } = { ...profile };
+  if (patch.username !== undefined) result.username = patch.username;
   for (const field of patchable) {
     const value = patch[field];
     if (value === null) delete result[field];

@@ -6,7 +6,7 @@ import { decodeCursor, encodeCursor } from '../page-cursor.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representSession, representUser, representUserToAdmin } from '../representations.ts';
 import { underConfig } from '../session/find-sessions.ts';
-import { findUserByEmail } from './find-user-by-email.ts';
+import { findUserByLogin, type LoginName } from './find-user-by-login.ts';
 
 /** A user and the session that asks. Raises `invalid_token` when either is gone. */
 export async function findMe(node: Node, userId: string, sessionId: string) {
@@ -47,11 +47,14 @@ export async function pageOfUsers(
 }
 
 /**
- * The user with this address, in any spelling of it, as a list of one or none: the address is a
- * filter. Reads no other user.
+ * The user with this address or user name, in any spelling of it, as a list of one or none: it is a
+ * filter, and so are both together. Reads no other user.
  */
-export async function usersByEmail(node: Node, text: string) {
-  const user = await findUserByEmail(node, text);
+export async function usersByName(node: Node, { email, username }: LoginName) {
+  const named = await findUserByLogin(node, email === undefined ? { username } : { email });
+  const isBoth = email !== undefined && username !== undefined;
+  const other = isBoth ? await findUserByLogin(node, { username }) : named;
+  const user = named?.userId === other?.userId ? named : null;
   return { users: user === null ? [] : [await represent(node, user)], next_cursor: null };
 }
 

@@ -19,11 +19,14 @@ import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
 import { acceptedPassword } from './accepted-password.ts';
 import { changeUser } from './change-user.ts';
+import { isTakenUsername, requireFreeUsername, takenUsername, usernamePart } from './username.ts';
 
 export interface RegisterInput {
   readonly email: string;
   /** null: an account that an administrator made and that cannot log in with a password yet. */
   readonly password: string | null;
+  /** As `acceptedUsername` gives it. */
+  readonly username?: string | undefined;
   readonly roles: readonly string[];
   readonly emailVerified: boolean;
   /** From `registrationId`. */
@@ -63,7 +66,8 @@ export async function registerUser(node: Node, { userId, ...input }: RegisterInp
   const password =
     input.password === null ? null : acceptedPassword(node, input.password, email.address);
   const turn = turnOf(by);
-  const registration = { userId, email, password, roles: input.roles };
+  const { username, roles } = input;
+  const registration = { userId, email, password, username, roles };
   const first = await firstAnswer(node, registration, turn);
   if (first !== null) return first;
   try {
@@ -88,6 +92,7 @@ interface Registration {
   readonly userId: string;
   readonly email: EmailAddress;
   readonly password: string | null;
+  readonly username: string | undefined;
   readonly roles: readonly string[];
 }
 
@@ -97,7 +102,7 @@ async function registerNew(
   input: Registration & Pick<RegisterInput, 'emailVerified' | 'payTry' | 'invite'>,
   by: By,
 ) {
-  const { userId, email, password } = input;
+  const { userId, email, password, username } = input;
   const mac = identifierMac(node.secrets.identifierKey, email.key);
   // Hashed before the address is looked up: a hash that is shed must not tell that it is unknown.
   const hash = password === null ? null : await node.hasher.hash(password, turnOf(by));
@@ -105,6 +110,7 @@ async function registerNew(
   if ((await findUserByIdentifier(node.cells.home.readers, mac)) !== null) {
     throw new LatchkeyError('conflict', { detail: 'address is taken' });
   }
+  if (username !== undefined) await requireFreeUsername(node, username, userId);
   const subject = await node.subjectKeys.newSubjectKey(userId);
   const { readers, handler } = node.cells.of(userId);
   return handler.run(userId, async () => {
@@ -112,7 +118,10 @@ async function registerNew(
     const registered = changeUser(userId, null, {
       type: 'RegisterUser',
       now: node.now(),
-      pii: sealPersonalData(subject.key, userId, { email: email.address }),
+      pii: sealPersonalData(subject.key, userId, {
+        email: email.address,
+        ...(username === undefined ? {} : { username }),
+      }),
       emailVerified: input.emailVerified,
       hasPassword: hash !== null,
       roles: input.roles,
@@ -123,7 +132,8 @@ async function registerNew(
       subject_keys: [{ subject_id: userId, wrapped: subject.wrapped }],
       ...passwordRows(userId, registered.state, hash),
     };
-    return append(by, [registered, { rows: beside }, joined ?? {}], async () => {
+    const named = usernamePart(node, userId, username);
+    return append(by, [registered, { rows: beside }, named, joined ?? {}], async () => {
       const personal = await PersonalData.of(node.subjectKeys, userId, subject.wrapped);
       return representUser(userId, registered.state, personal);
     });
@@ -135,6 +145,7 @@ function refusalOf(error: unknown): LatchkeyError | null {
   if (error instanceof UniqueViolationError && error.constraint === 'credentials_pkey') {
     return new LatchkeyError('conflict', { detail: 'address was taken meanwhile', cause: error });
   }
+  if (isTakenUsername(error)) return takenUsername(error);
   const isTaken = error instanceof LatchkeyError && ['conflict', 'forbidden'].includes(error.code);
   return isTaken ? error : null;
 }
@@ -147,7 +158,7 @@ function refusalOf(error: unknown): LatchkeyError | null {
  */
 async function firstAnswer(
   { cells, subjectKeys, hasher }: Node,
-  { userId, email, password, roles }: Registration,
+  { userId, email, password, username, roles }: Registration,
   turn: Turn,
 ) {
   const { readers, handler } = cells.of(userId);
@@ -166,6 +177,7 @@ async function firstAnswer(
   const wantedRoles = [...new Set(roles)].sort();
   const isSame =
     parseEmail(user.email)?.key === email.key &&
+    user.username === username &&
     JSON.stringify(wantedRoles) === JSON.stringify(first.roles) &&
     first.hasPassword === (password !== null);
   const isComparable = existing.state.passwordChangedAt === first.passwordChangedAt;

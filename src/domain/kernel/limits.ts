@@ -5,6 +5,7 @@ export const limits = {
   requestBodyBytesMax: 16 * 1024,
   headerBytesMax: 16 * 1024,
   identifierCodePointsMax: 254,
+  usernameCodePointsMax: 64,
   loginStringCodePointsMax: 1024,
   passwordCodePointsMin: 15,
   passwordCodePointsMax: 256,

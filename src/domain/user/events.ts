@@ -9,7 +9,7 @@ type LockEnd = number;
 /**
  * The account exists.
  *
- * @pii `{email, name?, phone_number?, picture?}`, the profile
+ * @pii `{email, username?, name?, phone_number?, picture?}`, the profile
  */
 export type UserRegistered = DomainEvent<
   'UserRegistered',
@@ -29,7 +29,7 @@ export type UserRegistered = DomainEvent<
 /**
  * The user changed the profile.
  *
- * @pii `{email, name?, phone_number?, picture?}`, the whole new profile
+ * @pii `{email, username?, name?, phone_number?, picture?}`, the whole new profile
  */
 export type ProfileChanged = DomainEvent<'ProfileChanged', { at: number }>;
 

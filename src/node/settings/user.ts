@@ -69,3 +69,9 @@ export const registration = settings(
       ),
   },
 );
+
+export const usernames = settings('User names', {
+  enabled: variable('USERNAMES', onOrOff)
+    .default(false)
+    .says('`on`: users may also have a name, and log in with it in place of the address'),
+});

@@ -22,6 +22,7 @@ export const hashProblems = {
 
 export type HashProblem = keyof typeof hashProblems;
 
+const storedPattern = /^(typed|nfc|nfkc):(.*)$/s;
 /** The most memory that ours may have been told to take. */
 const ownMemoryKibMax = 4_194_304;
 
@@ -42,7 +43,7 @@ export function importedHash(
 
 /** Reads what `password_hashes` holds, and bounds its cost again: a row may be older than a bound. */
 export function readStoredHash(text: string): StoredHash | HashProblem {
-  const [, form, encoded] = /^(typed|nfc|nfkc):(.*)$/s.exec(text) ?? [];
+  const [, form, encoded] = storedPattern.exec(text) ?? [];
   const hash = readHash(encoded ?? text);
   if (hash === null) return 'hash_unknown';
   const isForeign = form !== undefined;
@@ -58,4 +59,16 @@ function isArgon2id(hash: ReadHash): boolean {
 function isOwnWork(hash: ReadHash): boolean {
   if (hash.kind !== 'argon2' || !isArgon2id(hash)) return false;
   return hash.passes === 1 && hash.lanes === 1 && hash.memoryKib <= ownMemoryKibMax;
+}
+
+/** What `importedHash` makes the same text of again. */
+export function exportedHash(stored: string): {
+  readonly password_hash: string;
+  readonly password_form: PasswordForm;
+} {
+  const [, form, encoded] = storedPattern.exec(stored) ?? [];
+  return {
+    password_hash: encoded ?? stored,
+    password_form: (form ?? 'nfc') as PasswordForm,
+  };
 }

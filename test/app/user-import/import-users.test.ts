@@ -21,7 +21,7 @@ const password = 'short';
 
 function aCandidate(fields: Readonly<Record<string, unknown>> = {}): Candidate {
   const user = { id: randomUUID(), email: anEmail(), ...fields };
-  const options = { source: 'test', trustVerified: false, now: Date.now() };
+  const options = { source: 'test', trustVerified: false, usernames: true, now: Date.now() };
   const read = readUser(user, 'latchkey', options);
   if ('refusal' in read) throw new Error(read.refusal);
   return read;
@@ -133,6 +133,13 @@ describe('a second import', () => {
       { refusal: 'address_known' },
       { refusal: 'id_known' },
     ]);
+  });
+
+  it('refuses a user name that another user has, also of the same batch', async () => {
+    const [first, second, third] = ['', '', ''].map(() => aCandidate({ username: 'One.Name' }));
+    const refused = { refusal: 'name_known' };
+    expect(await run(first!, second!)).toEqual(['imported', refused]);
+    expect(await run(third!, first!)).toEqual([refused, 'present']);
   });
 
   it('refuses the second of two users of one batch with the same address or id', async () => {

@@ -12,7 +12,7 @@ const uuid = '5f1e6d4c-3b2a-4190-8877-665544332211';
 const password = 'correct ﬁn horse';
 
 function read(user: unknown, from: SystemName = 'latchkey', trustVerified = true) {
-  return readUser(user, from, { source: from, trustVerified, now });
+  return readUser(user, from, { source: from, trustVerified, usernames: true, now });
 }
 
 function candidate(user: unknown, from?: SystemName): Candidate {
@@ -32,6 +32,7 @@ describe('our own format', () => {
     email_verified: true,
     disabled: true,
     roles: ['writer', 'editor', 'writer'],
+    username: 'Ada.L',
     name: 'Ada',
     phone_number: null,
     picture: 'https://example.com/ada.png',
@@ -44,6 +45,8 @@ describe('our own format', () => {
       email: { address: 'Ada@example.com', key: 'ada@example.com' },
       emailVerified: true,
       disabled: true,
+      username: 'ada.l',
+      leavesUsernameOut: false,
       roles: ['editor', 'writer'],
       profile: { name: 'Ada', picture: 'https://example.com/ada.png' },
       passwordHash: null,
@@ -55,6 +58,12 @@ describe('our own format', () => {
     expect(read(user, 'latchkey', false)).toMatchObject({ emailVerified: false });
   });
 
+  it('leaves user names out where there are none', () => {
+    const options = { source: 'x', trustVerified: true, usernames: false, now };
+    const left = { username: null, leavesUsernameOut: true };
+    expect(readUser({ ...user, username: 'Admin' }, 'latchkey', options)).toMatchObject(left);
+  });
+
   it('the id is kept when it is a UUID, and else the same one is made of it again', () => {
     expect(candidate({ ...user, id: uuid.toUpperCase() }).userId).not.toBe(uuid.toUpperCase());
     const made = candidate({ ...user, id: '17' }).userId;
@@ -63,6 +72,7 @@ describe('our own format', () => {
     const elsewhere = readUser({ ...user, id: '17' }, 'latchkey', {
       source: 'shop',
       trustVerified: true,
+      usernames: true,
       now,
     });
     expect(elsewhere).not.toMatchObject({ userId: made });
@@ -82,6 +92,8 @@ describe('our own format', () => {
     ['unknown_field', { id: '1', email: 'a@example.com', password_hash: 'x', password_form: 'x' }],
     ['address_invalid', { id: '1' }],
     ['address_invalid', { id: '1', email: 'nobody' }],
+    ['name_invalid', { id: '1', email: 'a@example.com', username: 'a@example.com' }],
+    ['name_reserved', { id: '1', email: 'a@example.com', username: 'Admin' }],
     ['role_invalid', { id: '1', email: 'a@example.com', roles: ['two words'] }],
     ['role_invalid', { id: '1', email: 'a@example.com', roles: [7] }],
     [
@@ -129,8 +141,10 @@ describe('Keycloak', () => {
   });
 
   it('gives name, state and the roles of its own realm', () => {
+    expect(candidate({ ...base, username: base.email }, 'keycloak').username).toBeNull();
     expect(candidate({ ...base, enabled: false }, 'keycloak')).toMatchObject({
       userId: uuid,
+      username: 'ada',
       disabled: true,
       emailVerified: true,
       roles: ['editor'],

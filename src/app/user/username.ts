@@ -1,0 +1,56 @@
+import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
+import { readNewUsername, usernameProblems } from '../../domain/user/username.ts';
+import { type CommandRows, UniqueViolationError } from '../../eventlog/command.ts';
+import type { Node } from '../../node/node.ts';
+import { identifierMac } from '../../platform/crypto/identifier-index.ts';
+import { bytea } from '../../platform/postgres/bytea.ts';
+import { findUserByIdentifier } from '../../tables/user.ts';
+import type { Part } from '../append.ts';
+
+/** What user names need of a node. */
+type NamingNode = Pick<Node, 'cells'> & {
+  readonly secrets: Pick<Node['secrets'], 'identifierKey'>;
+};
+
+/**
+ * The name that somebody wants to take, as it is stored. Raises `invalid_request` for one that
+ * nobody may take, and where this installation has no user names.
+ */
+export function acceptedUsername({ config }: Pick<Node, 'config'>, text: string): string {
+  if (!config.usernames.enabled) throw invalidField('username', 'user names are off');
+  const read = readNewUsername(text);
+  if ('name' in read) return read.name;
+  throw invalidField('username', usernameProblems[read.problem]);
+}
+
+/** Raises `conflict` when another user has the name. */
+export async function requireFreeUsername(
+  { cells, secrets }: NamingNode,
+  name: string,
+  userId: string,
+): Promise<void> {
+  const mac = identifierMac(secrets.identifierKey, name);
+  const owner = await findUserByIdentifier(cells.home.readers, mac, 'usernames');
+  if (owner !== null && owner.userId !== userId) throw takenUsername();
+}
+
+/** The lookup entry of a name, which replaces the one that the user had. */
+export function usernameRows({ secrets }: NamingNode, userId: string, name: string): CommandRows {
+  const identifier_mac = bytea(identifierMac(secrets.identifierKey, name));
+  return { usernames: [{ identifier_mac, user_id: userId }] };
+}
+
+/** The entry as a part of a command; nothing where there is no name. */
+export function usernamePart(node: NamingNode, userId: string, name: string | undefined): Part {
+  return name === undefined ? {} : { rows: usernameRows(node, userId, name) };
+}
+
+/** Whether a command failed because somebody took the name meanwhile. */
+export function isTakenUsername(error: unknown): boolean {
+  return error instanceof UniqueViolationError && error.constraint === 'usernames_pkey';
+}
+
+export function takenUsername(cause?: unknown): LatchkeyError {
+  const errors = [{ path: 'username', message: 'another user has this name' }];
+  return new LatchkeyError('conflict', { detail: 'user name is taken', errors, cause });
+}
