@@ -16,6 +16,9 @@ COPY --from=build /app/dist/verifier ./packages/verifier
 COPY --from=build /app/dist/latchkey/package.json ./
 COPY --from=build /app/dist/latchkey/migrations ./migrations
 COPY --from=build /app/dist/latchkey/lib ./lib
+# What must outlive the container and the database: mount a volume here.
+RUN mkdir /var/lib/latchkey && chown node:node /var/lib/latchkey
+ENV ERASURE_LOG=/var/lib/latchkey/erasures.log
 USER node
 EXPOSE 3333
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \

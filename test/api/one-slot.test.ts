@@ -69,15 +69,19 @@ describe('the commands that cross slots', () => {
 
   it('are those that take an administrator away', async () => {
     const [demoted, disabled] = [await newUser(['latchkey:admin']), await newUser()];
+    const erased = await newUser(['latchkey:admin']);
     const crossed = await crossing(async () => {
       await administer('DELETE', `/admin/users/${demoted.id}/roles/latchkey:admin`);
       await administer('PUT', `/admin/users/${disabled.id}/roles/latchkey:admin`);
       await api.logIn({ email: disabled.email });
       await administer('POST', `/admin/users/${disabled.id}/disable`);
+      await api.logIn({ email: erased.email });
+      await administer('DELETE', `/admin/users/${erased.id}`);
     });
     expect(crossed).toStrictEqual([
       'RoleRevoked, administratorsGuard',
       'UserDisabled, administratorsGuard, SessionRevoked',
+      'SubjectErased, administratorsGuard, SessionRevoked',
     ]);
   });
 });
@@ -112,6 +116,7 @@ describe('the commands that keep to one slot', () => {
       await administer('DELETE', `/admin/users/${id}/roles/editor`);
       await administer('POST', `/admin/users/${id}/disable`);
       await administer('POST', `/admin/users/${id}/enable`);
+      await administer('DELETE', `/admin/users/${id}`);
       await administer('POST', '/admin/keys/rotate', { now: true });
       const { client_id } = await administer('POST', '/admin/clients', {
         name: 'orders',

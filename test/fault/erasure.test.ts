@@ -14,7 +14,7 @@ import {
 import { type PrivatePostgres, startPrivatePostgres } from '../support/postgres.ts';
 
 const administrator = { email: 'admin@example.com', password: faultPassword };
-const people = 120;
+const people = 80;
 const ofServe = aFile('erasures.log');
 const ofWorker = aFile('erasures.log');
 
@@ -92,7 +92,7 @@ describe('API processes that die by kill -9 while they erase', () => {
     );
     const ids = rows.map(({ user_id }) => user_id as string);
     const answered: string[] = [];
-    for (let kills = 0; kills < 5; kills += 1) {
+    for (let kills = 0; kills < 3; kills += 1) {
       answered.push(...(await eraseUntilKilled(ids, node)));
       node = await startNode();
     }

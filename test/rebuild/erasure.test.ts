@@ -102,7 +102,7 @@ describe('the history of an erased user', () => {
     expect([status, body.code, body.device_name]).toEqual([401, 'session_ended', undefined]);
   });
 
-  it('leaves no private key of a session, and no ciphertext in the sessions that it ended', async () => {
+  it('leaves no private key of a session, and no ciphertext in those that it ended', async () => {
     const rows = await withClient(api.database.ownerUrl, async (owner) => {
       const found = await owner.query(
         `select end_reason, pii is null as clear, session_key from latchkey.sessions

@@ -99,6 +99,18 @@ describe('the blacklist in Redis', () => {
     expect(await exists(claims.jti!, claims.sid!, `client:${client_id}`)).toBe(3);
   });
 
+  // Fails when the model stops at the event, or lets the tokens of somebody erased live on.
+  it('has the sessions and the epoch of an erased user, and no address', async () => {
+    const { email, id, claims } = await loggedIn();
+    const token = (await world.api.admin()).access_token;
+    await world.api.call('DELETE', `/admin/users/${id}`, { token });
+    await world.caughtUp();
+    expect(await exists(claims.jti!, claims.sid!, `user:${id}`)).toBe(3);
+    expect(await findings()).toEqual([]);
+    const names = await world.redis.client.keys('*');
+    expect(names.filter((name) => name.includes(email))).toEqual([]);
+  });
+
   it('says how soon an entry is there', async () => {
     const times: number[] = [];
     for (let each = 0; each < 40; each += 1) {
