@@ -121,7 +121,7 @@ beforeAll(async () => {
   for (const { subject_id, wrapped } of rows) oldKeys.set(subject_id, wrapped);
 }, 400_000);
 afterAll(async () => {
-  await Promise.all([...nodes, worker].map((each) => each?.kill9()));
+  await Promise.all([...(nodes ?? []), worker].map((each) => each?.kill9()));
   await redis?.stop();
   await owner.end().catch(() => {});
   await postgres.remove();

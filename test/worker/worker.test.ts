@@ -74,6 +74,7 @@ describe('the worker', () => {
       'sessions.prune',
       'partitions.ensure',
       'log.check',
+      'erasures.keep',
     ];
     await Promise.all(names.map(completed));
     expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted', 'SessionExpired']);
@@ -107,7 +108,7 @@ describe('the worker', () => {
     const { rows } = await world.owner.query('select distinct name from pgboss_v12.schedule');
     expect(rows).not.toContainEqual({ name: 'keys.remove' });
     expect(rows).toContainEqual({ name: 'jobs.of-a-newer-release' });
-    expect(rows).toHaveLength(9);
+    expect(rows).toHaveLength(10);
   });
 
   it('demands room for the connection of the read model when it has a Redis', async () => {
@@ -154,7 +155,7 @@ describe('the worker', () => {
     const { rows } = await world.owner.query(
       `select name, policy from pgboss_v12.queue where name not in ('jobs.failed', '__pgboss__send-it')`,
     );
-    expect(rows).toHaveLength(8);
+    expect(rows).toHaveLength(9);
     expect(rows.every(({ policy }) => policy === 'exclusive')).toBe(true);
   });
 
