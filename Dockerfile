@@ -15,6 +15,7 @@ COPY --from=build /app/dist/contract ./packages/contract
 COPY --from=build /app/dist/verifier ./packages/verifier
 COPY --from=build /app/dist/latchkey/package.json ./
 COPY --from=build /app/dist/latchkey/migrations ./migrations
+COPY --from=build /app/dist/latchkey/templates ./templates
 COPY --from=build /app/dist/latchkey/lib ./lib
 # What must outlive the container and the database: mount a volume here.
 RUN mkdir /var/lib/latchkey && chown node:node /var/lib/latchkey

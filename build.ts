@@ -45,7 +45,13 @@ const packages: readonly Package[] = [
     folder: 'latchkey',
     from: '.',
     readme: 'docs/npm-package.md',
-    files: ['migrations', 'docs/operations.md', 'docs/postgres.md', 'docs/settings.md'],
+    files: [
+      'migrations',
+      'templates',
+      'docs/operations.md',
+      'docs/postgres.md',
+      'docs/settings.md',
+    ],
     bundles: ['contract', 'verifier'],
   },
 ];

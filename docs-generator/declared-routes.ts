@@ -1,6 +1,8 @@
 import { openApiRoute } from '../src/api/http/openapi.ts';
 import type { Route } from '../src/api/http/route.ts';
 import { docsRoutes } from '../src/api/pages/docs-page.ts';
+import { mailLinkRoutes } from '../src/api/pages/mail-link-page.ts';
+import { mailboxRoutes } from '../src/api/pages/mailbox-page.ts';
 import { allRoutes } from '../src/api/routes/all.ts';
 import { metricsRoute } from '../src/api/routes/metrics.ts';
 
@@ -15,6 +17,8 @@ export function declaredRoutes(): Route[] {
       anything as Parameters<typeof allRoutes>[1],
     ),
     metricsRoute(anything as Parameters<typeof metricsRoute>[0], 'a token of sixteen'),
+    ...mailLinkRoutes(),
+    ...mailboxRoutes(anything as Parameters<typeof mailboxRoutes>[0]),
     ...docsRoutes(),
     openApiRoute(() => [], { issuer: '', version: '', fieldDescriptions: {} }),
   ];

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import { byProgram } from '../app/by.ts';
 import { ensureIssuerKeys } from '../app/keyset/ensure-issuer-keys.ts';
@@ -44,13 +43,8 @@ import { createApp } from './http/app.ts';
 import { behindFastLane } from './http/fast-lane.ts';
 import { InFlight } from './http/in-flight.ts';
 import { httpMetrics } from './http/metrics.ts';
-import { openApiRoute } from './http/openapi.ts';
-import type { Route } from './http/route.ts';
 import { startHttpServer } from './http/server.ts';
-import { docsRoutes } from './pages/docs-page.ts';
-import { allRoutes } from './routes/all.ts';
-import { documentWords } from './routes/document-words.ts';
-import { metricsRoute } from './routes/metrics.ts';
+import { servedRoutes } from './served-routes.ts';
 
 export interface ApiOptions {
   readonly config: Config;
@@ -179,7 +173,7 @@ interface Parts {
 }
 
 async function listen(
-  { config, log, reusePort = false, idleGraceMs }: ApiOptions,
+  { config, log, mailbox, reusePort = false, idleGraceMs }: ApiOptions,
   node: Node,
   { pools, poll, lifetime, memory, guard, appendProbe, redis }: Parts,
 ): Promise<Api> {
@@ -196,7 +190,7 @@ async function listen(
     degraded: () => redis?.degraded() ?? [],
     migrationsDirectory,
   });
-  const routes = servedRoutes(node, probe, registry);
+  const routes = servedRoutes(node, probe, { registry, mailbox });
   const app = createApp({
     routes,
     authenticators: createAuthenticators(node),
@@ -248,19 +242,6 @@ async function listen(
   };
 }
 
-/** The API itself, its documentation and, where a token guards them, its metrics. */
-function servedRoutes(node: Node, probe: ReadinessProbe, registry: Registry): Route[] {
-  const { config } = node;
-  const info = { issuer: config.tokens.issuer, version: packageVersion(), ...documentWords };
-  const routes: Route[] = [
-    ...allRoutes(node, probe),
-    ...(config.metrics.token === undefined ? [] : [metricsRoute(registry, config.metrics.token)]),
-    ...docsRoutes(),
-    openApiRoute(() => routes, info),
-  ];
-  return routes;
-}
-
 interface PollParts {
   readonly memory: NodeMemory;
   readonly guard: LogGuard;
@@ -280,9 +261,4 @@ function createPoll(
     connection,
     intervalMs: config.verification.pollMs,
   });
-}
-
-function packageVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

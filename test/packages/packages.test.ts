@@ -59,6 +59,8 @@ describe('a tarball', () => {
       expect.arrayContaining([
         'LICENSE',
         'migrations/000001_event_log.sql',
+        'templates/mail/de/one-time-code.html',
+        ...['html', 'css', 'js'].map((kind) => `lib/api/pages/mail-link/page.${kind}`),
         ...['html', 'css', 'js'].map((kind) => `lib/api/pages/docs/page.${kind}`),
       ]),
     );

@@ -28,7 +28,8 @@ export async function compressedDocument(
   content: string | Buffer,
   headers: ReplyHeaders,
 ): Promise<CompressedDocument> {
-  const varying = { ...headers, vary: 'Accept-Encoding' };
+  const vary = [headers.vary ?? [], 'Accept-Encoding'].flat().join(', ');
+  const varying = { ...headers, vary };
   const small = await promisify(gzip)(content, { level: constants.Z_BEST_COMPRESSION });
   return {
     plain: staticDocument(content, varying),

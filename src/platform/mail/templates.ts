@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../config/config-error.ts';
+import { escapeHtml } from '../escape-html.ts';
 
 /** Which placeholders the templates of each kind of mail must and may have. */
 export type TemplateKinds = Readonly<
@@ -106,18 +107,6 @@ function faultsOf(
   ];
 }
 
-function replaced(template: string, valueOf: (name: string) => string): string {
-  return template.replace(placeholder, (_, name: string) => valueOf(name));
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
+function replaced(template: string, lookUp: (name: string) => string): string {
+  return template.replace(placeholder, (_, name: string) => lookUp(name));
 }
