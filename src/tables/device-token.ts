@@ -43,17 +43,21 @@ export async function findDeviceToken(
   };
 }
 
-/** Whether a device of this user became known at exactly that moment (epoch ms): at that login. */
-export async function hasDeviceMadeAt(
+/** Which of these users had a device that became known at exactly that moment (epoch ms). */
+export async function findDevicesMadeAt(
   client: Queryable,
-  userId: string,
-  at: number,
-): Promise<boolean> {
+  logins: readonly { readonly userId: string; readonly at: number }[],
+): Promise<{ readonly userId: string; readonly at: number }[]> {
+  if (logins.length === 0) return [];
   const { rows } = await client.query({
-    name: 'has-device-made-at',
-    text: `select exists (select from latchkey.device_tokens
-      where user_id = $1 and created_at = $2) as is_new`,
-    values: [userId, toTimestamp(at)],
+    name: 'find-devices-made-at',
+    text: `select distinct d.user_id, d.created_at from latchkey.device_tokens d
+      join unnest($1::uuid[], $2::timestamptz[]) as l (user_id, at)
+        on d.user_id = l.user_id and d.created_at = l.at`,
+    values: [logins.map(({ userId }) => userId), logins.map(({ at }) => toTimestamp(at))],
   });
-  return rows[0]!.is_new === true;
+  return rows.map(({ user_id, created_at }) => ({
+    userId: user_id as string,
+    at: fromTimestamp(created_at),
+  }));
 }

@@ -3,7 +3,6 @@ import { oneLine } from '../../domain/mail/one-line.ts';
 import { initialUser, type UserState } from '../../domain/user/state.ts';
 import { type RecordedEvent, readRange, readStream } from '../../eventlog/read.ts';
 import type { SealedReaders } from '../../eventlog/record-seal.ts';
-import { hasDeviceMadeAt } from '../../tables/device-token.ts';
 import { foldLogged } from '../../tables/fold-logged.ts';
 import { type KindedEvent, readLogged } from '../../tables/read-logged.ts';
 import { findSession } from '../../tables/session.ts';
@@ -78,27 +77,20 @@ async function detailsOf(
   return {};
 }
 
-/**
- * A login on a device that was not known has made it a token at the same moment. That is what
- * Latchkey knows a device by; the log says nothing more of it.
- */
-async function newDevice(happened: Happened) {
-  const { at, logged, user, personal, language } = happened;
+/** The outbox queues it for a login that made a device known: the log says nothing of devices. */
+function newDevice({ at, logged, user, personal, language }: Happened) {
   if (logged.event.type !== 'SessionStarted') return 'no_event';
-  if (!(await isOnNewDevice(happened))) return 'known_device';
   if (logged.event.data.at < user.state.registeredAt + firstLoginsMs) return 'known_device';
   const { device_name } = personal.sessionOrigin(at.pii);
   return { device: deviceText(device_name, logged.event.data.deviceType, language) };
 }
 
 /**
- * Of a login on a new device another mail tells. One in the same browser as the session that it
- * ended is the person's own.
+ * The outbox queues it for a login on a known device: of a new one another mail tells. A login in the
+ * same browser as the session that it ended is the person's own.
  */
-async function newcomer(happened: Happened) {
-  const { at, logged, readers, personal, language } = happened;
+async function newcomer({ at, logged, readers, personal, language }: Happened) {
   if (logged.event.type !== 'SessionRevoked') return 'no_event';
-  if (await isOnNewDevice(happened)) return 'known_device';
   const successor = await findSession(readers, logged.event.data.supersededBy ?? at.streamId);
   const ended = await findSession(readers, at.streamId);
   if (successor === null || ended === null) return 'no_event';
@@ -107,11 +99,6 @@ async function newcomer(happened: Happened) {
     before!.user_agent === after!.user_agent && before!.device_name === after!.device_name;
   if (same) return 'known_device';
   return { device: deviceText(after!.device_name, successor.state.deviceType, language) };
-}
-
-/** A login, and what it supersedes, happen at one time. */
-function isOnNewDevice({ readers, user, logged }: Happened): Promise<boolean> {
-  return hasDeviceMadeAt(readers, user.userId, logged.event.data.at);
 }
 
 function deviceText(name: string, type: string, language: MailLanguage): string {

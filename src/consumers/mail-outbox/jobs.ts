@@ -5,8 +5,10 @@ import {
   mailsOfSessionEvent,
   mailsOfUserEvent,
 } from '../../domain/mail/mails-of-event.ts';
+import type { Queryable } from '../../eventlog/queryable.ts';
 import type { RecordedEvent } from '../../eventlog/read.ts';
-import { readLogged } from '../../tables/read-logged.ts';
+import { findDevicesMadeAt } from '../../tables/device-token.ts';
+import { type KindedEvent, readLogged } from '../../tables/read-logged.ts';
 
 /** What a delivery starts from. No address, no name, no secret: the rest is read when it is sent. */
 export interface MailJob {
@@ -26,26 +28,58 @@ export interface QueuedMail {
   readonly limitKey: string | null;
 }
 
-/** The mails that these events cause. Throws UnreadableEventError. */
-export function mailsOf(
-  events: readonly RecordedEvent[],
-  { logId, now }: { readonly logId: string; readonly now: number },
-): QueuedMail[] {
-  const oldest = now - noticeTtlSeconds * 1000;
-  return events.flatMap((recorded) => {
-    const userId = recorded.subjectId;
-    const mails = mailsOfRecorded(recorded);
-    if (userId === null || recorded.recordedAt.getTime() < oldest) return [];
-    return mails.map(({ kind, requestId }) => ({
-      id: derivedId(homeSlot, 'mail', logId, String(recorded.pos), kind),
-      job: { kind, userId, pos: recorded.pos, requestId },
-      limitKey: isLimited(kind) ? `${userId} ${kind}` : null,
-    }));
-  });
+interface Candidate {
+  readonly mail: QueuedMail;
+  /** The mail is for a login at that moment, by a device that it made known or that was known. */
+  readonly login: { readonly at: number; readonly isOnNewDevice: boolean } | null;
 }
 
-function mailsOfRecorded(recorded: RecordedEvent): MailToSend[] {
+/**
+ * The mails that these events cause. Logins on known devices, by far the most, cause none: a job
+ * for each would also use up the limit of the one that matters. Throws UnreadableEventError.
+ */
+export async function mailsOf(
+  client: Queryable,
+  events: readonly RecordedEvent[],
+  { logId, now }: { readonly logId: string; readonly now: number },
+): Promise<QueuedMail[]> {
+  const oldest = now - noticeTtlSeconds * 1000;
+  const candidates = events
+    .filter(({ recordedAt }) => recordedAt.getTime() >= oldest)
+    .flatMap((recorded) => candidatesOf(recorded, logId));
+  const logins = candidates.flatMap(({ mail, login }) =>
+    login === null ? [] : { userId: mail.job.userId, at: login.at },
+  );
+  const madeKnown = await findDevicesMadeAt(client, logins);
+  const isOnNewDevice = (userId: string, at: number) =>
+    madeKnown.some((device) => device.userId === userId && device.at === at);
+  return candidates
+    .filter(
+      ({ mail, login }) =>
+        login === null || login.isOnNewDevice === isOnNewDevice(mail.job.userId, login.at),
+    )
+    .map(({ mail }) => mail);
+}
+
+function candidatesOf(recorded: RecordedEvent, logId: string): Candidate[] {
+  const { pos, subjectId: userId } = recorded;
   const logged = readLogged(recorded);
+  if (userId === null) return [];
+  return mailsOfLogged(logged).map(({ kind, requestId }) => ({
+    mail: {
+      id: derivedId(homeSlot, 'mail', logId, String(pos), kind),
+      job: { kind, userId, pos, requestId },
+      limitKey: isLimited(kind) ? `${userId} ${kind}` : null,
+    },
+    // A login, and what it supersedes, happen at one time.
+    login:
+      kind === 'new-device' || kind === 'session-superseded'
+        ? { at: logged.event.data.at, isOnNewDevice: kind === 'new-device' }
+        : null,
+  }));
+}
+
+function mailsOfLogged(logged: KindedEvent): MailToSend[] {
   if (logged.kind === 'user') return mailsOfUserEvent(logged.event);
   return logged.kind === 'session' ? mailsOfSessionEvent(logged.event) : [];
 }

@@ -120,7 +120,8 @@ export class MailOutbox {
 
   async #handle(events: readonly RecordedEvent[]): Promise<void> {
     const { guard, metrics, onQueued } = this.#options;
-    const mails = mailsOf(events, { logId: guard.logName.logId, now: Date.now() });
+    const { logId } = guard.logName;
+    const mails = await mailsOf(this.#client!, events, { logId, now: Date.now() });
     const to = events.at(-1)!.pos;
     if (mails.length === 0) this.#reached = to;
     else {

@@ -1,7 +1,7 @@
 /** Controls, bidirectional overrides, line separators and other characters that nobody sees. */
-const unseen = /[\p{C}\p{Zl}\p{Zp}]+/gu;
+const unseen = /[\p{C}\p{Z}]+/u;
 /** What mail programs turn into a link: a scheme, `www.`, a domain, an address. */
-const linkLike = /\S*(?::\/\/|\bwww\.|@|\p{L}[\p{L}\p{N}-]*\.\p{L}{2,})\S*/giu;
+const linkLike = /:\/\/|^www\.|@|\p{L}[\p{L}\p{N}-]*\.\p{L}{2,}/iu;
 const charactersMax = 80;
 
 /**
@@ -9,6 +9,9 @@ const charactersMax = 80;
  * characters, at most 80 characters. Empty where nothing is left.
  */
 export function oneLine(text: string): string {
-  const words = text.replace(unseen, ' ').replace(linkLike, '').replace(/\s+/g, ' ').trim();
-  return [...words].slice(0, charactersMax).join('').trim();
+  const words = text
+    .slice(0, 4 * charactersMax)
+    .split(unseen)
+    .filter((word) => word !== '' && !linkLike.test(word));
+  return [...words.join(' ')].slice(0, charactersMax).join('').trim();
 }

@@ -11,6 +11,7 @@ import {
   mailLinkSecret,
 } from '../../../src/platform/crypto/mail-secret.ts';
 import { newId } from '../../../src/platform/crypto/new-id.ts';
+import { passwordRows } from '../../../src/tables/user.ts';
 import { installJobSchema } from '../../../src/worker/job-schema.ts';
 import type { MailConfig } from '../../../src/worker/mail/start.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../../../src/worker/worker.ts';
@@ -68,13 +69,28 @@ export class MailWorld {
     return user;
   }
 
+  /** The same, two hours ago: a device of today is not the account's first one. */
+  async oldUser(email?: string): Promise<{ id: string; email: string }> {
+    const { now } = this.api.node;
+    const clock = (read: () => number) => Object.assign(this.api.node, { now: read });
+    clock(() => now() - 7_200_000);
+    try {
+      return await this.provenUser(email);
+    } finally {
+      clock(now);
+    }
+  }
+
   async change(userId: string, command: Sent): Promise<void> {
     const { cells, now } = this.api.node;
     const { readers, handler } = cells.of(userId);
     await handler.run(userId, async () => {
       const user = await existingUser(readers, userId);
       const changed = changeUser(userId, user, { ...command, now: now() } as UserCommand);
-      return append(by, [changed], () => undefined);
+      const { state } = changed;
+      const isSame = state.passwordChangedAt === user.state.passwordChangedAt;
+      const rows = isSame ? {} : passwordRows(userId, state, user.passwordHash);
+      return append(by, [changed, { rows }], () => undefined);
     });
   }
 
