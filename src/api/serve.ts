@@ -16,7 +16,7 @@ import { loginQueues } from '../node/login-queues.ts';
 import { nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
-import { nodeRateLimits } from '../node/node-rate-limits.ts';
+import { limitConnections, nodeRateLimits } from '../node/node-rate-limits.ts';
 import { NotableEvents } from '../node/notable-events.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
 import { openObservedLog } from '../node/observed-log.ts';
@@ -102,6 +102,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     databaseUrl: options.databaseUrl,
     directUrl: options.directUrl ?? options.databaseUrl,
     readers: config.database.poolReaders,
+    short: limitConnections(config),
     applicationName: 'latchkey serve',
     logger: log,
     onWriterConnect: (client) => guard.checkConnection(client),
@@ -135,7 +136,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     memory,
     proofs: new DpopProofs(secrets.dpopNonceKey, config.deviceKeys),
     sessionKeys,
-    rateLimits: nodeRateLimits(config, { redis, secrets, metrics }),
+    rateLimits: nodeRateLimits(config, { redis, pools, secrets, metrics }),
     heldRefusals: new HeldRefusals(),
     metrics,
     refreshMemory: () => poll.refresh(),
@@ -159,7 +160,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 }
 
 function demandsOf({ config, ownerAllowed = false }: ApiOptions): DatabaseDemands {
-  return { connections: config.database.poolReaders + writerConnections + 1, ownerAllowed };
+  const { poolReaders } = config.database;
+  const connections = poolReaders + writerConnections + limitConnections(config) + 1;
+  return { connections, ownerAllowed };
 }
 
 interface Parts {

@@ -68,7 +68,8 @@ async function readProof(client: Queryable): Promise<LogProof> {
   });
   const { rows: names } = await client.query({
     text: `select relname as name from pg_class where relnamespace = 'latchkey'::regnamespace
-      and relkind in ('r', 'p') and not relispartition and relname <> 'log_meta' order by relname`,
+      and relkind in ('r', 'p') and not relispartition and relname <> 'log_meta'
+      and relpersistence = 'p' order by relname`,
   });
   const tables: Record<string, { rows: number; digest: string }> = {};
   for (const { name } of names as { name: string }[]) {

@@ -1,6 +1,6 @@
 import type { Counter, Gauge, Registry } from 'prom-client';
 import { counter, gauge } from '../platform/metrics/registry.ts';
-import { redisUnavailableReasons } from '../platform/redis/link.ts';
+import { aloneReasons } from './shared-counts.ts';
 
 /** Of every process with Redis. */
 export function redisUp(registry: Registry): Gauge<'part'> {
@@ -11,14 +11,14 @@ export function redisUp(registry: Registry): Gauge<'part'> {
   });
 }
 
-/** Of a node with Redis. */
+/** Of a node that counts rate limits together with others. */
 export function rateLimitsAlone(registry: Registry): Counter<'reason'> {
   const alone = counter(registry, {
     name: 'latchkey_rate_limits_alone_total',
-    help: 'Decisions on a rate limit that this node made without Redis, by why',
+    help: 'Decisions on a rate limit that this node made without the others, by why',
     labels: ['reason'],
   });
   // A rate needs a first value.
-  for (const reason of redisUnavailableReasons) alone.inc({ reason }, 0);
+  for (const reason of aloneReasons) alone.inc({ reason }, 0);
   return alone;
 }

@@ -1,80 +1,29 @@
-import type { Redis } from 'ioredis';
 import type { Charge } from './rate-limits.ts';
 
 /** What was counted: the window of each key, so that `undo` can take it back. */
 export interface SharedCounted {
+  /** Milliseconds until there is room in every key; 0: now, and `take` has counted it. */
   readonly waitMs: number;
   readonly windowIndexes: readonly number[];
 }
 
 /**
- * The sliding window of `sliding-counts.ts`, in one hash for each key, by the clock of Redis: `w`
- * is the window, `c` the count in it and `p` that of the one before, which fades. Counts in all keys
- * or in none. A script is one step for every other client, so attempts side by side on several nodes
- * cannot exceed a limit. ARGV: `take` or `look`, then for each key its limit and window.
+ * Why a node decides on a limit without the others. `away`: no connection, `refused`: the store
+ * answered with an error, `busy`: too many questions are under way.
  */
-const count = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local wait, counts, answer = 0, {}, {}
-for i, key in ipairs(KEYS) do
-  local limit, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  local index = math.floor(now / window)
-  local passed = now / window - index
-  local stored = redis.call('HMGET', key, 'w', 'c', 'p')
-  local at = tonumber(stored[1]) or index
-  local current, previous = tonumber(stored[2]) or 0, tonumber(stored[3]) or 0
-  if at == index - 1 then current, previous = 0, current end
-  if at < index - 1 or at > index then current, previous = 0, 0 end
-  local room = limit - 1
-  if current + previous * (1 - passed) > room + 1e-9 then
-    local room_at = current <= room and 1 - (room - current) / previous or 2 - room / current
-    wait = math.max(wait, (room_at - passed) * window)
-  end
-  counts[i] = { index, current, previous, window }
-  answer[i + 1] = index
-end
-answer[1] = math.ceil(wait)
-if wait > 0 or ARGV[1] == 'look' then return answer end
-for i, key in ipairs(KEYS) do
-  local index, current, previous, window = unpack(counts[i])
-  redis.call('HSET', key, 'w', index, 'c', current + 1, 'p', previous)
-  redis.call('PEXPIRE', key, 2 * window)
-end
-return answer`;
+export const aloneReasons = ['away', 'slow', 'refused', 'busy'] as const;
+export type AloneReason = (typeof aloneReasons)[number];
 
-/** ARGV: for each key the window in which it was counted. */
-const undo = `
-for i, key in ipairs(KEYS) do
-  local stored = redis.call('HMGET', key, 'w', 'c', 'p')
-  local age = (tonumber(stored[1]) or -2) - tonumber(ARGV[i])
-  local field = age == 0 and 'c' or age == 1 and 'p' or nil
-  local counted = field and tonumber(stored[age == 0 and 2 or 3]) or 0
-  if counted > 0 then redis.call('HSET', key, field, counted - 1) end
-end`;
-
-/** Milliseconds until there is room in every key; 0: now, and `take` has counted it. */
-export async function countShared(
-  redis: Redis,
-  mode: 'take' | 'look',
-  charges: readonly Charge[],
-): Promise<SharedCounted> {
-  const answer = (await redis.eval(
-    count,
-    charges.length,
-    ...charges.map(({ key }) => key),
-    mode,
-    ...charges.flatMap((charge) => [charge.count, charge.windowMs]),
-  )) as number[];
-  const [waitMs, ...windowIndexes] = answer;
-  return { waitMs: waitMs!, windowIndexes };
+/** Where nodes count together. */
+export interface SharedCounts {
+  /**
+   * `take` counts in all keys or, when one has no room, in none; `look` counts nothing. Never
+   * throws: what the store does not answer within `sharedAnswerMs` comes out as a reason.
+   */
+  count(mode: 'take' | 'look', charges: readonly Charge[]): Promise<SharedCounted | AloneReason>;
+  /** Takes back one count; without effect on a window that was forgotten. Does not wait. */
+  undo(charges: readonly Charge[], counted: SharedCounted): void;
 }
 
-/** Takes back one count; without effect on a window that was forgotten. */
-export async function undoShared(
-  redis: Redis,
-  charges: readonly Charge[],
-  { windowIndexes }: SharedCounted,
-): Promise<void> {
-  await redis.eval(undo, charges.length, ...charges.map(({ key }) => key), ...windowIndexes);
-}
+/** How long a request waits for the store. */
+export const sharedAnswerMs = 50;

@@ -18,6 +18,25 @@ export interface Counted {
   readonly windowIndex: number;
 }
 
+/** Attempts of one key: in this window, of which a part has passed (0 to 1), and in the one before. */
+export interface SlidingWindow {
+  readonly current: number;
+  readonly previous: number;
+  readonly passed: number;
+}
+
+/**
+ * Windows until there is room for one more attempt below `limit` (at least 1), while the window
+ * before fades; 0 if there is now.
+ */
+export function slidingWait({ current, previous, passed }: SlidingWindow, limit: number): number {
+  const room = limit - 1;
+  if (current + previous * (1 - passed) <= room + rounding) return 0;
+  // Within this window, or in the next one, when what is current now has become the past.
+  const roomAt = current <= room ? 1 - (room - current) / previous : 2 - room / current;
+  return Math.max(0, roomAt - passed);
+}
+
 /**
  * Counts by key over the last `windowMs` in memory of a fixed size, however many keys there are: a
  * count-min sketch (Cormode and Muthukrishnan 2005) of this window and of the one before, which
@@ -72,13 +91,8 @@ export class SlidingCounts {
    * it may now.
    */
   waitMs(key: string, limit: number): number {
-    const { current, previous } = this.#smallest(this.#cellsOf(key));
-    const passed = this.#passed();
-    const room = limit - 1;
-    if (current + previous * (1 - passed) <= room + rounding) return 0;
-    // Within this window, or in the next one, when what is current now has become the past.
-    const roomAt = current <= room ? 1 - (room - current) / previous : 2 - room / current;
-    return Math.max(0, roomAt - passed) * this.#windowMs;
+    const counts = this.#smallest(this.#cellsOf(key));
+    return slidingWait({ ...counts, passed: this.#passed() }, limit) * this.#windowMs;
   }
 
   /** The cells of `key`, in windows that are those of now. */

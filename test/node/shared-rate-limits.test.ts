@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRateLimits } from '../../src/node/rate-limits.ts';
+import { redisCounts } from '../../src/node/redis-counts.ts';
 import { createSharedRateLimits } from '../../src/node/shared-rate-limits.ts';
 import { RedisUnavailableError } from '../../src/platform/redis/link.ts';
 
@@ -23,7 +24,7 @@ function limitsWith(...answers: (number[] | Error)[]) {
       } as never),
   };
   const limits = createSharedRateLimits({
-    ...{ budgets, link },
+    ...{ budgets, counts: redisCounts(link) },
     local: createRateLimits({ enabled: true, budgets, now: () => 0 }),
     secret: Buffer.from('shared'),
     onAlone: (reason) => void alone.push(reason),

@@ -5,6 +5,7 @@ import { revocationOfUser } from '../../src/tables/revocation.ts';
 import { findSession } from '../../src/tables/session.ts';
 import { ensurePartitions } from '../../src/worker/jobs/ensure-partitions.ts';
 import {
+  pruneOldCounts,
   pruneOldEpochs,
   pruneOldProofs,
   pruneOldRevocations,
@@ -50,26 +51,37 @@ describe('pruning', () => {
   });
 });
 
-describe('old DPoP proofs', () => {
+describe('rows that go with their time', () => {
   afterEach(() => vi.restoreAllMocks());
 
   // Fails when a run goes on for as long as there is a full page: the job would count as hanging.
-  it('are left to the next run once a run has taken its time', async () => {
+  it.each([
+    {
+      job: pruneOldProofs,
+      table: 'dpop_proofs',
+      old: `select sha256(n::text::bytea), clock_timestamp() - interval '1 hour'`,
+      live: `select 'live', clock_timestamp() + interval '1 hour'`,
+    },
+    {
+      job: pruneOldCounts,
+      table: 'rate_limits',
+      old: `select 'old ' || n, 1, extract(epoch from clock_timestamp())::bigint * 1000 - 120000`,
+      live: `select 'live', 1, extract(epoch from clock_timestamp())::bigint * 1000 + 60000`,
+    },
+  ])('$table are left to the next run once a run has taken its time', async (kind) => {
+    const { job, table, old, live } = kind;
     const world = await createJobWorld();
-    await world.owner.query(
-      `insert into latchkey.dpop_proofs (proof_hash, expires_at)
-        select sha256(n::text::bytea), clock_timestamp() - interval '1 hour'
-          from generate_series(1, 1500) n`,
-    );
+    await world.owner.query(`insert into latchkey.${table} ${live}`);
+    await world.owner.query(`insert into latchkey.${table} ${old} from generate_series(1, 1500) n`);
     const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
     const left = async () => {
-      await pruneOldProofs.run(world.context(Date.now()));
-      return (await world.owner.query('select 1 from latchkey.dpop_proofs')).rows.length;
+      await job.run(world.context(Date.now()));
+      return (await world.owner.query(`select 1 from latchkey.${table}`)).rows.length;
     };
-    expect(await left()).toBe(1500);
+    expect(await left()).toBe(1501);
     expect(timeout).toHaveBeenCalledWith(4 * minuteMs);
     vi.restoreAllMocks();
-    expect(await left()).toBe(0);
+    expect(await left()).toBe(1);
     await world.close();
   });
 });

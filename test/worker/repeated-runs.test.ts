@@ -30,6 +30,9 @@ describe('a job that several workers run at once, and again', () => {
     await world.owner.query(`insert into latchkey.dpop_proofs
       select 'proof-' || n, now() + (n - 2500) * interval '1 hour'
         from generate_series(1, 2600) n`);
+    await world.owner.query(`insert into latchkey.rate_limits
+      select 'count-' || n, 1, extract(epoch from now()) * 1000 + (n - 2500) * 3600000
+        from generate_series(1, 2600) n`);
   });
   afterAll(() => world.close());
 
@@ -41,6 +44,7 @@ describe('a job that several workers run at once, and again', () => {
       union all select st::text from latchkey.streams st
       union all select p::text from latchkey.session_partitions p
       union all select d::text from latchkey.dpop_proofs d
+      union all select l::text from latchkey.rate_limits l
       union all select e.stream_id || e.type || e.version from latchkey.events e
       order by 1`);
     return rows.map(({ row }) => row as string);

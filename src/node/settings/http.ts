@@ -1,8 +1,9 @@
 import { isLoopback } from '../../platform/address.ts';
-import { host, milliseconds, networks, onOrOff, port } from '../../platform/config/kinds.ts';
+import { host, milliseconds, networks, oneOf, onOrOff, port } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
+import { redis } from '../../platform/redis/settings.ts';
 
 export const http = settings(
   'The HTTP API',
@@ -17,6 +18,9 @@ export const http = settings(
     rateLimits: variable('RATE_LIMITS', onOrOff)
       .default(true)
       .says('`off` for tests and benchmarks; refused in prod'),
+    rateLimitStore: variable('RATE_LIMIT_STORE', oneOf(['memory', 'postgres', 'redis'])).says(
+      'Where processes count together; absent: `redis` with `REDIS_URL`, else `memory`, where each counts alone',
+    ),
     loginFloorMs: variable('LOGIN_FLOOR_MS', milliseconds(0, 10_000))
       .default(250)
       .says('A refused login leaves no sooner'),
@@ -24,6 +28,7 @@ export const http = settings(
   {
     fill: (given, read) => ({
       host: given.host ?? (read(environment).name === 'dev' ? '127.0.0.1' : '0.0.0.0'),
+      rateLimitStore: given.rateLimitStore ?? (read(redis).url === undefined ? 'memory' : 'redis'),
     }),
     rules: (own, { read, purpose, refuseIf }) => {
       const isDev = read(environment).name === 'dev';
@@ -36,6 +41,16 @@ export const http = settings(
         !isDev && purpose === 'serve' && !own.rateLimits,
         'rateLimits',
         'must not be off in prod',
+      );
+      refuseIf(
+        purpose === 'serve' && own.rateLimitStore === 'redis' && read(redis).url === undefined,
+        'rateLimitStore',
+        'must not be redis without REDIS_URL',
+      );
+      refuseIf(
+        own.rateLimitStore === 'postgres' && !own.rateLimits,
+        'rateLimitStore',
+        'must not be postgres while RATE_LIMITS is off: nothing would be counted there',
       );
     },
   },

@@ -42,6 +42,8 @@ export interface Pools {
   /** Two connections, for appends only. */
   readonly writers: PostgresPool;
   readonly readers: PostgresPool;
+  /** Past any pooler; each statement ends after `shortStatementMs`. Null unless asked for. */
+  readonly short: PostgresPool | null;
   /**
    * A connection of its own past any pooler, for the log's tail or for session locks. Close it
    * yourself.
@@ -55,6 +57,8 @@ export interface PoolsOptions {
   /** Default: `databaseUrl`. */
   readonly directUrl?: string;
   readonly readers: number;
+  /** Connections of `short`. Default: 0. */
+  readonly short?: number;
   /** Shown in pg_stat_activity, for example `latchkey serve`. */
   readonly applicationName: string;
   readonly logger: { warn(fields: object, message: string): void };
@@ -63,37 +67,58 @@ export interface PoolsOptions {
 }
 
 export const writerConnections = 2;
+const shortStatementMs = 50;
 
 /** Opens no connection before the first use. */
 export function createPools(options: PoolsOptions): Pools {
   const onIdleError = (error: Error) => {
     options.logger.warn({ err: error }, 'an idle Postgres connection was lost');
   };
-  const pool = (max: number, purpose: string, idleTimeoutMillis: number, onConnect?: OnConnect) =>
+  const { databaseUrl, directUrl = databaseUrl, short = 0 } = options;
+  const pool = (
+    max: number,
+    purpose: string,
+    idleTimeoutMillis: number,
+    {
+      url = databaseUrl,
+      onConnect,
+    }: { readonly url?: string; readonly onConnect?: OnConnect } = {},
+  ) =>
     createPool({
       ...(onConnect === undefined ? {} : { onConnect }),
-      url: options.databaseUrl,
+      url,
       applicationName: `${options.applicationName} ${purpose}`,
       onIdleError,
       max,
       idleTimeoutMillis,
     });
-  const writers = pool(writerConnections, 'writer', 0, options.onWriterConnect);
+  const { onWriterConnect } = options;
+  const writers = pool(writerConnections, 'writer', 0, {
+    ...(onWriterConnect === undefined ? {} : { onConnect: onWriterConnect }),
+  });
   const readers = pool(options.readers, 'reader', 60_000);
+  const shorts =
+    short === 0 ? null : pool(short, 'short', 0, { url: directUrl, onConnect: limitStatements });
   return {
     writers,
     readers,
+    short: shorts,
     dedicated: (applicationName) =>
       createDedicatedConnection({
-        url: options.directUrl ?? options.databaseUrl,
+        url: directUrl,
         applicationName,
         onIdleError,
       }),
     end: async () => {
-      await Promise.all([writers.end(), readers.end()]);
+      await Promise.all([writers.end(), readers.end(), shorts?.end()]);
     },
   };
 }
+
+/** Of the session: behind a transaction pooler it would be everybody's. */
+const limitStatements: OnConnect = async (client) => {
+  await client.query(`set statement_timeout = ${shortStatementMs}`);
+};
 
 type OnConnect = (client: pg.ClientBase) => Promise<void>;
 

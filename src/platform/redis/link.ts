@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { inTime } from '../in-time.ts';
 import { connectRedis } from './connection.ts';
 
 /**
  * Why Redis was not used. `away`: no connection, `refused`: it answered with an error, `busy`: too
  * many questions are under way.
  */
-export const redisUnavailableReasons = ['away', 'slow', 'refused', 'busy'] as const;
-export type RedisUnavailableReason = (typeof redisUnavailableReasons)[number];
+type RedisUnavailableReason = 'away' | 'slow' | 'refused' | 'busy';
 
 /** Redis did not do it, or not in time. What was asked may have been done all the same. */
 export class RedisUnavailableError extends Error {
@@ -95,7 +95,7 @@ export class RedisLink {
       this.#underWay -= 1;
     });
     try {
-      return await answered(running, timeoutMs);
+      return await inTime(running, timeoutMs, () => new RedisUnavailableError('slow'));
     } catch (error) {
       running.catch(() => {});
       throw this.#unavailable(error);
@@ -151,21 +151,6 @@ export class RedisLink {
       );
     }
     onChange?.(failure === null);
-  }
-}
-
-/**
- * What `work` resolves to, or `slow`. An answer that has arrived while this process was busy is in
- * time: it is read before the check.
- */
-async function answered<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const refuse = () => reject(new RedisUnavailableError('slow'));
-  const timer = setTimeout(() => setImmediate(refuse), timeoutMs);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

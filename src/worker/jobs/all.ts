@@ -3,7 +3,13 @@ import { checkLog, checkLogWhole } from './check-log.ts';
 import { ensurePartitions } from './ensure-partitions.ts';
 import { expireSessions } from './expire-sessions.ts';
 import { keepErasures } from './keep-erasures.ts';
-import { pruneOldEpochs, pruneOldProofs, pruneOldRevocations, pruneOldSessions } from './prune.ts';
+import {
+  pruneOldCounts,
+  pruneOldEpochs,
+  pruneOldProofs,
+  pruneOldRevocations,
+  pruneOldSessions,
+} from './prune.ts';
 
 /** Every job of a worker, once each. */
 export function allJobs(): Job[] {
@@ -12,6 +18,7 @@ export function allJobs(): Job[] {
     pruneOldRevocations,
     pruneOldEpochs,
     pruneOldProofs,
+    pruneOldCounts,
     pruneOldSessions,
     ensurePartitions,
     checkLog,

@@ -1,7 +1,9 @@
 import { limits } from '../../domain/kernel/limits.ts';
 import { longestNotedTtlSeconds } from '../../eventlog/access-token-lifetimes.ts';
+import type { Queryable } from '../../eventlog/queryable.ts';
 import { type Pruning, prune } from '../../rebuild/prune.ts';
 import { forgetOldProofs } from '../../tables/dpop-proof.ts';
+import { forgetOldCounts } from '../../tables/rate-limit.ts';
 import { everyMinute, type Job, type JobContext, withinMinutes } from '../job.ts';
 
 const batchSize = 1_000;
@@ -48,17 +50,29 @@ export const pruneOldProofs: Job = {
   name: 'dpop-proofs.prune',
   cron: everyMinute,
   atStart: true,
-  run: async ({ pool, log, signal }) => {
-    const within = withinMinutes(runMinutesMax, signal);
-    let rows = 0;
-    for (let page = batchSize; page === batchSize && !within.aborted; rows += page) {
-      page = await pool.use((client) => forgetOldProofs(client, batchSize), {
-        timeoutMs: runTimeoutMs,
-      });
-    }
-    if (rows > 0) log.info({ pruning: 'dpop_proofs', rows }, 'old rows pruned');
-  },
+  run: (context) => forgetAll(context, 'dpop_proofs', forgetOldProofs),
 };
+
+/** Forgets what nodes counted for rate limits in windows that are over. */
+export const pruneOldCounts: Job = {
+  name: 'rate-limits.prune',
+  cron: everyMinute,
+  atStart: true,
+  run: (context) => forgetAll(context, 'rate_limits', forgetOldCounts),
+};
+
+async function forgetAll(
+  { pool, log, signal }: JobContext,
+  pruning: string,
+  forget: (client: Queryable, limit: number) => Promise<number>,
+): Promise<void> {
+  const within = withinMinutes(runMinutesMax, signal);
+  let rows = 0;
+  for (let page = batchSize; page === batchSize && !within.aborted; rows += page) {
+    page = await pool.use((client) => forget(client, batchSize), { timeoutMs: runTimeoutMs });
+  }
+  if (rows > 0) log.info({ pruning, rows }, 'old rows pruned');
+}
 
 async function pruneAll(
   { pool, log, signal, now }: JobContext,

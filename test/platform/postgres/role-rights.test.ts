@@ -49,6 +49,7 @@ const everything = [
   'key_secrets',
   'password_hashes',
   'projection_watermarks',
+  'rate_limits',
   'revocations',
   'session_key_secrets',
   'subject_keys',
