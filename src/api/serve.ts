@@ -6,9 +6,9 @@ import type { Command } from '../eventlog/command.ts';
 import { LogGuard } from '../eventlog/log-guard.ts';
 import { RecordSeal } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
-import type { DatabaseDemands } from '../eventlog/start-up-checks.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
 import type { Config } from '../node/config.ts';
+import { nodeConnections } from '../node/connections.ts';
 import { DpopProofs } from '../node/dpop-proofs.ts';
 import { ErasureLog } from '../node/erasure-log.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
@@ -16,12 +16,13 @@ import { loginQueues } from '../node/login-queues.ts';
 import { nodeMetrics, observeNode } from '../node/metrics.ts';
 import type { Node } from '../node/node.ts';
 import { NodeMemory } from '../node/node-memory.ts';
-import { limitConnections, nodeRateLimits } from '../node/node-rate-limits.ts';
+import { nodeRateLimits } from '../node/node-rate-limits.ts';
 import { NotableEvents } from '../node/notable-events.ts';
 import { keepLifetimeNoted } from '../node/noted-lifetimes.ts';
 import { openObservedLog } from '../node/observed-log.ts';
 import { ReadinessProbe } from '../node/readiness.ts';
 import { type NodeRedis, openRedis } from '../node/redis.ts';
+import { watchedRefusals } from '../node/refused-networks.ts';
 import { RevocationPoll } from '../node/revocation-poll.ts';
 import { loadServerSecrets } from '../node/server-secrets.ts';
 import { SessionKeys } from '../node/session-keys.ts';
@@ -36,7 +37,7 @@ import { startOperatorServer } from '../platform/metrics/operator-server.ts';
 import { processRegistry } from '../platform/metrics/registry.ts';
 import type { DedicatedConnection } from '../platform/postgres/connection.ts';
 import { migrationsDirectory } from '../platform/postgres/migration-files.ts';
-import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
+import { createPools, type Pools } from '../platform/postgres/pool.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import { createAuthenticators } from './authenticators.ts';
 import { createApp } from './http/app.ts';
@@ -110,7 +111,8 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   opened.defer(() => pools.end());
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
-  const demands = { ...demandsOf(options), direct: connection };
+  const { ownerAllowed = false } = options;
+  const demands = { connections: nodeConnections(config), ownerAllowed, direct: connection };
   await untilAnswered(() => requireSoundDatabase(pools, guard, demands), log);
   const secrets = await whileUnavailable(() => loadServerSecrets(pools.readers, keyWrap));
   const seal = new RecordSeal(secrets.recordSealKey, refusedRowReport(metrics.registry, log));
@@ -159,12 +161,6 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   return api;
 }
 
-function demandsOf({ config, ownerAllowed = false }: ApiOptions): DatabaseDemands {
-  const { poolReaders } = config.database;
-  const connections = poolReaders + writerConnections + limitConnections(config) + 1;
-  return { connections, ownerAllowed };
-}
-
 interface Parts {
   readonly pools: Pools;
   readonly poll: RevocationPoll;
@@ -208,6 +204,7 @@ async function listen(
     log,
     metrics,
     inFlight,
+    onRefused: watchedRefusals(node, log),
   });
   await using opened = new AsyncDisposableStack();
   const metricsServer = await startOperatorServer({

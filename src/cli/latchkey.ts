@@ -118,6 +118,14 @@ users
     (await import('./erase-user.ts')).usersErase(user, { yes: yes === true }),
   );
 
+program
+  .command('networks')
+  .description('networks in the log')
+  .command('name')
+  .argument('[addresses...]', 'default: the first word of each line of standard input')
+  .description('print the name that the network of each address has in log lines')
+  .action(async (addresses) => (await import('./networks.ts')).networksName(addresses));
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -4,6 +4,7 @@ import { hashProblems } from '../platform/crypto/stored-hash.ts';
 import { shedReasons } from '../platform/fair-queue.ts';
 import { counter, readGauge } from '../platform/metrics/registry.ts';
 import type { Pools } from '../platform/postgres/pool.ts';
+import { type AbuseMetrics, abuseMetrics } from './abuse-metrics.ts';
 import { observeIssuerKeys } from './key-metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 import { observeSessionKeys } from './session-key-metrics.ts';
@@ -20,6 +21,7 @@ export interface NodeMetrics {
   readonly loginFloorOverruns: Counter;
   readonly rateLimited: Counter<'action'>;
   readonly notableEvents: Counter<'event'>;
+  readonly abuse: AbuseMetrics;
   readonly passwordHashesShed: Counter<'reason'>;
   readonly passwordHashesRefused: Counter<'reason'>;
   /** By result, in plain numbers: a verification pays an addition and no lookup of labels. */
@@ -48,6 +50,7 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
   }
   return {
     registry,
+    abuse: abuseMetrics(registry),
     verifications,
     passwordHashesShed,
     passwordHashesRefused: refusedHashes(registry),

@@ -22,11 +22,6 @@ interface Parts extends Stores {
   readonly metrics: Pick<NodeMetrics, 'registry' | 'rateLimited'>;
 }
 
-/** Connections that `RATE_LIMIT_STORE` needs. */
-export function limitConnections({ http }: Pick<Config, 'http'>): number {
-  return http.rateLimitStore === 'postgres' ? 2 : 0;
-}
-
 /** The rate limits of a node: counted together with the others by `RATE_LIMIT_STORE`. */
 export function nodeRateLimits(
   { http }: Pick<Config, 'http'>,

@@ -5,6 +5,7 @@ import type { KeysetState } from '../domain/keyset/state.ts';
 import type { Command } from '../eventlog/command.ts';
 import type { Logger } from '../platform/logging/logging.ts';
 import type { AnyEvent } from '../tables/streams.ts';
+import type { AbuseMetrics } from './abuse-metrics.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { NodeMemory } from './node-memory.ts';
 
@@ -26,6 +27,12 @@ const notable: Readonly<Partial<Record<Type, Notable>>> = {
   UserLocked: { level: 'warn', message: 'a user was locked out after failed logins' },
   DeviceLocked: { level: 'warn', message: 'a known device was locked out after failed logins' },
   UserUnlocked: { level: 'info', message: 'the locks of a user were lifted' },
+};
+
+const countOfItsOwn: Readonly<Partial<Record<Type, (metrics: AbuseMetrics) => void>>> = {
+  RefreshTokenReuseDetected: ({ refreshTokenReuse }) => refreshTokenReuse.inc(),
+  UserLocked: ({ lockouts }) => lockouts.inc({ of: 'user' }),
+  DeviceLocked: ({ lockouts }) => lockouts.inc({ of: 'device' }),
 };
 
 const replaced: Notable = {
@@ -91,6 +98,7 @@ export class NotableEvents {
     if (known === undefined) return;
     const { log, metrics } = this.#parts;
     metrics.notableEvents.inc({ event });
+    countOfItsOwn[event as Type]?.(metrics.abuse);
     log[known.level]({ event, ...ids }, known.message);
   }
 }

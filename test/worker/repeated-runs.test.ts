@@ -31,7 +31,7 @@ describe('a job that several workers run at once, and again', () => {
       select 'proof-' || n, now() + (n - 2500) * interval '1 hour'
         from generate_series(1, 2600) n`);
     await world.owner.query(`insert into latchkey.rate_limits
-      select 'count-' || n, 1, extract(epoch from now()) * 1000 + (n - 2500) * 3600000
+      select 'count-' || n, 1, extract(epoch from now()) * 1000 + (n::bigint - 2500) * 3600000
         from generate_series(1, 2600) n`);
   });
   afterAll(() => world.close());

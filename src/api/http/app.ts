@@ -22,7 +22,12 @@ export interface AppOptions extends Runtime {
   readonly log: Logger;
   readonly metrics: HttpMetrics;
   readonly inFlight: InFlight;
+  /** Told of each refusal of a route that strangers may call. */
+  readonly onRefused?: (address: string) => void;
 }
+
+/** What a guess is answered with: of a credential, an account, or too many of them. */
+const guesses = new Set([401, 403, 409, 429]);
 
 /** Nobody met this status: the client left before there was an answer. */
 const clientGone = 499;
@@ -34,6 +39,8 @@ interface Exchange {
   template: string;
   /** null while no declared route is found. */
   failsAs: FailureStyle | null;
+  /** Anybody may call its route. */
+  isPublic: boolean;
   error: LatchkeyError | null;
 }
 
@@ -95,6 +102,7 @@ function mount(
       app[route.method](paths, async (request: Request, response: Response) => {
         const exchange = exchangeOf(request);
         exchange.failsAs = route.failsAs;
+        exchange.isPublic = route.auth.kind !== 'bearer';
         const params = request.params as Record<string, string>;
         const answer = await runRoute(route, request, params, exchange.context, options);
         const { dpopNonce } = exchange.context;
@@ -116,6 +124,7 @@ function begin(request: IncomingMessage, options: AppOptions): Exchange {
     startedAt: performance.now(),
     template: 'unmatched',
     failsAs: null,
+    isPublic: false,
     error: null,
   };
 }
@@ -128,8 +137,8 @@ function unmatchedFailsAs(path: string): FailureStyle {
 function finish(
   request: Request,
   response: ServerResponse,
-  { context, startedAt, template, error }: Exchange,
-  { metrics, inFlight, refusals }: AppOptions & { readonly refusals: LogSampler },
+  { context, startedAt, template, isPublic, error }: Exchange,
+  { metrics, inFlight, refusals, onRefused }: AppOptions & { readonly refusals: LogSampler },
 ): void {
   inFlight.delete(response);
   const seconds = (performance.now() - startedAt) / 1000;
@@ -142,6 +151,7 @@ function finish(
   }
   const { code, detail, cause } = error;
   metrics.refusals.inc({ code: published(code).code });
+  if (isPublic && guesses.has(status)) onRefused?.(context.address);
   const sampled = refusals.admit(code);
   if (sampled === null) return;
   const refusal = { ...facts, code, detail, ...sampled };

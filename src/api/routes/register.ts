@@ -32,7 +32,10 @@ export function registerRoutes(node: Node): Route[] {
       tags: ['Sign in'],
       auth: none,
       credential: 'none, or an invite',
-      limit: { budget: 'register', by: ({ context }) => ({ address: context.address }) },
+      limit: {
+        budget: 'register',
+        by: ({ body, context }) => ({ address: context.address, name: body.email }),
+      },
       spends: byMail ? ['register_taken', 'mail'] : ['register_taken'],
       ...(byMail ? { floor: 'always' as const } : {}),
       body: registration,

@@ -42,7 +42,7 @@ export const budgets = {
     rule('network', 240, minute),
   ],
   login_success: [rule('user', 60, minute), rule('user', 600, hour)],
-  register: [rule('address', 30, minute), rule('network', 120, minute)],
+  register: [rule('name', 10, minute), rule('address', 30, minute), rule('network', 120, minute)],
   register_taken: [rule('address', 20, hour), rule('network', 80, hour)],
   mail: [rule('address', 30, minute), rule('network', 120, minute), rule('identifier', 10, hour)],
   mail_link: [rule('address', 60, minute), rule('network', 240, minute)],

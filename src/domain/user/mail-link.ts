@@ -7,7 +7,7 @@ const offsets = { userId: 0, requestId: 16, secret: 32, end: 64 } as const;
 export interface MailLink {
   readonly userId: string;
   readonly requestId: string;
-  readonly secret: Buffer;
+  readonly secret: Uint8Array;
 }
 
 /** base64url of: user id (16 bytes) | request id (16) | secret (32). */

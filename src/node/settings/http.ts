@@ -1,5 +1,13 @@
 import { isLoopback } from '../../platform/address.ts';
-import { host, milliseconds, networks, oneOf, onOrOff, port } from '../../platform/config/kinds.ts';
+import {
+  host,
+  integer,
+  milliseconds,
+  networks,
+  oneOf,
+  onOrOff,
+  port,
+} from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
@@ -21,6 +29,9 @@ export const http = settings(
     rateLimitStore: variable('RATE_LIMIT_STORE', oneOf(['memory', 'postgres', 'redis'])).says(
       'Where processes count together; absent: `redis` with `REDIS_URL`, else `memory`, where each counts alone',
     ),
+    networkRefusalsWarn: variable('NETWORK_REFUSALS_WARN', integer(0, 1_000_000_000))
+      .default(1_000)
+      .says('Refusals of one network in an hour that the log warns of; 0: of none'),
     loginFloorMs: variable('LOGIN_FLOOR_MS', milliseconds(0, 10_000))
       .default(250)
       .says('A refused login leaves no sooner'),
