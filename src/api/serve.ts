@@ -8,7 +8,7 @@ import { RecordSeal } from '../eventlog/record-seal.ts';
 import { refusedRowReport } from '../eventlog/refused-rows.ts';
 import type { AppendProbe } from '../node/append-probe.ts';
 import type { Config } from '../node/config.ts';
-import { nodeConnections } from '../node/connections.ts';
+import { limitConnections, nodeConnections } from '../node/connections.ts';
 import { DpopProofs } from '../node/dpop-proofs.ts';
 import { ErasureLog } from '../node/erasure-log.ts';
 import { HeldRefusals } from '../node/held-refusals.ts';
