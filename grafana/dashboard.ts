@@ -125,6 +125,17 @@ const sessions: Row = {
       ],
     },
     {
+      title: 'Codes and links by mail',
+      description: 'By purpose and outcome: a rise of refused codes is guessing.',
+      unit: 'ops',
+      queries: [
+        {
+          expr: `sum by (purpose, outcome) (${rate('mail_proofs_total')})`,
+          legend: '{{purpose}} {{outcome}}',
+        },
+      ],
+    },
+    {
       title: 'Refresh outcomes',
       description: 'repeated: the first answer was lost. session_ended includes detected reuse.',
       unit: 'ops',

@@ -48,6 +48,14 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
   for (const result of ['renewed', 'challenged', 'ended']) {
     deviceBinding.inc({ step: 'refresh', result }, 0);
   }
+  const mailProofs = counter(registry, {
+    name: 'latchkey_mail_proofs_total',
+    help: 'Codes and links by mail: asked for, withheld, of an unknown address, proven, refused',
+    labels: ['purpose', 'outcome'],
+  });
+  for (const purpose of ['otp', 'verification', 'reset', 'email_change']) {
+    mailProofs.inc({ purpose, outcome: 'requested' }, 0);
+  }
   return {
     registry,
     abuse: abuseMetrics(registry),
@@ -55,15 +63,11 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     passwordHashesShed,
     passwordHashesRefused: refusedHashes(registry),
     deviceBinding,
+    mailProofs,
     logins: counter(registry, {
       name: 'latchkey_logins_total',
       help: 'Login attempts by outcome and reason',
       labels: ['outcome', 'reason'],
-    }),
-    mailProofs: counter(registry, {
-      name: 'latchkey_mail_proofs_total',
-      help: 'Codes and links by mail: asked for, withheld, of an unknown address, proven, refused',
-      labels: ['purpose', 'outcome'],
     }),
     refreshes: counter(registry, {
       name: 'latchkey_refreshes_total',

@@ -21,10 +21,11 @@ export interface Floor {
 }
 
 /**
- * Runs `attempt`. Its success is answered at once unless `keepsSuccess`; its refusal leaves exactly at a multiple of
- * `floorMs` after `arrivedAt`, so that the time tells nothing about which check refused: at the
- * first one, or, for `rate_limited`, at one of the twentieth to twenty-ninth while `hold` keeps it;
- * `Retry-After` is then less by what it was kept. `unavailable` is no verdict on a credential and leaves at once.
+ * Runs `attempt`. Its success is answered at once unless `keepsSuccess`; its refusal leaves exactly
+ * at a multiple of `floorMs` after `arrivedAt`, so that the time tells nothing about which check
+ * refused: at the first one, or, for `rate_limited`, at one of the twentieth to twenty-ninth while
+ * `hold` keeps it; `Retry-After` is then less by what it was kept. `unavailable` is no verdict on a
+ * credential and leaves at once.
  */
 export async function withFloor<T>(floor: Floor, attempt: () => Promise<T>): Promise<T> {
   try {

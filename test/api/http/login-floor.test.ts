@@ -42,6 +42,19 @@ describe('the login floor', () => {
     expect(overruns).toBe(1);
   });
 
+  // Fails when an answer tells by its time whether something was done for it.
+  it('keeps a success until a multiple too, where it is told to', async () => {
+    for (const [workMs, dueMs] of [
+      [0, 20],
+      [25, 40],
+    ] as const) {
+      const arrivedAt = performance.now();
+      const floor = { floorMs: 20, arrivedAt, keepsSuccess: true };
+      await withFloor(floor, () => pass(workMs, arrivedAt));
+      expect(performance.now() - arrivedAt).toBeGreaterThanOrEqual(dueMs);
+    }
+  });
+
   // Fails when only the floor holds it: 100 connections then ask 400 times a second.
   it('holds a refusal for a budget until a multiple from the twentieth on, and tells the rest', async () => {
     const floorMs = 60;
