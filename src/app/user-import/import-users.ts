@@ -33,6 +33,8 @@ export async function importUsers(
   by: By,
 ): Promise<ImportOutcome[]> {
   const outcomes = new Map<number, ImportOutcome>();
+  /** Those that may have been registered behind their deadline. */
+  const doubtful = new Set<number>();
   let since = performance.now();
   for (let races = 0; outcomes.size < candidates.length; ) {
     const open = candidates.map((_, index) => index).filter((index) => !outcomes.has(index));
@@ -43,7 +45,9 @@ export async function importUsers(
     );
     open.forEach((index, n) => {
       const outcome = tries[n]!;
-      if (outcome !== 'raced' && !(outcome instanceof LatchkeyError)) outcomes.set(index, outcome);
+      if (outcome instanceof LatchkeyError) doubtful.add(index);
+      else if (outcome === 'present' && doubtful.has(index)) outcomes.set(index, 'imported');
+      else if (outcome !== 'raced') outcomes.set(index, outcome);
     });
     const refused = tries.find((outcome) => outcome instanceof LatchkeyError);
     const isStuck = tries.every((outcome) => outcome instanceof LatchkeyError);
