@@ -10,7 +10,7 @@ describe('metrics', () => {
     const usual = registeredBy('process').map(({ name }) => name);
     expect(usual).toContain('process_cpu_seconds_total');
     expect(usual).toContain('nodejs_eventloop_lag_p99_seconds');
-    const own = registeredBy('eventlog', 'http', 'node', 'worker', 'redis');
+    const own = registeredBy('eventlog', 'http', 'node', 'worker', 'redis', 'mail');
     expect(own.filter(({ name }) => !name.startsWith('latchkey_'))).toEqual([]);
     for (const { name, type } of [...own, ...registeredBy('process')]) {
       expect(name).toMatch(/^(latchkey|process|nodejs)_[a-z0-9_]+$/);
@@ -20,7 +20,7 @@ describe('metrics', () => {
   });
 
   it('belong to one part each', () => {
-    const names = registeredBy('eventlog', 'http', 'node', 'worker', 'redis').map(
+    const names = registeredBy('eventlog', 'http', 'node', 'worker', 'redis', 'mail').map(
       ({ name }) => name,
     );
     expect(names.toSorted()).toEqual([...new Set(names)].sort());

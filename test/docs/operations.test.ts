@@ -6,7 +6,7 @@ const page = readText('docs/operations.md');
 
 describe('docs/operations.md', () => {
   it('names only metrics that exist', () => {
-    const all = registeredBy('eventlog', 'http', 'node', 'worker', 'redis');
+    const all = registeredBy('eventlog', 'http', 'node', 'worker', 'redis', 'mail');
     const existing = new Set(all.map(({ name }) => name));
     const alerts = page.split('## Metrics')[1]!.split('## ')[0]!;
     const named = [...alerts.matchAll(/^\| `(latchkey_\w+)/gm)].map(([, name]) => name!);

@@ -1,11 +1,13 @@
 import { Registry } from 'prom-client';
 import { httpMetrics } from '../../src/api/http/metrics.ts';
+import { mailOutboxMetrics } from '../../src/consumers/mail-outbox/metrics.ts';
 import { redisModelMetrics } from '../../src/consumers/redis-model/metrics.ts';
 import { appendCounts } from '../../src/eventlog/metrics.ts';
 import { refusedRowReport } from '../../src/eventlog/refused-rows.ts';
 import { nodeMetrics, observeNode } from '../../src/node/metrics.ts';
 import { rateLimitsAlone, redisUp } from '../../src/node/redis-metrics.ts';
 import { processRegistry } from '../../src/platform/metrics/registry.ts';
+import { mailMetrics } from '../../src/worker/mail/metrics.ts';
 import { workerMetrics } from '../../src/worker/metrics.ts';
 import { silentLogger } from './cluster.ts';
 
@@ -29,6 +31,12 @@ const parts = {
       observeNode(registry, { pools: {} } as unknown as Parameters<typeof observeNode>[1]);
     }),
   worker: () => into(workerMetrics),
+  /** Of a worker that sends mails. */
+  mail: () =>
+    into((registry) => {
+      mailOutboxMetrics(registry);
+      mailMetrics(registry);
+    }),
   /** With `REDIS_URL` only. */
   redis: () =>
     into((registry) => {
