@@ -244,6 +244,16 @@ const sessions: Row = {
       ],
     },
     {
+      title: 'Reuse, lockouts, refused networks',
+      description: 'Each is an attack, or a client that works wrongly: docs/operations.md, Alerts.',
+      unit: 'ops',
+      queries: [
+        { expr: `sum(${rate('refresh_token_reuse_total')})`, legend: 'refresh token used twice' },
+        { expr: `sum by (of) (${rate('lockouts_total')})`, legend: 'lock of a {{of}}' },
+        { expr: `sum(${rate('refused_networks_total')})`, legend: 'network refused often' },
+      ],
+    },
+    {
       title: 'Password hashes shed',
       description: 'group_full and displaced: a network floods. queue_full: many do. left: its caller hung up.',
       unit: 'ops',

@@ -1,5 +1,6 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { SessionState } from '../domain/session/state.ts';
+import type { Queryable } from '../eventlog/queryable.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
 import {
   ciphertext,
@@ -132,6 +133,19 @@ export async function findExpiredSessions(
     values: [toTimestamp(now), toTimestamp(after.expiresAt), after.sessionId, limit],
   });
   return { sessions: trusted(client, rows), next: nextPlace(rows, limit) };
+}
+
+/**
+ * How many seconds ago, by the clock of the database, the absolute life of the oldest live session
+ * ended; 0 if none has.
+ */
+export async function oldestOverdueSeconds(client: Queryable): Promise<number> {
+  const { rows } = await client.query({
+    name: 'oldest-overdue-session',
+    text: `select greatest(0, extract(epoch from clock_timestamp() - min(expires_at)))::float8
+        as seconds from latchkey.sessions where status = 'live'`,
+  });
+  return (rows[0]!.seconds as number | null) ?? 0;
 }
 
 function nextPlace(rows: readonly Record<string, unknown>[], limit: number): SessionExpiry | null {

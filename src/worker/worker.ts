@@ -21,6 +21,7 @@ import type { Readiness } from '../platform/metrics/operator-server.ts';
 import { createPools, type Pools, writerConnections } from '../platform/postgres/pool.ts';
 import { untilAnswered, whileUnavailable } from '../platform/postgres/while-unavailable.ts';
 import { findIssuerKeyset } from '../tables/keyset.ts';
+import { observeBacklog } from './backlog.ts';
 import type { Job, JobContext, JobLogger } from './job.ts';
 import { deadLetterQueue, jobSchemaName } from './job-schema.ts';
 import { allJobs } from './jobs/all.ts';
@@ -140,6 +141,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       by: byProgram('worker', 'worker', runId),
       signal: stopping.signal,
     });
+    observeBacklog(registry, pools.readers);
     await startBoss(boss);
     const runs: Runs = { contextOf, guard, pollSeconds: options.pollSeconds ?? 2 };
     for (const job of allJobs()) await register(boss, job, runs);

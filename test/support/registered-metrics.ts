@@ -7,6 +7,8 @@ import { refusedRowReport } from '../../src/eventlog/refused-rows.ts';
 import { nodeMetrics, observeNode } from '../../src/node/metrics.ts';
 import { rateLimitsAlone, redisUp } from '../../src/node/redis-metrics.ts';
 import { processRegistry } from '../../src/platform/metrics/registry.ts';
+import type { PostgresPool } from '../../src/platform/postgres/pool.ts';
+import { observeBacklog } from '../../src/worker/backlog.ts';
 import { mailMetrics } from '../../src/worker/mail/metrics.ts';
 import { workerMetrics } from '../../src/worker/metrics.ts';
 import { silentLogger } from './cluster.ts';
@@ -30,7 +32,11 @@ const parts = {
       nodeMetrics(registry);
       observeNode(registry, { pools: {} } as unknown as Parameters<typeof observeNode>[1]);
     }),
-  worker: () => into(workerMetrics),
+  worker: () =>
+    into((registry) => {
+      workerMetrics(registry);
+      observeBacklog(registry, {} as PostgresPool);
+    }),
   /** Of a worker that sends mails. */
   mail: () =>
     into((registry) => {
