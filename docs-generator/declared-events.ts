@@ -161,6 +161,7 @@ function valuesOf(type: TypeNode): readonly string[] | null {
 
 /** Types that are declared beside the events. */
 const namedTypes: Readonly<Record<string, string>> = {
+  CustomClaims: 'map of strings, integers, booleans or lists of them',
   DeviceKey: 'map of `kind`, `jkt` and `jwk`',
 };
 

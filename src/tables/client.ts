@@ -1,6 +1,6 @@
 import type { ClientState } from '../domain/client/state.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
-import { confidential, plain, time } from './columns.ts';
+import { confidential, json, plain, time } from './columns.ts';
 import { StateTable } from './table.ts';
 
 export interface ClientRecord {
@@ -21,6 +21,7 @@ export const clients = new StateTable<ClientState>('clients', 'client_id', {
   registeredAt: time('registered_at'),
   refreshGraceSeconds: plain('refresh_grace_seconds'),
   signing: plain('signing'),
+  claims: json('claims'),
 });
 
 const selected = `select ${clients.select('c', 'st')} from latchkey.clients c

@@ -107,7 +107,9 @@ export function revocationOfClient(clientId: string, event: ClientEvent): Revoca
   switch (event.type) {
     case 'ClientRegistered':
     case 'ClientSecretRotated':
+    case 'ClientSecretEnded':
       return { targetKind: 'client', target: clientId, epoch: null, until };
+    case 'ClientEpochRaised':
     case 'ClientDisabled':
       return { targetKind: 'client', target: clientId, epoch: event.data.epoch, until };
   }

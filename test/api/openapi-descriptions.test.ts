@@ -80,7 +80,7 @@ describe('the OpenAPI document', () => {
       expect.arrayContaining(['/auth/register', '/auth/refresh', '/admin/users', '/admin/clients']),
     );
     for (const route of routes.filter(({ method }) => method !== 'all')) {
-      const { parameters = [] } = document.paths[route.path][route.method];
+      const { parameters = [] } = document.paths[route.path.replace('*}', '}')][route.method];
       const isNamed = parameters.some(({ name }: { name: string }) => name === 'Idempotency-Key');
       expect(isNamed, `${route.method} ${route.path}`).toBe(named.includes(route));
     }

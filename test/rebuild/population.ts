@@ -138,6 +138,8 @@ export class Population {
     ExpireSession: () => this.expire(this.#pick(this.sessions)),
     RegisterClient: () => this.registerClient(),
     RotateClientSecret: () => this.#changeClientAtRandom('RotateClientSecret'),
+    EndOlderSecret: () => this.#changeClientAtRandom('EndOlderSecret'),
+    RaiseClientEpoch: () => this.#changeClientAtRandom('RaiseClientEpoch'),
     DisableClient: () => this.#changeClientAtRandom('DisableClient'),
     EnsureKeys: () => this.#changeKeysAtRandom('EnsureKeys'),
     RotateKeys: () => this.#changeKeysAtRandom('RotateKeys'),
@@ -299,16 +301,16 @@ export class Population {
       secretHash: confidential ? newSecretHash() : null,
       refreshGraceSeconds: confidential ? 5 : null,
       signing: this.clients.length % 2 === 0 ? null : 'session',
+      claims: confidential ? { 'https://x.test/tier': 'gold "\\', ab: [1, true], b: 'ü' } : null,
     });
     this.clients.push(client);
   }
 
-  async #changeClientAtRandom(type: 'RotateClientSecret' | 'DisableClient'): Promise<void> {
+  async #changeClientAtRandom(type: Exclude<ClientCommand['type'], 'RegisterClient'>) {
     const now = this.tick();
-    await this.#changeClient(
-      this.#pick(this.clients),
-      type === 'DisableClient' ? { type, now } : { type, now, secretHash: newSecretHash() },
-    );
+    const command: ClientCommand =
+      type === 'RotateClientSecret' ? { type, now, secretHash: newSecretHash() } : { type, now };
+    await this.#changeClient(this.#pick(this.clients), command);
   }
 
   async #changeClient(client: Stream<ClientState>, command: ClientCommand): Promise<void> {

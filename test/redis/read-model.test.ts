@@ -111,6 +111,28 @@ describe('the blacklist in Redis', () => {
     expect(names.filter((name) => name.includes(email))).toEqual([]);
   });
 
+  // Fails when a client whose tokens were ended counts as a disabled one, or as none.
+  it("has a client's epoch: its tokens below that are dead, the others good", async () => {
+    const token = (await world.api.admin()).access_token;
+    const body = { name: 'a service' };
+    const made = (await world.api.call('POST', '/admin/clients', { token, body })).body;
+    const ask = async () => {
+      const basic = [made.client_id, made.client_secret] as const;
+      const form = { grant_type: 'client_credentials' };
+      return claimsOf(
+        (await world.api.call('POST', '/oauth2/token', { basic, form })).body.access_token,
+      );
+    };
+    const before = await ask();
+    await world.api.call('DELETE', `/admin/clients/${made.client_id}/tokens`, { token });
+    const after = await ask();
+    await world.caughtUp();
+    const epoch = Number(await world.redis.client.get(`blacklist:client:${made.client_id}`));
+    expect(epoch).toBeGreaterThan(Number(before.client_epoch));
+    expect(epoch).toBe(after.client_epoch);
+    expect(await exists(after.jti!, after.sid!)).toBe(0);
+  });
+
   it('says how soon an entry is there', async () => {
     const times: number[] = [];
     for (let each = 0; each < 40; each += 1) {

@@ -198,6 +198,10 @@ describe('the claims', () => {
     ['client_id', 'another'],
     ['client_id', clientId],
     ['device_type', undefined],
+    ['email', null],
+    ['email_verified', 'true'],
+    ['name', ['Ada']],
+    ['phone_number', 4711],
   ])('%s = %j is refused', (name, value) => {
     expect(world.check(withClaims({ [name]: value }))).toEqual(refusal('claims'));
   });
@@ -281,5 +285,16 @@ describe('the claims', () => {
     expect(() => Object.assign(result.claims, { sub: 'x' })).toThrow(TypeError);
     const { aud, amr, roles } = result.claims;
     expect([aud, amr, roles].map((list) => Object.isFrozen(list))).toEqual([true, true, true]);
+  });
+
+  // Fails when: a list that a client's registration adds can be changed for the next caller.
+  test('are frozen with the custom ones, which are handed out as they were signed', () => {
+    const custom = { tier: 'gold', regions: ['eu'], deep: { list: [[1]] }, email: 'a@example.com' };
+    const result = world.check(withClaims(custom));
+    if (!result.ok) throw new Error(result.reason);
+    expect(result.claims).toMatchObject(custom);
+    expect(() => (result.claims.regions as string[]).push('us')).toThrow(TypeError);
+    const { list } = result.claims.deep as { list: number[][] };
+    expect(() => list[0]!.push(2)).toThrow(TypeError);
   });
 });

@@ -28,6 +28,13 @@ export interface AccessTokenClaims {
   /** The key that the token is bound to (RFC 9449 section 6.1), if it is. */
   readonly cnf?: { readonly jkt: string };
   readonly epoch: number;
+  /** Of the user's profile: what the operator lets all audiences of the token see. */
+  readonly email?: string;
+  readonly email_verified?: boolean;
+  readonly name?: string;
+  readonly phone_number?: string;
+  /** What the registration of its client adds: texts, integers, booleans and lists of them. */
+  readonly [custom: string]: unknown;
 }
 
 /** `client_id` of a token that no registered client asked for. */

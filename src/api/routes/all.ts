@@ -4,6 +4,7 @@ import type { Route } from '../http/route.ts';
 import { clientRoutes } from './client.ts';
 import { dbscRoutes } from './dbsc.ts';
 import { emailRoutes } from './email.ts';
+import { discoveryRoutes } from './discovery.ts';
 import { exampleRoutes } from './example.ts';
 import { healthRoutes } from './health.ts';
 import { inviteRoutes } from './invite.ts';
@@ -35,6 +36,7 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...passwordRoutes(node),
     ...emailRoutes(node),
     ...verifyRoutes(node),
+    ...discoveryRoutes(node),
     ...tokenRoutes(node),
     ...oauthRoutes(node),
     ...jwksRoutes(node),

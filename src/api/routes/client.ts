@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { disableClient } from '../../app/client/disable-client.ts';
+import { endClientTokens } from '../../app/client/end-client-tokens.ts';
+import { endOlderSecret } from '../../app/client/end-older-secret.ts';
 import { allClients, clientById } from '../../app/client/find-clients.ts';
 import { type ClientCredentialsIssued, registerClient } from '../../app/client/register-client.ts';
 import { rotateClientSecret } from '../../app/client/rotate-client-secret.ts';
@@ -11,7 +13,13 @@ import { id } from '../http/path-parameters.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
 import { admin } from './admin.ts';
-import { clientListSchema, clientSchema, clientSecretSchema, text } from './schemas.ts';
+import {
+  clientClaimsSchema,
+  clientListSchema,
+  clientSchema,
+  clientSecretSchema,
+  text,
+} from './schemas.ts';
 
 const newClient = z.strictObject({
   name: text(1, limits.profileTextCodePointsMax),
@@ -21,6 +29,7 @@ const newClient = z.strictObject({
   first_party: z.boolean().optional(),
   refresh_grace_seconds: z.int().min(0).max(limits.refreshGraceSecondsMax).optional(),
   signing: z.enum(signings).optional(),
+  claims: clientClaimsSchema.optional(),
 });
 
 const tags = ['Administration'];
@@ -53,6 +62,7 @@ export function clientRoutes(node: Node): Route[] {
             firstParty: body.first_party ?? false,
             refreshGraceSeconds: body.refresh_grace_seconds ?? null,
             signing: body.signing ?? null,
+            claims: body.claims ?? null,
             idempotencyKey,
           },
           context,
@@ -71,6 +81,7 @@ export function clientRoutes(node: Node): Route[] {
       handler: async () => reply(200, { clients: await allClients(node) }),
     }),
     ...oneClient(node),
+    ...clientCredentialRoutes(node),
   ];
 }
 
@@ -102,23 +113,61 @@ function oneClient(node: Node): Route[] {
         return reply(204);
       },
     }),
+  ];
+}
+
+function clientCredentialRoutes(node: Node): Route[] {
+  const facts = {
+    tags,
+    auth: admin,
+    params: z.object({ id }),
+    limit: perUser('administration'),
+    errors: ['conflict'],
+    idempotent: true,
+  } as const;
+  return [
     route({
       method: 'post',
       path: '/admin/clients/{id}/secret',
       summary: "Make a client's next secret",
-      description: 'The secret before it stays good until the next rotation.',
-      tags,
-      auth: admin,
-      params: z.object({ id }),
-      limit: perUser('administration'),
+      description: 'The secret before it stays good until the next rotation, or until you end it.',
+      ...facts,
       responses: { 201: issued },
-      errors: ['conflict'],
-      idempotent: true,
       handler: async ({ params, idempotencyKey, context }) => {
         const input = { clientId: params.id, idempotencyKey };
         const client = await rotateClientSecret(node, input, context);
         await refreshMemory(node, context.log);
         return credentialsReply(client);
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/admin/clients/{id}/secret',
+      summary: 'End the older of two secrets of a client',
+      description:
+        'The newest secret stays good. Tokens that the client got with the older one stay good ' +
+        'too, until you end them.',
+      ...facts,
+      responses: { 204: { description: 'One secret is good, also when there was one before' } },
+      handler: async ({ params, idempotencyKey, context }) => {
+        await endOlderSecret(node, { clientId: params.id, idempotencyKey }, context);
+        await refreshMemory(node, context.log);
+        return reply(204);
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/admin/clients/{id}/tokens',
+      summary: 'End every access token of a client',
+      description:
+        'Its own tokens, and those of the sessions of its users: the client asks for a new one, ' +
+        'the sessions live on and refresh. Its secrets stay good.',
+      ...facts,
+      responses: { 204: { description: 'Every token from before is refused' } },
+      handler: async ({ params, idempotencyKey, context }) => {
+        await endClientTokens(node, { clientId: params.id, idempotencyKey }, context);
+        await refreshMemory(node, context.log);
+        return reply(204);
       },
     }),
   ];

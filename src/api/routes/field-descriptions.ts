@@ -13,6 +13,9 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   aud: 'An audience that the token must name',
   audience: 'What the access token is for, one or several of the audiences of the client',
   audiences: 'What the client may ask a token for, and may introspect',
+  claims:
+    'What stands in each access token of the client besides: texts, integers, booleans and lists ' +
+    'of them, at most 512 bytes of JSON, under names that mean nothing else',
   client_id: 'The client, as it was registered',
   client_secret: 'The secret of a confidential client, shown once when it is made',
   clients: 'The clients',
@@ -79,7 +82,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   remove_after: 'When the last token that the key signed has expired; null before it retires',
   request_id: 'Names this request in the log; also in `X-Request-Id`',
   resource: 'The same as `audience`, as a URI (RFC 8707)',
-  rest: 'The rest of the path; it is not read',
+  rest: 'The rest of the path',
   retired_at: 'When the key stopped to sign; null before',
   revoked_at: 'When the tokens of the key were refused; null if they were not',
   role: 'A role: a name of the application, or `latchkey:admin`, `latchkey:auditor`',
@@ -87,6 +90,7 @@ export const fieldDescriptions: Readonly<Record<string, string>> = {
   scope: 'A scope that the token must have',
   scope_specification: 'The requests that need the cookies',
   scopes: 'What the client may do',
+  secrets: 'How many secrets of it are good: two after a rotation',
   session: 'The session of the access token',
   session_id: 'The session of the access token',
   session_identifier: 'The session, as the browser names it',

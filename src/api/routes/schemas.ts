@@ -92,6 +92,39 @@ export const oauthTokensSchema = z
   })
   .meta({ id: 'OAuthTokens', description: 'What the token endpoint answers (RFC 6749)' });
 
+const url = z.string();
+const names = z.array(z.string());
+
+/** RFC 8414 section 2. */
+export const serverMetadataSchema = z
+  .strictObject({
+    issuer: url.meta({ description: '`iss` of every token' }),
+    token_endpoint: url.meta({ description: 'Gives tokens' }),
+    token_endpoint_auth_methods_supported: names.meta({
+      description:
+        'How a client authenticates there; `none`: a public client sends its `client_id`',
+    }),
+    jwks_uri: url.meta({ description: 'The keys that verify access tokens' }),
+    introspection_endpoint: url.meta({ description: 'Says whether a token is good' }),
+    introspection_endpoint_auth_methods_supported: names.meta({
+      description: 'How a client authenticates there',
+    }),
+    revocation_endpoint: url.meta({ description: 'Ends a token and its session' }),
+    revocation_endpoint_auth_methods_supported: names.meta({
+      description:
+        'How a client authenticates there; `none`: a public client sends its `client_id`',
+    }),
+    response_types_supported: names.meta({
+      description: 'Empty: there is no authorization endpoint',
+    }),
+    grant_types_supported: names.meta({ description: 'The grants of the token endpoint' }),
+    dpop_signing_alg_values_supported: names.meta({
+      description: 'The algorithms of a DPoP proof (RFC 9449)',
+    }),
+    service_documentation: url.meta({ description: 'The page of this API' }),
+  })
+  .meta({ id: 'ServerMetadata', description: 'Authorization server metadata (RFC 8414)' });
+
 const scopeRule = z.strictObject({
   type: z.enum(['include', 'exclude']),
   domain: z.string(),
@@ -147,6 +180,12 @@ export const jwkSetSchema = z
   .strictObject({ keys: z.array(jwkSchema) })
   .meta({ id: 'JWKSet', description: 'RFC 7517' });
 
+/** Flat; `src/domain/client/custom-claims.ts` says which names are reserved. */
+export const clientClaimsSchema = z.record(
+  z.string(),
+  z.union([z.string(), z.int(), z.boolean(), z.array(z.union([z.string(), z.int(), z.boolean()]))]),
+);
+
 export const clientSchema = z
   .strictObject({
     client_id: id,
@@ -157,6 +196,8 @@ export const clientSchema = z
     first_party: z.boolean(),
     refresh_grace_seconds: seconds.optional(),
     signing: z.enum(signings).nullable(),
+    claims: clientClaimsSchema.optional(),
+    secrets: z.int().min(0),
     created_at: time,
     disabled: z.boolean(),
   })

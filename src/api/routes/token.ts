@@ -37,6 +37,8 @@ const grants = {
   refresh_token: refreshed,
 } as const satisfies Readonly<Record<string, GrantHandler>>;
 
+export const grantTypes: readonly string[] = Object.keys(grants);
+
 export function tokenRoutes(node: Node): Route[] {
   return [
     route({

@@ -28,6 +28,8 @@ function representClient({ clientId, state }: ClientRecord) {
       ? {}
       : { refresh_grace_seconds: state.refreshGraceSeconds }),
     signing: state.signing,
+    ...(state.claims === null ? {} : { claims: state.claims }),
+    secrets: state.secretHashes.length,
     created_at: toTime(state.registeredAt),
     disabled: state.status === 'disabled',
   };

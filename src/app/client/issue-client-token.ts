@@ -1,3 +1,4 @@
+import type { CustomClaims } from '../../domain/client/custom-claims.ts';
 import { type Grant, grantToClient, type RequestedGrant } from '../../domain/client/grant.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { slotOf } from '../../domain/kernel/ids.ts';
@@ -5,11 +6,12 @@ import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
+import type { SigningKey } from '../../node/signing-keys.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import { append } from '../append.ts';
 import type { By } from '../by.ts';
 import { changeSession } from '../session/change-session.ts';
-import { type AccessTokenInput, signAccessToken } from '../session/sign-access-token.ts';
+import { signAccessToken } from '../session/sign-access-token.ts';
 import { noteSigned } from '../session/signing-key-for.ts';
 import { deviceKeyOf, onceOnly, usedUp } from '../session/used-proof.ts';
 
@@ -64,23 +66,25 @@ export async function issueClientToken(
         pii: null,
         ...(key === null ? {} : { deviceKey: deviceKeyOf(key) }),
       });
-      const input = { key: signingKey, sessionId, session: started.state, epoch: client.epoch };
-      return append(by, [started, usedUp(key)], () => sign(node, input));
+      const { epoch, claims: customClaims } = client;
+      const at = { key: signingKey, sessionId, session: started.state };
+      return append(by, [started, usedUp(key)], () => sign(node, { ...at, epoch, customClaims }));
     }),
   );
 }
 
 interface StartedSession {
-  readonly key: AccessTokenInput['key'];
+  readonly key: SigningKey;
   readonly sessionId: string;
   readonly session: SessionState;
   /** Of the client when it authenticated: the token of one that was disabled since is dead. */
   readonly epoch: number;
+  readonly customClaims: CustomClaims | null;
 }
 
 async function sign(
   node: Pick<Node, 'config' | 'memory'>,
-  { key: asked, sessionId, session, epoch }: StartedSession,
+  { key: asked, sessionId, session, epoch, customClaims }: StartedSession,
 ): Promise<ClientToken> {
   const key = node.memory.signingKey.currentOr(asked);
   const { userId: clientId, audience, scope, startedAt, accessExpiresAt, deviceKey } = session;
@@ -97,6 +101,7 @@ async function sign(
     roles: [],
     scope,
     deviceType: session.deviceType,
+    customClaims,
     boundTo: deviceKey?.jkt,
     authenticatedAt: startedAt,
     issuedAt: startedAt,

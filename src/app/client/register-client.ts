@@ -1,3 +1,4 @@
+import { type CustomClaims, sortedClaims } from '../../domain/client/custom-claims.ts';
 import { type ClientState, initialClient } from '../../domain/client/state.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Signing } from '../../domain/session/session-key.ts';
@@ -19,6 +20,7 @@ export interface RegisterClientInput {
   /** Of its unbound sessions; null: what the node is configured for. */
   readonly refreshGraceSeconds: number | null;
   readonly signing: Signing | null;
+  readonly claims: CustomClaims | null;
   readonly idempotencyKey: string | null;
 }
 
@@ -51,21 +53,15 @@ export async function registerClient(
       }
       return unchanged(() => ({ clientId, clientSecret: null }));
     }
-    const { name, kind, audiences, scopes, firstParty, refreshGraceSeconds, signing } = input;
+    const { idempotencyKey: _, ...said } = input;
     const change = changeClient(
       clientId,
       { version: 0, state: initialClient },
       {
         type: 'RegisterClient',
         now: node.now(),
-        name,
-        kind,
-        audiences,
-        scopes,
-        firstParty,
+        ...said,
         secretHash: made?.hash ?? null,
-        refreshGraceSeconds,
-        signing,
       },
     );
     return append(by, [change], () => ({ clientId, clientSecret: made?.secret ?? null }));
@@ -81,11 +77,13 @@ function isSameClient(client: ClientState, input: RegisterClientInput): boolean 
     firstParty,
     refreshGraceSeconds,
     signing,
+    claims,
   }: ClientState | RegisterClientInput) =>
     JSON.stringify([
       ...[name, kind, [...new Set(audiences)], [...new Set(scopes)], firstParty],
       refreshGraceSeconds,
       signing,
+      sortedClaims(claims ?? {}),
     ]);
   return facts(client) === facts(input);
 }

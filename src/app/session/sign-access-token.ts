@@ -7,6 +7,8 @@ import {
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algorithms';
+import type { CustomClaims } from '../../domain/client/custom-claims.ts';
+import { fittingClaims } from '../../domain/kernel/token-room.ts';
 import type { SigningKey } from '../../node/signing-keys.ts';
 
 export interface AccessTokenInput {
@@ -25,6 +27,10 @@ export interface AccessTokenInput {
   readonly deviceType: DeviceType;
   /** Thumbprint of the key that it is bound to (RFC 9449 section 6.1); left out: to none. */
   readonly boundTo?: string | undefined;
+  /** What the client's registration adds; none of its names is one of ours. */
+  readonly customClaims?: CustomClaims | null;
+  /** Of the user, for all audiences of the token; what does not fit is left out. */
+  readonly profile?: Readonly<Record<string, string | boolean>>;
   /** Epoch milliseconds, as are the next two. */
   readonly authenticatedAt: number;
   readonly issuedAt: number;
@@ -47,6 +53,7 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
   const issuedAt = toSeconds(input.issuedAt);
   const header = { alg: key.alg, typ: 'at+jwt', kid: key.kid };
   const claims = {
+    ...input.customClaims,
     iss: input.issuer,
     sub: input.userId,
     aud: input.audience,
@@ -65,7 +72,8 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
     epoch: input.userEpoch,
     ...(input.boundTo === undefined ? {} : { cnf: { jkt: input.boundTo } }),
   };
-  const signed = `${encodePart(header)}.${encodePart(claims)}`;
+  const whole = { ...claims, ...fittingClaims(claims, input.profile ?? {}) };
+  const signed = `${encodePart(header)}.${encodePart(whole)}`;
   const token = `${signed}.${await signature(key, signed)}`;
   if (token.length <= accessTokenCharactersMax) return token;
   throw new Error(`an access token of ${token.length} characters, which every verifier refuses`);

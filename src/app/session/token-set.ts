@@ -2,6 +2,7 @@ import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { encodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
+import { profileClaimsFor } from '../../domain/user/profile-claims.ts';
 import type { UserState } from '../../domain/user/state.ts';
 import type { Node } from '../../node/node.ts';
 import type { SigningKey } from '../../node/signing-keys.ts';
@@ -92,11 +93,11 @@ export async function issueTokens(
 
 async function accessTokenFor(
   node: Pick<Node, 'config' | 'memory'>,
-  { sessionId, session, signingKey, userId, user }: SessionToIssueFor,
+  { sessionId, session, signingKey, userId, user, personal }: SessionToIssueFor,
   facts: Pick<AccessTokenInput, 'boundTo' | 'issuedAt' | 'expiresAt'>,
 ): Promise<string> {
   const { clientId } = session;
-  const epoch = clientId === null ? 0 : (node.memory.client(clientId)?.epoch ?? 0);
+  const client = clientId === null ? undefined : node.memory.client(clientId);
   const isOwn = signingKey.kid === session.sessionKey?.kid;
   const key = isOwn ? signingKey : node.memory.signingKey.currentOr(signingKey);
   const accessToken = await signAccessToken({
@@ -107,16 +108,35 @@ async function accessTokenFor(
     sessionId,
     generation: session.generation,
     audience: session.audience,
-    client: clientId === null ? null : { id: clientId, epoch },
+    client: clientId === null ? null : { id: clientId, epoch: client?.epoch ?? 0 },
     amr: session.amr,
     roles: user.roles,
     scope: session.scope,
     deviceType: session.deviceType,
+    customClaims: client?.claims ?? null,
+    profile: profileOf(node, session.audience, { user, personal }),
     authenticatedAt: session.startedAt,
     ...facts,
   });
   noteSigned(node, key, { sessionId, state: session });
   return accessToken;
+}
+
+/** Of the user, what all these audiences may see. */
+function profileOf(
+  { config }: Pick<Node, 'config'>,
+  audience: readonly string[],
+  { user, personal }: Pick<SessionToIssueFor, 'user' | 'personal'>,
+): Readonly<Record<string, string | boolean>> {
+  const names = profileClaimsFor(audience, config.tokens.profileClaims);
+  if (names.length === 0) return {};
+  const { email, name, phone_number } = personal.profile(user.pii);
+  const known = { email, email_verified: user.emailVerified, name, phone_number };
+  const said = names.flatMap((claim) => {
+    const value = known[claim];
+    return value === undefined || value === '' ? [] : [[claim, value] as const];
+  });
+  return Object.fromEntries(said);
 }
 
 /**

@@ -44,7 +44,7 @@ export async function commandsOf(
   return [
     ...(await endedSessions(logged, readers, now)),
     ...(await raisedEpochs(logged, readers, now)),
-    ...disabledClients(logged, now),
+    ...raisedClientEpochs(logged, now),
     ...(await changedKeyset(logged, readers)),
   ];
 }
@@ -139,10 +139,11 @@ async function foldSession(
     .reduce((state, event) => foldLogged(streams.session, state, event).state, initialSession);
 }
 
-function disabledClients(logged: readonly Logged[], now: number): RedisCommand[] {
+function raisedClientEpochs(logged: readonly Logged[], now: number): RedisCommand[] {
   return logged.flatMap(({ at, kind, event }) => {
-    if (kind !== 'client' || event.type !== 'ClientDisabled') return [];
-    return clientEntry(at.streamId, { until: revocationOfClient(at.streamId, event).until, now });
+    if (kind !== 'client') return [];
+    const { epoch, until } = revocationOfClient(at.streamId, event);
+    return epoch === null ? [] : clientEntry(at.streamId, epoch, { until, now });
   });
 }
 

@@ -55,9 +55,9 @@ export function userEntry(userId: string, epoch: number, span: Span): RedisComma
   return entry(`user:${userId}`, epoch, span);
 }
 
-/** Every token of a disabled client is dead. */
-export function clientEntry(clientId: string, span: Span): RedisCommand[] {
-  return entry(`client:${clientId}`, 1, span);
+/** Tokens of the client with a lower `client_epoch` are dead: all of one that is disabled. */
+export function clientEntry(clientId: string, epoch: number, span: Span): RedisCommand[] {
+  return entry(`client:${clientId}`, epoch, span);
 }
 
 function entry(name: string, value: number, { until, now }: Span): RedisCommand[] {

@@ -2,6 +2,7 @@ import { accept, type Decider, type Decision } from '../kernel/decider.ts';
 import { LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Signing } from '../session/session-key.ts';
+import { type CustomClaims, customClaimProblems, sortedClaims } from './custom-claims.ts';
 import type { ClientEvent } from './events.ts';
 import { type ClientState, evolveClient, initialClient } from './state.ts';
 
@@ -18,6 +19,8 @@ export interface RegisterClient {
   /** Null: what a node is configured for. */
   readonly refreshGraceSeconds: number | null;
   readonly signing: Signing | null;
+  /** null: none. */
+  readonly claims: CustomClaims | null;
 }
 
 /** The previous secret stays valid until the next rotation. */
@@ -27,12 +30,29 @@ export interface RotateClientSecret {
   readonly secretHash: string;
 }
 
+/** Ends the older of two secrets; where there is one, nothing happens. */
+export interface EndOlderSecret {
+  readonly type: 'EndOlderSecret';
+  readonly now: number;
+}
+
+/** Ends every access token that the client has, those of its sessions too, which refresh. */
+export interface RaiseClientEpoch {
+  readonly type: 'RaiseClientEpoch';
+  readonly now: number;
+}
+
 export interface DisableClient {
   readonly type: 'DisableClient';
   readonly now: number;
 }
 
-export type ClientCommand = RegisterClient | RotateClientSecret | DisableClient;
+export type ClientCommand =
+  | RegisterClient
+  | RotateClientSecret
+  | EndOlderSecret
+  | RaiseClientEpoch
+  | DisableClient;
 
 /** Throws `conflict`, `invalid_request`, `not_found`. */
 export const clientDecider: Decider<ClientState, ClientCommand, ClientEvent> = {
@@ -56,6 +76,16 @@ function decideClient(state: ClientState, command: ClientCommand): Decision<Clie
       return register(state, command);
     case 'RotateClientSecret':
       return rotateSecret(state, command);
+    case 'EndOlderSecret':
+      requireSecrets(state);
+      if (state.secretHashes.length < 2) return accept();
+      return accept({ type: 'ClientSecretEnded', data: { at: command.now } });
+    case 'RaiseClientEpoch':
+      requireActive(state);
+      return accept({
+        type: 'ClientEpochRaised',
+        data: { at: command.now, epoch: state.epoch + 1 },
+      });
     case 'DisableClient':
       if (state.status === 'none') throw new LatchkeyError('not_found');
       if (state.status === 'disabled') return accept();
@@ -68,6 +98,7 @@ function decideClient(state: ClientState, command: ClientCommand): Decision<Clie
 
 function register(state: ClientState, command: RegisterClient): Decision<ClientEvent> {
   const { now, name, kind, firstParty, secretHash, refreshGraceSeconds, signing } = command;
+  const claims = command.claims === null ? {} : sortedClaims(command.claims);
   if (state.status !== 'none') throw new LatchkeyError('conflict');
   if ((kind === 'confidential') !== (secretHash !== null)) {
     throw new Error('a confidential client, and no other, has a secret');
@@ -78,6 +109,7 @@ function register(state: ClientState, command: RegisterClient): Decision<ClientE
     ...(isName(name) ? [] : [{ path: 'name', message: 'not a name' }]),
     ...listProblems('audiences', audiences, limits.audiencesPerClientMax),
     ...listProblems('scopes', scopes, limits.scopesPerClientMax),
+    ...customClaimProblems(claims),
   ];
   if (errors.length > 0) throw new LatchkeyError('invalid_request', { errors });
   return accept({
@@ -86,22 +118,31 @@ function register(state: ClientState, command: RegisterClient): Decision<ClientE
       ...{ at: now, name, kind, audiences, scopes, firstParty, secretHash },
       ...(refreshGraceSeconds === null ? {} : { refreshGraceSeconds }),
       ...(signing === null ? {} : { signing }),
+      ...(Object.keys(claims).length === 0 ? {} : { claims }),
     },
   });
 }
 
 function rotateSecret(state: ClientState, command: RotateClientSecret): Decision<ClientEvent> {
-  if (state.status === 'none') throw new LatchkeyError('not_found');
-  if (state.status === 'disabled') {
-    throw new LatchkeyError('conflict', { detail: 'the client is disabled' });
-  }
-  if (state.kind === 'public') {
-    throw new LatchkeyError('conflict', { detail: 'a public client has no secret' });
-  }
+  requireSecrets(state);
   return accept({
     type: 'ClientSecretRotated',
     data: { at: command.now, secretHash: command.secretHash },
   });
+}
+
+function requireActive({ status }: ClientState): void {
+  if (status === 'none') throw new LatchkeyError('not_found');
+  if (status === 'disabled') {
+    throw new LatchkeyError('conflict', { detail: 'the client is disabled' });
+  }
+}
+
+function requireSecrets(state: ClientState): void {
+  requireActive(state);
+  if (state.kind === 'public') {
+    throw new LatchkeyError('conflict', { detail: 'a public client has no secret' });
+  }
 }
 
 function isName(name: string): boolean {

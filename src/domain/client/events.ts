@@ -1,5 +1,6 @@
 import type { DomainEvent } from '../kernel/event.ts';
 import type { Signing } from '../session/session-key.ts';
+import type { CustomClaims } from './custom-claims.ts';
 
 /** An administrator registered the client. */
 export type ClientRegistered = DomainEvent<
@@ -31,6 +32,8 @@ export type ClientRegistered = DomainEvent<
      * device.
      */
     signing?: Signing;
+    /** What stands in each of its access tokens besides; absent: nothing. */
+    claims?: CustomClaims;
   }
 >;
 
@@ -41,6 +44,19 @@ export type ClientSecretRotated = DomainEvent<
     at: number;
     /** Hash of the new secret. */
     secretHash: string;
+  }
+>;
+
+/** An administrator ended the older of two secrets early. */
+export type ClientSecretEnded = DomainEvent<'ClientSecretEnded', { at: number }>;
+
+/** An administrator ended all access tokens of the client. Its secrets and sessions live on. */
+export type ClientEpochRaised = DomainEvent<
+  'ClientEpochRaised',
+  {
+    at: number;
+    /** The client's new epoch. */
+    epoch: number;
   }
 >;
 
@@ -55,4 +71,9 @@ export type ClientDisabled = DomainEvent<
 >;
 
 /** The stream id is the client id. Each event also tells every node to read the clients again. */
-export type ClientEvent = ClientRegistered | ClientSecretRotated | ClientDisabled;
+export type ClientEvent =
+  | ClientRegistered
+  | ClientSecretRotated
+  | ClientSecretEnded
+  | ClientEpochRaised
+  | ClientDisabled;

@@ -1,5 +1,6 @@
 import { limits } from '../kernel/limits.ts';
 import type { Signing } from '../session/session-key.ts';
+import type { CustomClaims } from './custom-claims.ts';
 import type { ClientEvent } from './events.ts';
 
 /** The folded client, which is also its row. `secretHashes` is newest first; two live at most. */
@@ -17,6 +18,8 @@ export interface ClientState {
   readonly refreshGraceSeconds: number | null;
   /** null: what is configured for the type of the device. */
   readonly signing: Signing | null;
+  /** null: none. */
+  readonly claims: CustomClaims | null;
 }
 
 export const initialClient: ClientState = {
@@ -31,6 +34,7 @@ export const initialClient: ClientState = {
   registeredAt: 0,
   refreshGraceSeconds: null,
   signing: null,
+  claims: null,
 };
 
 export function evolveClient(state: ClientState, event: ClientEvent): ClientState {
@@ -48,6 +52,7 @@ export function evolveClient(state: ClientState, event: ClientEvent): ClientStat
         registeredAt: event.data.at,
         refreshGraceSeconds: event.data.refreshGraceSeconds ?? null,
         signing: event.data.signing ?? null,
+        claims: event.data.claims ?? null,
       };
     case 'ClientSecretRotated':
       return {
@@ -57,6 +62,10 @@ export function evolveClient(state: ClientState, event: ClientEvent): ClientStat
           limits.clientSecretsMax,
         ),
       };
+    case 'ClientSecretEnded':
+      return { ...state, secretHashes: state.secretHashes.slice(0, 1) };
+    case 'ClientEpochRaised':
+      return { ...state, epoch: event.data.epoch };
     case 'ClientDisabled':
       return { ...state, status: 'disabled', secretHashes: [], epoch: event.data.epoch };
   }

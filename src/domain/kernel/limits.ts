@@ -29,6 +29,8 @@ export const limits = {
   audiencesPerClientMax: 50,
   scopesPerClientMax: 100,
   clientSecretsMax: 2,
+  clientClaimsMax: 20,
+  clientClaimsBytesMax: 512,
   inviteTriesMax: 5,
   dpopProofAgeSecondsMax: 300,
   usedProofsPerWindowMax: 1_000_000,

@@ -1,3 +1,4 @@
+import { accessTokenCharactersMax } from '@latchkey/contract/access-token-claims';
 import { invalidField } from './errors.ts';
 import { limits } from './limits.ts';
 
@@ -17,4 +18,28 @@ export function charactersInToken(list: readonly string[]): number {
 export function requireRoomForAudiences(audiences: readonly string[]): void {
   if (charactersInToken(audiences) <= limits.tokenAudiencesCharactersMax) return;
   throw invalidField('audience', 'more audiences than fit into one token');
+}
+
+/** At most: the header, a signature by RSA with 2,048 bits, and two dots. */
+const charactersBesideClaims = 200 + 342 + 2;
+/** Base64url writes three bytes as four characters. */
+const claimsBytesMax = Math.floor(((accessTokenCharactersMax - charactersBesideClaims) * 3) / 4);
+
+/**
+ * Those of `wanted`, in their order, that still fit into a token beside `claims`: each whole, or
+ * not at all. For what a token can do without.
+ */
+export function fittingClaims(
+  claims: object,
+  wanted: Readonly<Record<string, string | boolean>>,
+): Readonly<Record<string, string | boolean>> {
+  let room = claimsBytesMax - Buffer.byteLength(JSON.stringify(claims));
+  const fitting = Object.entries(wanted).filter(([name, value]) => {
+    // Without the braces, and with the comma before it.
+    const bytes = Buffer.byteLength(JSON.stringify({ [name]: value })) - 1;
+    if (bytes > room) return false;
+    room -= bytes;
+    return true;
+  });
+  return Object.fromEntries(fitting);
 }

@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { isAudience } from '../../domain/client/decide.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import {
+  type ProfileClaimsByAudience,
+  profileClaimNames,
+} from '../../domain/user/profile-claims.ts';
 import { authority } from '../../platform/address.ts';
 import { onOrOff, origins, seconds, url } from '../../platform/config/kinds.ts';
-import { variable } from '../../platform/config/setting.ts';
+import { type Kind, variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
 import { http } from './http.ts';
@@ -23,6 +27,28 @@ const audience = z
     `must have at most ${limits.audienceCharactersMax} visible ASCII characters, no quote or backslash`,
   );
 
+const profileClaimsShape = z.record(audience, z.array(z.enum(profileClaimNames)).min(1));
+
+/** `{"https://shop.example":["email","name"]}` */
+const profileClaims: Kind<ProfileClaimsByAudience> = z.codec(
+  z
+    .string()
+    .refine(
+      isProfileClaims,
+      `must be JSON: for an audience a list of ${profileClaimNames.join(', ')}`,
+    ),
+  z.custom<ProfileClaimsByAudience>(),
+  { decode: (given) => JSON.parse(given), encode: (claims) => JSON.stringify(claims) },
+);
+
+function isProfileClaims(given: string): boolean {
+  try {
+    return profileClaimsShape.safeParse(JSON.parse(given)).success;
+  } catch {
+    return false;
+  }
+}
+
 export const tokens = settings(
   'Tokens',
   {
@@ -32,6 +58,13 @@ export const tokens = settings(
     defaultAudience: variable('DEFAULT_AUDIENCE', audience).says(
       'The audience when none is asked for; by default `ISSUER`. With another one, a login that calls `/auth` or `/admin` asks for the issuer',
     ),
+    profileClaims: variable('PROFILE_CLAIMS', profileClaims)
+      .default({})
+      .says(
+        'JSON such as `{"https://shop.example":["email","name"]}`: which of ' +
+          `${profileClaimNames.map((name) => `\`${name}\``).join(', ')} stand in the tokens for an audience. ` +
+          'A token for several holds what all of them may see',
+      ),
   },
   {
     fill: (given, read) => {

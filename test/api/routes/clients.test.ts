@@ -36,7 +36,8 @@ describe('POST /admin/clients', () => {
       first_party: false,
       disabled: false,
     });
-    expect(JSON.stringify(shown.body)).not.toContain('secret');
+    expect(JSON.stringify(shown.body)).not.toContain(body.client_secret);
+    expect(Object.keys(shown.body).filter((name) => name.includes('secret'))).toEqual(['secrets']);
   });
 
   it('keeps only a hash of the secret', async () => {
@@ -107,6 +108,77 @@ describe('POST /admin/clients/{id}/secret', () => {
     expect((await post(`/admin/clients/${body.client_id}/secret`)).status).toBe(409);
     const none = '0199f5a0-0000-7000-8000-00000000ffff';
     expect((await post(`/admin/clients/${none}/secret`)).status).toBe(404);
+  });
+});
+
+describe('DELETE /admin/clients/{id}/secret', () => {
+  const end = (id: string, key?: string) =>
+    api.call('DELETE', `/admin/clients/${id}/secret`, {
+      token,
+      ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
+    });
+  const secretsOf = async (id: string) =>
+    (await api.call('GET', `/admin/clients/${id}`, { token })).body.secrets;
+
+  it('ends the older secret at once, on every node, and the newest stays good', async () => {
+    const { body: first } = await post('/admin/clients', { name: 'leaked' });
+    const { client_id: id } = first;
+    const other = await api.anotherNode();
+    const { body: second } = await post(`/admin/clients/${id}/secret`);
+    expect(await secretsOf(id)).toBe(2);
+    expect((await end(id)).status).toBe(204);
+    expect(await secretsOf(id)).toBe(1);
+    expect(await authenticates(id, first.client_secret)).toBe(false);
+    expect(await authenticates(id, second.client_secret)).toBe(true);
+    await expect.poll(() => authenticates(id, first.client_secret, other)).toBe(false);
+    expect((await end(id)).status).toBe(204);
+    expect(await authenticates(id, second.client_secret)).toBe(true);
+  });
+
+  // Fails when a retry ends a secret that was not there at the first try.
+  it('ends nothing more for a retry under its Idempotency-Key', async () => {
+    const { body: first } = await post('/admin/clients', { name: 'retrying' });
+    const { body: second } = await post(`/admin/clients/${first.client_id}/secret`);
+    await end(first.client_id, 'end-1');
+    const { body: third } = await post(`/admin/clients/${first.client_id}/secret`);
+    expect((await end(first.client_id, 'end-1')).status).toBe(204);
+    for (const { client_secret } of [second, third]) {
+      expect(await authenticates(first.client_id, client_secret)).toBe(true);
+    }
+  });
+
+  it('is a conflict for a public client and 404 for none', async () => {
+    const { body } = await post('/admin/clients', { name: 'app', kind: 'public' });
+    expect((await end(body.client_id)).status).toBe(409);
+    expect((await end('0199f5a0-0000-7000-8000-00000000ffff')).status).toBe(404);
+  });
+});
+
+describe('DELETE /admin/clients/{id}/tokens', () => {
+  it('ends the tokens of the client on every node, and it gets new ones', async () => {
+    const { body } = await post('/admin/clients', { name: 'orders', first_party: true });
+    const { client_id, client_secret } = body;
+    const ask = async () => {
+      const form = { grant_type: 'client_credentials' };
+      const basic = [client_id, client_secret] as const;
+      return (await api.call('POST', '/oauth2/token', { basic, form })).body.access_token;
+    };
+    const { email } = await api.register();
+    const login = await api.logIn({ email, fields: { client_id, client_secret } });
+    const own: string = await ask();
+    const other = await api.anotherNode();
+    const path = `/admin/clients/${client_id}/tokens`;
+    expect((await api.call('DELETE', path, { token })).status).toBe(204);
+    for (const ended of [own, login.access_token]) {
+      expect(await api.verify(ended)).toBe(401);
+      await expect.poll(() => other.verify(ended)).toBe(401);
+    }
+    expect(await api.verify(await ask())).toBe(204);
+    const refreshed = await api.call('POST', '/oauth2/token', {
+      basic: [client_id, client_secret],
+      form: { grant_type: 'refresh_token', refresh_token: login.refresh_token },
+    });
+    expect(await api.verify(refreshed.body.access_token)).toBe(204);
   });
 });
 

@@ -48,6 +48,8 @@ describe('the largest token that can be granted', () => {
     roles,
     scope: 's'.repeat(limits.tokenScopeCharactersMax),
     deviceType: deviceTypes.toSorted((a, b) => b.length - a.length)[0]!,
+    boundTo: 'k'.repeat(43),
+    customClaims: { c: 'c'.repeat(limits.clientClaimsBytesMax - '{"c":""}'.length) },
     authenticatedAt: now,
     issuedAt: now,
     expiresAt: now + 60_000,
@@ -71,7 +73,15 @@ describe('the largest token that can be granted', () => {
     });
     const token = await signAccessToken({ key: key.signing, ...input });
     expect(token.length).toBeGreaterThan(6_500);
-    expect(verifier.verify(token, { now, monotonicNow: 0, audience: audience[0]! }).ok).toBe(true);
+    const at = { now, monotonicNow: 0, audience: audience[0]!, keyProof: 'caller_checks' } as const;
+    expect(verifier.verify(token, at).ok).toBe(true);
+
+    // Of a long profile as much as fits, in whole claims.
+    const profile = { email: 'é'.repeat(254), email_verified: true, name: '👩'.repeat(200) };
+    const told = await signAccessToken({ key: key.signing, ...input, profile });
+    const answer = verifier.verify(told, at);
+    expect(answer).toMatchObject({ ok: true, claims: { email_verified: true } });
+    expect(told.length).toBeLessThanOrEqual(accessTokenCharactersMax);
   });
 
   it('A10: one that no verifier would read is not given out', async () => {

@@ -69,6 +69,18 @@ describe('every problem is reported at once', () => {
     expect(refusedSettings(env)).toEqual(Object.keys(env).sort());
   });
 
+  test.each([
+    'email',
+    '["email"]',
+    '{"https://shop.example":"email"}',
+    '{"https://shop.example":["roles"]}',
+    '{"https://shop.example":[]}',
+    '{"with space":["email"]}',
+    'null',
+  ])('PROFILE_CLAIMS=%s is refused', (given) => {
+    expect(refusedSettings({ PROFILE_CLAIMS: given })).toEqual(['PROFILE_CLAIMS']);
+  });
+
   test('the message has one line for each problem', () => {
     expect(() => loadConfig({ PORT: 'x', RATE_LIMITS: 'maybe' })).toThrow(
       'PORT must be a whole number\nRATE_LIMITS must be on or off',

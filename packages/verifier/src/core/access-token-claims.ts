@@ -18,6 +18,7 @@ export interface ParsedClaims {
 const stringClaims = ['iss', 'sub', 'jti', 'client_id', 'sid', 'device_type'] as const;
 const integerClaims = ['exp', 'iat', 'nbf', 'auth_time', 'epoch'] as const;
 const listClaims = ['aud', 'amr'] as const;
+const profileClaims = ['email', 'name', 'phone_number'] as const;
 
 /**
  * null unless every claim has its type and the text is as `JSON.stringify` writes it: of a member
@@ -33,7 +34,7 @@ export function parseClaims(payload: string): ParsedClaims | null {
   const { roles, scope } = claims;
   if (roles !== undefined && !isStringList(roles)) return null;
   if (scope !== undefined && typeof scope !== 'string') return null;
-  if (!isConfirmation(claims.cnf)) return null;
+  if (!isConfirmation(claims.cnf) || !hasProfile(claims)) return null;
   if ((roles as string[] | undefined)?.length === 0) delete claims.roles;
   if (scope === '') delete claims.scope;
   return identify(claims as unknown as AccessTokenClaims);
@@ -47,8 +48,7 @@ function identify(claims: AccessTokenClaims): ParsedClaims | null {
   if (!claims.jti.startsWith(`${claims.sid}.`)) return null;
   if (clientId === null && claims.client_id !== firstPartyClientId) return null;
   if (clientId !== null && !isCount(claims.client_epoch)) return null;
-  for (const list of [claims.aud, claims.amr, claims.roles]) Object.freeze(list);
-  if (claims.cnf !== undefined) Object.freeze(claims.cnf);
+  for (const value of Object.values(claims)) freeze(value);
   const jkt = claims.cnf?.jkt;
   return { claims: Object.freeze(claims), sessionId, userId, clientId, jkt };
 }
@@ -62,6 +62,20 @@ export function parseJsonObject(text: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+/** With all that it holds, which is as deep as the length of a token lets it be. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) freeze(inner);
+}
+
+function hasProfile(claims: Record<string, unknown>): boolean {
+  const isText = (value: unknown) => value === undefined || typeof value === 'string';
+  const { email_verified: verified } = claims;
+  if (verified !== undefined && typeof verified !== 'boolean') return false;
+  return profileClaims.every((name) => isText(claims[name]));
 }
 
 const thumbprint = /^[A-Za-z0-9_-]{43}$/;
