@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { hashSync as bcryptHash } from '@node-rs/bcrypt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { bcryptHash } from '../support/bcrypt.ts';
 import { runLatchkey } from '../support/run-latchkey.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'latchkey-export-'));
@@ -53,7 +53,7 @@ describe('latchkey users export', { timeout: 60_000 }, () => {
     await apis[0]!.register();
     await apis[0]!.admin();
     const imported = path.join(directory, 'imported.ndjson');
-    const password_hash = bcryptHash('short', { cost: 4 });
+    const password_hash = bcryptHash('short');
     writeFileSync(
       imported,
       [{ ...old, password_hash }, disabled].map((u) => JSON.stringify(u)).join('\n'),

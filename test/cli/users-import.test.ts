@@ -2,14 +2,14 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { hashSync as bcryptHash } from '@node-rs/bcrypt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anEmail, startTestApi, type TestApi } from '../support/api.ts';
+import { bcryptHash } from '../support/bcrypt.ts';
 import { runLatchkey } from '../support/run-latchkey.ts';
 
 const kek = `test:${randomBytes(32).toString('base64url')}`;
 const password = 'short';
-const password_hash = bcryptHash(password, { cost: 4 });
+const password_hash = bcryptHash(password);
 const directory = mkdtempSync(path.join(tmpdir(), 'latchkey-import-'));
 let api: TestApi;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
 import { hash as argon2Hash } from '@node-rs/argon2';
-import { hashSync as bcryptHash } from '@node-rs/bcrypt';
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../../../src/app/user-import/candidate.ts';
 import { readUser, type SystemName } from '../../../src/app/user-import/systems.ts';
 import { createPasswordHasher } from '../../../src/platform/crypto/password-hash.ts';
+import { bcryptHash } from '../../support/bcrypt.ts';
 
 const now = Date.parse('2030-01-01T00:00:00Z');
 const hasher = createPasswordHasher({ memoryKib: 1_024 });
@@ -206,7 +206,7 @@ describe('Auth0', () => {
       _id: { $oid: '5dea9f9c82dd7c0e76e4ec93' },
       email_verified: false,
       email: 'ada@example.com',
-      passwordHash: bcryptHash(password, { cost: 4 }),
+      passwordHash: bcryptHash(password),
       password_set_date: { $date: '2019-12-06T18:36:12.412Z' },
       tenant: 'example',
       connection: 'Username-Password-Authentication',
@@ -248,7 +248,7 @@ describe('Auth0', () => {
     const user = candidate({ ...base, custom_password_hash: scrypt }, 'auth0');
     expect(user).toMatchObject({ disabled: true, profile: { name: 'Ada' } });
     expect([await accepts(user, password), await accepts(user, 'x')]).toEqual([true, false]);
-    const bcrypt = { algorithm: 'bcrypt', hash: { value: bcryptHash(password, { cost: 4 }) } };
+    const bcrypt = { algorithm: 'bcrypt', hash: { value: bcryptHash(password) } };
     const second = candidate({ ...base, custom_password_hash: bcrypt }, 'auth0');
     expect(await accepts(second, password)).toBe(true);
     for (const custom of [{ algorithm: 'md5', hash: { value: 'ab' } }, {}, 7]) {
@@ -262,7 +262,7 @@ describe('Supabase', () => {
   const row = {
     id: uuid,
     email: 'ada@example.com',
-    encrypted_password: bcryptHash(password, { cost: 4, version: '2a' }),
+    encrypted_password: bcryptHash(password, '2a'),
     email_confirmed_at: '2024-01-01T00:00:00Z',
     banned_until: null,
     deleted_at: null,
