@@ -63,7 +63,12 @@ export async function startMail(
   const server = new MailServer({ send, metrics, log, signal });
   const context = {
     ...{ cells: job.cells, mailProofKey: parts.mailProofKey, now: job.now },
-    subjectKeys: new SubjectKeys({ keyWrap: job.keyWrap, cachedKeysMax: 1_000 }),
+    // No poll tells a worker of an erasure: it keeps no key for longer than a mail takes.
+    subjectKeys: new SubjectKeys({
+      keyWrap: job.keyWrap,
+      cachedKeysMax: 1_000,
+      cachedKeyTtlSeconds: 1,
+    }),
     templates: new MailTemplates({
       ...{ kinds: mailKinds, languages: mailLanguages, directory: config.templates },
     }),

@@ -45,6 +45,15 @@ describe('a user with a name', () => {
     }
   });
 
+  // Fails when an erasure leaves the name behind.
+  it('leaves it to others once erased', async () => {
+    const username = aName();
+    const { id } = (await register({ username })).body.user;
+    const { access_token: token } = await api.admin();
+    expect((await api.call('DELETE', `/admin/users/${id}`, { token })).status).toBe(204);
+    expect(await register({ username })).toMatchObject({ status: 201, body: { user: { username } } });
+  });
+
   it('has it alone: at registration, by administrators, in the own profile', async () => {
     const name = aName();
     await register({ username: name });
