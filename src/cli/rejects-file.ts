@@ -1,8 +1,8 @@
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs';
 
 /**
- * The file that holds what was not imported, for whoever mends it. It is made at the first line, and
- * holds password hashes, so nobody else may read it. A run begins it anew: it goes over every line.
+ * The file that holds what was not imported, for whoever mends it. It is made at the first line. It
+ * holds password hashes, so only its owner reads it. A run begins it anew: it goes over every line.
  */
 export class RejectsFile {
   readonly path: string;

@@ -32,8 +32,8 @@ const refusalsShown = 20;
 
 /**
  * Registers the users of a file, `-` for the standard input, against the database itself. It may be
- * cut off at any moment and run again. Prints how many were imported and refused, and why; ends with
- * exit code 2 when a user was refused.
+ * cut off at any moment and run again. Prints how many were imported and refused, and why. The exit
+ * code is 2 when a user was refused.
  */
 export async function usersImport(file: string, options: ImportOptions): Promise<void> {
   const from = systemOf(options.from);

@@ -18,7 +18,7 @@ export interface LookupKeys {
   readonly unwrapSubjectKey: (subjectId: string, wrapped: string) => Promise<Uint8Array>;
 }
 
-/** By which rows, of which tables, the user is found: by the address, and by a name if there is one. */
+/** By which rows, of which tables, the user is found: by the address, and by a name if any. */
 export async function lookupRows(
   { identifierKey, unwrapSubjectKey }: LookupKeys,
   { userId, pii, wrapped }: NamedUser,

@@ -3,6 +3,7 @@ import type { UserState } from '../domain/user/state.ts';
 import type { CommandRows } from '../eventlog/command.ts';
 import type { Queryable } from '../eventlog/queryable.ts';
 import type { SealedReaders } from '../eventlog/record-seal.ts';
+import { bytea } from '../platform/postgres/bytea.ts';
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import {
   ciphertext,
@@ -75,6 +76,11 @@ export function passwordRows(
 /** The row of a password that is no longer one: it goes (migration 000010). */
 export function removedPasswordRows(userId: string): CommandRows {
   return { password_hashes: [{ user_id: userId, hash: null, password_changed_at: null }] };
+}
+
+/** The lookup entry of a user name, which replaces the one that the user had. */
+export function usernameRows(userId: string, identifierMac: Uint8Array): CommandRows {
+  return { usernames: [{ identifier_mac: bytea(identifierMac), user_id: userId }] };
 }
 
 function trusted({ seal }: SealedReaders, row: Record<string, unknown>): boolean {

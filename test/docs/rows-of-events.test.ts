@@ -15,7 +15,7 @@ let commands: Command[];
 
 beforeAll(async () => {
   commands = recordSentCommands();
-  api = await startTestApi({ SIGNING_WEB: 'session' });
+  api = await startTestApi({ SIGNING_WEB: 'session', USERNAMES: 'on' });
 });
 afterAll(async () => {
   vi.restoreAllMocks();
@@ -50,7 +50,9 @@ it('the rows beside a stream are those that docs/events.md names', async () => {
   const { access_token: token } = await api.logIn({ email, fields: { device_token } });
   const wrong = { email, password: 'a wrong password', device_token };
   await api.call('POST', '/auth/login', { body: wrong });
-  await done(api.call('PATCH', '/auth/me', { token, body: { name: 'Ada' } }));
+  await done(api.call('PATCH', '/auth/me', { token, body: { name: 'Ada', username: 'ada' } }));
+  const named = { email: anEmail(), password: testPassword, username: 'one.more' };
+  await done(api.call('POST', '/auth/register', { body: named }));
   const passwords = { current_password: testPassword, new_password: 'a longer ordinary sentence' };
   await done(api.call('POST', '/auth/password', { token, body: passwords }));
   const dearer = await api.anotherNode({ PASSWORD_HASH_MEMORY_KIB: '16' });

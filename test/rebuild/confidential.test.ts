@@ -13,6 +13,7 @@ const secret: Readonly<Record<string, readonly string[]>> = {
   clients: ['secret_hashes'],
   invites: ['secret_hash'],
   credentials: ['identifier_mac'],
+  usernames: ['identifier_mac'],
 };
 
 let database: TestDatabase;

@@ -6,6 +6,7 @@ import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { deviceTokenRow } from '../../src/tables/device-token.ts';
 import { usedProofRow } from '../../src/tables/dpop-proof.ts';
+import { usernameRows } from '../../src/tables/user.ts';
 import { seededRandom } from '../rebuild/ingredients.ts';
 import { Population } from '../rebuild/population.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -48,6 +49,7 @@ async function otherRows(): Promise<Rows> {
   const parts = { deviceId: newId(), secretHash: 'hash' };
   return {
     ...(await keySecretRows(keyWrap, change, [key])),
+    ...usernameRows(newId(), Buffer.alloc(32)),
     dpop_proofs: [usedProofRow({ jkt: 'thumbprint', jti: 'id', expiresAt: 0 })],
     device_tokens: [deviceTokenRow(newId(), { ...parts, epoch: 0, createdAt: 0, usedAt: null })],
   };

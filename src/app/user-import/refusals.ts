@@ -8,7 +8,8 @@ export const importRefusals = {
   too_long: 'Longer than 1 MiB.',
   unknown_field: 'Holds a field that an import does not know, or one of the wrong type.',
   id_invalid:
-    'Needs an `id`: a string of 1 to 255 visible characters without an @, because the ids of users are never erased.',
+    'Needs an `id`: 1 to 255 visible ASCII characters without an @, because the ids of users are ' +
+    'never erased.',
   id_known: 'A user with this id has another address.',
   id_taken: 'This id belongs to something else in this installation.',
   address_invalid: 'Holds no e-mail address that Latchkey takes.',

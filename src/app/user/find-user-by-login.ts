@@ -13,10 +13,7 @@ export interface LoginName {
 }
 
 /** The user whom any spelling of a user name names; null for a text that is none. */
-export async function findUserByUsername(
-  node: FindingNode,
-  text: string,
-): Promise<UserForCommand | null> {
+async function findUserByUsername(node: FindingNode, text: string): Promise<UserForCommand | null> {
   const name = parseUsername(text);
   if (name === null) return null;
   const mac = identifierMac(node.secrets.identifierKey, name);

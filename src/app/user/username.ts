@@ -1,10 +1,9 @@
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { readNewUsername, usernameProblems } from '../../domain/user/username.ts';
-import { type CommandRows, UniqueViolationError } from '../../eventlog/command.ts';
+import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
-import { bytea } from '../../platform/postgres/bytea.ts';
-import { findUserByIdentifier } from '../../tables/user.ts';
+import { findUserByIdentifier, usernameRows } from '../../tables/user.ts';
 import type { Part } from '../append.ts';
 
 /** What user names need of a node. */
@@ -34,15 +33,14 @@ export async function requireFreeUsername(
   if (owner !== null && owner.userId !== userId) throw takenUsername();
 }
 
-/** The lookup entry of a name, which replaces the one that the user had. */
-export function usernameRows({ secrets }: NamingNode, userId: string, name: string): CommandRows {
-  const identifier_mac = bytea(identifierMac(secrets.identifierKey, name));
-  return { usernames: [{ identifier_mac, user_id: userId }] };
-}
-
-/** The entry as a part of a command; nothing where there is no name. */
-export function usernamePart(node: NamingNode, userId: string, name: string | undefined): Part {
-  return name === undefined ? {} : { rows: usernameRows(node, userId, name) };
+/** The lookup entry of a name as a part of a command; nothing where there is no name. */
+export function usernamePart(
+  { secrets }: NamingNode,
+  userId: string,
+  name: string | undefined,
+): Part {
+  if (name === undefined) return {};
+  return { rows: usernameRows(userId, identifierMac(secrets.identifierKey, name)) };
 }
 
 /** Whether a command failed because somebody took the name meanwhile. */

@@ -34,7 +34,7 @@ export type Pbkdf2Algorithm = 'sha1' | 'sha256' | 'sha512';
  * The most that one comparison may cost. At each of these bounds it takes one to two seconds of a
  * core: a hash that costs more would keep the few places for hashes from everybody else.
  */
-export const hashCosts = {
+const hashCosts = {
   bcryptCostMax: 14,
   /** N * r * p: the memory is 128 bytes times N * r. */
   scryptWorkMax: 2 ** 20,

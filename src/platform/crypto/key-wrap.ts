@@ -92,8 +92,8 @@ export function localKeyWrap(ring: readonly KeyEncryptionKey[]): KeyWrap {
 }
 
 /**
- * The same text as jose's, whose WebCrypto takes eight times as long: an import makes a key for each
- * of its users.
+ * The same text as jose's, whose WebCrypto takes several times as long: an import makes a key for
+ * each of its users.
  */
 function compactJwe(
   plaintext: Uint8Array,

@@ -41,7 +41,7 @@ export function importedHash(
   return { stored: `${form}:${encoded}` };
 }
 
-/** Reads what `password_hashes` holds, and bounds its cost again: a row may be older than a bound. */
+/** Reads what `password_hashes` holds, and bounds its cost: a row may be older than a bound. */
 export function readStoredHash(text: string): StoredHash | HashProblem {
   const [, form, encoded] = storedPattern.exec(text) ?? [];
   const hash = readHash(encoded ?? text);

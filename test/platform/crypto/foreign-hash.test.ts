@@ -1,12 +1,7 @@
 import { pbkdf2Sync, scryptSync } from 'node:crypto';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import { describe, expect, test } from 'vitest';
-import {
-  hashCosts,
-  isTooCostly,
-  phcString,
-  readHash,
-} from '../../../src/platform/crypto/foreign-hash.ts';
+import { isTooCostly, phcString, readHash } from '../../../src/platform/crypto/foreign-hash.ts';
 import { createPasswordHasher } from '../../../src/platform/crypto/password-hash.ts';
 import { type HashProblem, importedHash } from '../../../src/platform/crypto/stored-hash.ts';
 import { bcryptHash } from '../../support/bcrypt.ts';
@@ -126,7 +121,7 @@ describe('bcrypt and its 72 bytes', () => {
   });
 
   // Fails when: the password as presented is hashed anew. The true one would match no more.
-  test('a longer password keeps its hash, because nobody knows whether its end was right', async () => {
+  test('a longer password keeps its hash: nobody knows whether its end was right', async () => {
     const stored = imported(bcryptHash(`${long}right`));
     expect((await check(stored, `${long}wrong`)).needsRehash).toBe(false);
     expect((await check(imported(bcryptHash(long)), long)).needsRehash).toBe(true);
@@ -166,7 +161,7 @@ describe('the cost of a hash is bounded', () => {
   });
 
   // Fails when: verify trusts what stands in the table. A cost of 31 takes days.
-  test('and at the login: the hash is not computed, the lane is free, and somebody hears of it', async () => {
+  test('and at the login: no hash is computed, the lane is free, somebody hears of it', async () => {
     const problems: HashProblem[] = [];
     const hasher = createPasswordHasher({
       memoryKib,
@@ -180,7 +175,6 @@ describe('the cost of a hash is bounded', () => {
     expect(await hasher.verify('not a hash', 'U*U', turn)).toMatchObject({ matches: false });
     expect(problems).toEqual([...costly.map(() => 'hash_too_costly'), 'hash_unknown']);
     expect(hasher.running).toBe(0);
-    expect(hashCosts.bcryptCostMax).toBe(14);
   });
 
   test('but for what our own setting of the memory has allowed', async () => {
