@@ -148,7 +148,8 @@ ${loadBefore.toFixed(1)} processes (1-minute average).
 
 \`latchkey users import\` as a process of its own, with its start, against an embedded
 Postgres on the same machine that flushes every commit. The file has ${mib.toFixed(0)} MiB: a tenth
-of the users has each of bcrypt, scrypt, PBKDF2 with SHA-1, SHA-256 and SHA-512, and Argon2i, the others Argon2id.
+of the users has each of bcrypt, scrypt, PBKDF2
+with SHA-1, SHA-256 and SHA-512, and Argon2i, the others Argon2id.
 
 | | seconds | users/s | processor seconds of the process | largest RSS, MiB |
 |---|---|---|---|---|

@@ -23,6 +23,9 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: database.ownerUrl });
   await owner.connect();
   await new Population([owner], seededRandom(7)).grow(300);
+  await owner.query(
+    "insert into latchkey.usernames values ('\\x01', gen_random_uuid(), 'a seal of a name')",
+  );
   await owner.query('create schema rebuilt');
   for (const table of projectedTables) {
     await owner.query(`create table rebuilt.${table} as select * from latchkey.${table}`);

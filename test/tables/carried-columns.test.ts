@@ -49,7 +49,10 @@ async function otherRows(): Promise<Rows> {
   const parts = { deviceId: newId(), secretHash: 'hash' };
   return {
     ...(await keySecretRows(keyWrap, change, [key])),
-    ...usernameRows(newId(), Buffer.alloc(32)),
+    usernames: usernameRows(newId(), Buffer.alloc(32)).usernames!.map((row) => ({
+      ...row,
+      mac: 'a seal',
+    })),
     dpop_proofs: [usedProofRow({ jkt: 'thumbprint', jti: 'id', expiresAt: 0 })],
     device_tokens: [deviceTokenRow(newId(), { ...parts, epoch: 0, createdAt: 0, usedAt: null })],
   };

@@ -2,122 +2,16 @@ import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../../../src/app/user-import/candidate.ts';
-import { readUser, type SystemName } from '../../../src/app/user-import/systems.ts';
 import { createPasswordHasher } from '../../../src/platform/crypto/password-hash.ts';
 import { bcryptHash } from '../../support/bcrypt.ts';
+import { candidate, read, uuid } from './read-samples.ts';
 
-const now = Date.parse('2030-01-01T00:00:00Z');
 const hasher = createPasswordHasher({ memoryKib: 1_024 });
-const uuid = '5f1e6d4c-3b2a-4190-8877-665544332211';
-const password = 'correct ﬁn horse';
-
-function read(user: unknown, from: SystemName = 'latchkey', trustVerified = true) {
-  return readUser(user, from, { source: from, trustVerified, usernames: true, now });
-}
-
-function candidate(user: unknown, from?: SystemName): Candidate {
-  const made = read(user, from);
-  if ('refusal' in made) throw new Error(made.refusal);
-  return made;
-}
+const password = 'correct \ufb01n horse';
 
 async function accepts({ passwordHash }: Candidate, presented: string): Promise<boolean> {
   return (await hasher.verify(passwordHash, presented, { group: 'test' })).matches;
 }
-
-describe('our own format', () => {
-  const user = {
-    id: uuid,
-    email: ' Ada@Example.com',
-    email_verified: true,
-    disabled: true,
-    roles: ['writer', 'editor', 'writer'],
-    username: 'Ada.L',
-    name: 'Ada',
-    phone_number: null,
-    picture: 'https://example.com/ada.png',
-    created_at: '2020-01-01T00:00:00Z',
-  };
-
-  it('is read with all that it holds', () => {
-    expect(candidate(user)).toEqual({
-      userId: uuid,
-      email: { address: 'Ada@example.com', key: 'ada@example.com' },
-      emailVerified: true,
-      disabled: true,
-      username: 'ada.l',
-      leavesUsernameOut: false,
-      roles: ['editor', 'writer'],
-      profile: { name: 'Ada', picture: 'https://example.com/ada.png' },
-      passwordHash: null,
-    });
-  });
-
-  // Fails when the file alone may say that an address is somebody's.
-  it('says nothing about verified addresses unless it is trusted', () => {
-    expect(read(user, 'latchkey', false)).toMatchObject({ emailVerified: false });
-  });
-
-  it('leaves user names out where there are none', () => {
-    const options = { source: 'x', trustVerified: true, usernames: false, now };
-    const left = { username: null, leavesUsernameOut: true };
-    expect(readUser({ ...user, username: 'Admin' }, 'latchkey', options)).toMatchObject(left);
-  });
-
-  it('the id is kept when it is a UUID, and else the same one is made of it again', () => {
-    expect(candidate({ ...user, id: uuid.toUpperCase() }).userId).not.toBe(uuid.toUpperCase());
-    const made = candidate({ ...user, id: '17' }).userId;
-    expect(candidate({ ...user, id: '17' }).userId).toBe(made);
-    expect(candidate({ ...user, id: '18' }).userId).not.toBe(made);
-    const elsewhere = readUser({ ...user, id: '17' }, 'latchkey', {
-      source: 'shop',
-      trustVerified: true,
-      usernames: true,
-      now,
-    });
-    expect(elsewhere).not.toMatchObject({ userId: made });
-  });
-
-  it.each([
-    ['not_json', null],
-    ['not_json', 'x'],
-    ['not_json', []],
-    ['id_invalid', { email: 'a@example.com' }],
-    ['id_invalid', { id: '', email: 'a@example.com' }],
-    ['id_invalid', { id: 'a@example.com', email: 'a@example.com' }],
-    ['id_invalid', { id: 'x'.repeat(256), email: 'a@example.com' }],
-    ['unknown_field', { id: 17, email: 'a@example.com' }],
-    ['unknown_field', { id: '1', email: 'a@example.com', pasword_hash: 'x' }],
-    ['unknown_field', { id: '1', email: 'a@example.com', roles: 'admin' }],
-    ['unknown_field', { id: '1', email: 'a@example.com', password_hash: 'x', password_form: 'x' }],
-    ['address_invalid', { id: '1' }],
-    ['address_invalid', { id: '1', email: 'nobody' }],
-    ['name_invalid', { id: '1', email: 'a@example.com', username: 'a@example.com' }],
-    ['name_reserved', { id: '1', email: 'a@example.com', username: 'Admin' }],
-    ['role_invalid', { id: '1', email: 'a@example.com', roles: ['two words'] }],
-    ['role_invalid', { id: '1', email: 'a@example.com', roles: [7] }],
-    [
-      'role_invalid',
-      { id: '1', email: 'a@example.com', roles: Array.from({ length: 101 }, (_, n) => `r${n}`) },
-    ],
-    ['role_reserved', { id: '1', email: 'a@example.com', roles: ['latchkey:admin'] }],
-    ['role_reserved', { id: '1', email: 'a@example.com', roles: ['Latchkey:Other'] }],
-    ['profile_invalid', { id: '1', email: 'a@example.com', name: '' }],
-    ['profile_invalid', { id: '1', email: 'a@example.com', name: 'x'.repeat(201) }],
-    ['profile_invalid', { id: '1', email: 'a@example.com', picture: 'javascript:alert(1)' }],
-    ['hash_unknown', { id: '1', email: 'a@example.com', password_hash: 'plain' }],
-    [
-      'hash_too_costly',
-      {
-        id: '1',
-        email: 'a@example.com',
-        password_hash: '$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW',
-      },
-    ],
-  ])('is refused with %s: %j', (refusal, user) => {
-    expect(read(user)).toEqual({ refusal });
-  });
-});
 
 describe('Keycloak', () => {
   const salt = randomBytes(16);

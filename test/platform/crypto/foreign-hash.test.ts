@@ -161,7 +161,7 @@ describe('the cost of a hash is bounded', () => {
   });
 
   // Fails when: verify trusts what stands in the table. A cost of 31 takes days.
-  test('and at the login: no hash is computed, the lane is free, somebody hears of it', async () => {
+  test('and at the login: no hash is computed, the lane is free, and it is told', async () => {
     const problems: HashProblem[] = [];
     const hasher = createPasswordHasher({
       memoryKib,
