@@ -13,9 +13,9 @@ import { percentile } from '../test/support/fault-timing.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { startBenchPostgres } from './support/bench-postgres.ts';
 
-// `npx node --expose-gc bench/rate-limits.ts`: what one login attempt (three rules) costs in each store, in turns, so
-// that a slow moment of the machine meets all; and what the memory of a process grows to by keys that a stranger
-// invents.
+// `npx node --expose-gc bench/rate-limits.ts`: what one login attempt (three rules) costs in each
+// store, in turns, so that a slow moment of the machine meets all; and what the memory of a process
+// grows to by keys that a stranger invents.
 
 const { values: flags } = parseArgs({
   options: {

@@ -4,12 +4,11 @@ import type { Counter } from 'prom-client';
 import { networkOf } from '../platform/client-address.ts';
 import { derivedKey } from '../platform/crypto/derived-key.ts';
 import { SlidingCounts } from '../platform/sliding-counts.ts';
-import type { Node } from './node.ts';
 
 const hourMs = 3_600_000;
 const toldMax = 10_000;
 
-export interface RefusedNetworksOptions {
+interface RefusedNetworksOptions {
   /** One for all nodes: they name a network alike. */
   readonly secret: Uint8Array;
   /** Refusals of one network in an hour that an operator is told of; 0: of none. */
@@ -60,18 +59,4 @@ export class RefusedNetworks {
 export function networkNames(secret: Uint8Array): (network: string) => string {
   const key: KeyObject = derivedKey(secret, 'latchkey network names');
   return (network) => createHmac('sha256', key).update(network).digest('base64url').slice(0, 16);
-}
-
-/** Takes the address of each refusal of this node. */
-export function watchedRefusals(
-  { config, secrets, metrics }: Pick<Node, 'config' | 'secrets' | 'metrics'>,
-  log: RefusedNetworksOptions['log'],
-): (address: string) => void {
-  const networks = new RefusedNetworks({
-    secret: secrets.recordSealKey,
-    warnAfter: config.http.networkRefusalsWarn,
-    told: metrics.abuse.refusedNetworks,
-    log,
-  });
-  return (address) => networks.refused(address);
 }

@@ -1,4 +1,4 @@
-/** Series as promtool writes them, a sample a minute: `0+1x5` begins at 0 and grows by 1 five times. */
+/** Series as promtool writes them, a sample a minute: `0+1x5` is 0 and five times 1 more. */
 type Series = Readonly<Record<string, string>>;
 
 export interface AlertCase {

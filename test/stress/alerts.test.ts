@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alerts, alertsFile } from '../../grafana/alerts.ts';
 import { type AlertCase, alertCases } from './alert-cases.ts';
 
-// What makes it fail, and was tried: a rule with another threshold, a longer `for`, a misspelt metric or label.
+// What makes it fail, and was tried: another threshold, a longer `for`, a misspelt metric.
 
 const promtoolIsThere = spawnSync('promtool', ['--version']).error === undefined;
 const mustRun = process.env.CI === 'true';

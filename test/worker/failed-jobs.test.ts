@@ -1,5 +1,7 @@
 import type { PgBoss } from 'pg-boss';
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { observeBacklog } from '../../src/worker/backlog.ts';
 import { listFailedJobs, redriveJobs } from '../../src/worker/failed-jobs.ts';
 import { openJobQueues } from '../../src/worker/job-queues.ts';
 import { deadLetterQueue } from '../../src/worker/job-schema.ts';
@@ -39,6 +41,14 @@ describe('given jobs of two queues that failed for good', () => {
       ['log.check', 1, 'a gap at 7'],
       ['sessions.prune', 1, 'the disk is full'],
     ]);
+  });
+
+  it('a worker counts them by queue', async () => {
+    const registry = new Registry();
+    observeBacklog(registry, world.pools.readers);
+    const metrics = await registry.metrics();
+    expect(metrics).toContain('latchkey_failed_jobs{queue="log.check"} 1\n');
+    expect(metrics).toContain('latchkey_failed_jobs{queue="sessions.prune"} 1\n');
   });
 
   it('those of one queue go back into it', async () => {
