@@ -142,6 +142,17 @@ const sessions: Row = {
       queries: [{ expr: `sum by (outcome) (${rate('refreshes_total')})`, legend: '{{outcome}}' }],
     },
     {
+      title: 'Tokens of clients',
+      description: 'What the token endpoint answered to clients that had authenticated.',
+      unit: 'ops',
+      queries: [
+        {
+          expr: `sum by (grant, outcome) (${rate('token_requests_total')})`,
+          legend: '{{grant}} {{outcome}}',
+        },
+      ],
+    },
+    {
       title: 'Device-bound sessions',
       description:
         'Registrations and proofs of keys by result; skipped: a browser refreshed without a proof.',

@@ -42,8 +42,16 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     help: 'Registrations, proofs and skipped proofs of device-bound sessions, by result',
     labels: ['step', 'result'],
   });
+  const tokenRequests = counter(registry, {
+    name: 'latchkey_token_requests_total',
+    help: 'Requests of clients for tokens at /oauth2/token, by grant and outcome',
+    labels: ['grant', 'outcome'],
+  });
   // A rate needs a first value: what has not happened yet is 0, not absent.
   for (const reason of shedReasons) passwordHashesShed.inc({ reason }, 0);
+  for (const grant of ['client_credentials', 'refresh_token']) {
+    tokenRequests.inc({ grant, outcome: 'issued' }, 0);
+  }
   deviceBinding.inc({ step: 'registration', result: 'bound' }, 0);
   for (const result of ['renewed', 'challenged', 'ended']) {
     deviceBinding.inc({ step: 'refresh', result }, 0);
@@ -74,11 +82,7 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       help: 'Refresh attempts by outcome',
       labels: ['outcome'],
     }),
-    tokenRequests: counter(registry, {
-      name: 'latchkey_token_requests_total',
-      help: 'Requests of clients for tokens at /oauth2/token, by grant and outcome',
-      labels: ['grant', 'outcome'],
-    }),
+    tokenRequests,
     loginFloorOverruns: counter(registry, {
       name: 'latchkey_login_floor_overruns_total',
       help: 'Refused logins that took longer than LOGIN_FLOOR_MS',
