@@ -16,7 +16,7 @@ export function text(min: number, max: number) {
 export const credential = text(0, limits.loginStringCodePointsMax).register(opaqueTexts);
 
 /** Of a user name that somebody wants; which of these are names, the domain decides. */
-export const usernameText = text(1, limits.loginStringCodePointsMax);
+export const usernameText = text(0, limits.loginStringCodePointsMax);
 
 const time = z.iso.datetime();
 const id = z.string().min(1);
