@@ -61,7 +61,7 @@ describe('the page behind a link in a mail, in a browser', () => {
 
   // Fails when the token stands in a request line or stays in the history, or a scanner that runs
   // the scripts of a page uses the link up.
-  it('takes the token out of the address bar, and sends it once the button is pressed', async () => {
+  it('takes the token out of the address bar, and sends it at the button', async () => {
     await page.goto(`${front.url}/auth/email/confirm#the-token`);
     expect(page.url()).toBe(`${front.url}/auth/email/confirm`);
     expect(await visible('password')).toBe(false);

@@ -16,7 +16,7 @@ describe('the settings in words', () => {
     const lines = [...readText('.env.example').matchAll(/^#([A-Z_]+)=(.*)$/gm)];
     const shown = Object.fromEntries(lines.map(([, name, value]) => [name, value]));
     expect(Object.keys(shown)).toEqual(variables);
-    const absent = { DATABASE_URL: '', REDIS_URL: '' };
+    const absent = { DATABASE_URL: '', REDIS_URL: '', SMTP_URL: '', MAIL_FROM: '' };
     expect(loadConfig({ ...shown, ...absent })).toEqual(loadConfig({}));
   });
 });

@@ -107,14 +107,14 @@ interface PageParts {
 
 function pageOf(html: string, { path, language, assets }: PageParts): string {
   const values: Readonly<Record<string, string>> = {
-    ...{ lang: language, field: askedField[path] },
+    field: askedField[path],
     ...commonTexts[language],
     ...pageTexts[language][path],
   };
   const linked = assets.reduce(
     (page, { name, hashedName }) =>
       page.replace(`/auth/pages/${name}`, `/auth/pages/${hashedName}`),
-    html,
+    html.replace('<html lang="en">', `<html lang="${language}">`),
   );
   return linked.replace(/\{\{(\w+)\}\}/g, (_, name: string) => escapeHtml(values[name]!));
 }

@@ -14,7 +14,7 @@ export interface Smtp {
   close(): void;
 }
 
-export const smtpConnectionsMax = 5;
+const smtpConnectionsMax = 5;
 const contactMs = 5_000;
 const silenceMs = 20_000;
 /** For a server that answers, but one byte at a time. */

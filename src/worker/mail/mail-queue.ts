@@ -6,7 +6,7 @@ import type { Queryable } from '../../eventlog/queryable.ts';
 import { deadLetterQueue, jobSchemaName } from '../job-schema.ts';
 import { type DeliveryParts, deliver } from './deliver.ts';
 
-export const mailQueue = 'mail.deliver';
+const mailQueue = 'mail.deliver';
 
 /** With five connections to the server: two rounds, then the next batch. */
 const batchSize = 10;

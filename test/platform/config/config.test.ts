@@ -278,28 +278,6 @@ describe('the key ring', () => {
   });
 });
 
-describe('mail', () => {
-  const smtp = { SMTP_URL: 'smtps://u:p@mail.example.com', MAIL_FROM: 'L <l@example.com>' };
-
-  test('is on in dev, and in prod with a server', () => {
-    expect(loadConfig({}).mail).toMatchObject({ enabled: true, language: 'en' });
-    expect(loadConfig(smtp).mail).toMatchObject({ enabled: true, smtpUrl: smtp.SMTP_URL });
-  });
-
-  test('needs a sender, and a server that is one', () => {
-    expect(() => loadConfig({ SMTP_URL: smtp.SMTP_URL })).toThrow('MAIL_FROM must be set');
-    expect(() => loadConfig({ ...smtp, SMTP_URL: 'http://mail.example.com' })).toThrow('SMTP_URL');
-    expect(() => loadConfig({ ...smtp, SMTP_URL: 'smtp://a?x=1' })).toThrow('no parameter but');
-  });
-
-  test.each(['a@b, c@d', 'L <a@b>, c@d', 'x\r\nBcc: <a@b>', '"L" <a@b>', 'L'])(
-    'the sender %j is none',
-    (from) => {
-      expect(() => loadConfig({ ...smtp, MAIL_FROM: from })).toThrow('MAIL_FROM');
-    },
-  );
-});
-
 describe('a setting', () => {
   test('has a variable of its own', () => {
     expect(variables.toSorted()).toEqual([...new Set(variables)].sort());
