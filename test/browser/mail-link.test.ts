@@ -1,60 +1,55 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { none } from '../../src/api/http/auth.ts';
+import { reply } from '../../src/api/http/reply.ts';
+import { route } from '../../src/api/http/route.ts';
 import { mailLinkRoutes } from '../../src/api/pages/mail-link-page.ts';
 import { startTestApp } from '../api/http/test-app.ts';
 import { type Misdeeds, startChromium, watchedPage } from './chromium.ts';
 
-/** Serves the pages of the product, and answers their POSTs as the test says. */
-async function startFront(appUrl: string, answer: { status: number }) {
+const paths = ['/auth/verify-email', '/auth/password/reset', '/auth/email/confirm'];
+
+/** The pages of the product; their POSTs are noted, and answered as the test says. */
+async function startPages(answer: { status: number }) {
   const posts: { path: string; body: unknown; cookie: string | undefined }[] = [];
-  const targets: string[] = [];
-  const server: Server = createServer(async (request, response) => {
-    targets.push(`${request.method} ${request.url}`);
-    if (request.method === 'POST') {
-      const chunks = await request.toArray();
-      const body: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-      posts.push({ path: request.url!, body, cookie: request.headers.cookie });
-      response.writeHead(answer.status).end();
-      return;
-    }
-    const { 'accept-language': language = '' } = request.headers;
-    const page = await fetch(appUrl + request.url, { headers: { 'accept-language': language } });
-    const {
-      'content-encoding': _,
-      'transfer-encoding': __,
-      ...headers
-    } = Object.fromEntries(page.headers);
-    response.writeHead(page.status, headers).end(Buffer.from(await page.arrayBuffer()));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url, posts, targets, close: () => server.closeAllConnections() ?? server.close() };
+  const answers = paths.map((path) =>
+    route({
+      method: 'post',
+      path,
+      summary: 'What the page sends',
+      tags: [],
+      auth: none,
+      body: z.looseObject({}),
+      responses: { 204: { description: 'Done' } },
+      handler: ({ body, headers }) => {
+        posts.push({ path, body, cookie: headers.cookie });
+        return reply(answer.status);
+      },
+    }),
+  );
+  const app = await startTestApp([...mailLinkRoutes(), ...answers]);
+  return { url: app.url, posts, close: () => app.drain(1000) };
 }
 
 describe('the page behind a link in a mail, in a browser', () => {
-  let app: Awaited<ReturnType<typeof startTestApp>>;
   let browser: Browser;
-  let front: Awaited<ReturnType<typeof startFront>>;
+  let front: Awaited<ReturnType<typeof startPages>>;
   let page: Page;
   let misdeeds: Misdeeds;
   let answer: { status: number };
   beforeAll(async () => {
-    [app, browser] = await Promise.all([startTestApp(mailLinkRoutes()), startChromium()]);
+    browser = await startChromium();
   });
-  afterAll(async () => {
-    await browser.close();
-    await app.drain(1000);
-  });
+  afterAll(() => browser.close());
   beforeEach(async () => {
     answer = { status: 204 };
-    front = await startFront(app.url, answer);
+    front = await startPages(answer);
     ({ page, misdeeds } = await watchedPage(browser, front.url));
   });
   afterEach(async () => {
     await page.context().close();
-    front.close();
+    await front.close();
   });
 
   const visible = (id: string) => page.locator(`#${id}`).isVisible();
@@ -62,6 +57,8 @@ describe('the page behind a link in a mail, in a browser', () => {
   // Fails when the token stands in a request line or stays in the history, or a scanner that runs
   // the scripts of a page uses the link up.
   it('takes the token out of the address bar, and sends it at the button', async () => {
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url().split('#')[0]!));
     await page.goto(`${front.url}/auth/email/confirm#the-token`);
     expect(page.url()).toBe(`${front.url}/auth/email/confirm`);
     expect(await visible('password')).toBe(false);
@@ -71,7 +68,7 @@ describe('the page behind a link in a mail, in a browser', () => {
     expect(front.posts).toEqual([
       { path: '/auth/email/confirm', body: { token: 'the-token' }, cookie: undefined },
     ]);
-    expect(front.targets.filter((target) => target.includes('the-token'))).toEqual([]);
+    expect(asked.filter((url) => url.includes('the-token'))).toEqual([]);
     expect(misdeeds).toEqual({ violations: [], errors: [], foreign: [] });
   });
 
