@@ -66,7 +66,7 @@ describe('given a mail server that', () => {
     expect(mails[0]!.messageId).toMatch(/^<[0-9a-f-]{36}@latchkey\.test>$/);
   });
 
-  it('is slow: the others do not wait for one of them', async () => {
+  it('is slow: no request waits for it', async () => {
     let release = () => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
