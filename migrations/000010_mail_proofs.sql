@@ -4,7 +4,8 @@
 
 alter table latchkey.users add column mail_proofs jsonb;
 alter table latchkey.users add column new_email_pii bytea;
-alter table latchkey.users add column email_version integer not null default 0;
+-- Null stands for 0: the seal of a row covers each column that is not null.
+alter table latchkey.users add column email_version integer;
 
 alter table latchkey.password_hashes alter column hash drop not null;
 

@@ -99,15 +99,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     if (logId !== null) memory.leases.ofLog(logId).forfeit();
     log.fatal({ err: error }, 'the log is refused: nothing is verified or written any more');
   });
-  const pools = createPools({
-    databaseUrl: options.databaseUrl,
-    directUrl: options.directUrl ?? options.databaseUrl,
-    readers: config.database.poolReaders,
-    short: limitConnections(config),
-    applicationName: 'latchkey serve',
-    logger: log,
-    onWriterConnect: (client) => guard.checkConnection(client),
-  });
+  const pools = openPools(options, guard);
   opened.defer(() => pools.end());
   const connection = pools.dedicated('latchkey serve revocation poll');
   opened.defer(() => connection.close());
@@ -159,6 +151,18 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const api = await listen(options, node, parts);
   opened.move();
   return api;
+}
+
+function openPools({ config, log, ...urls }: ApiOptions, guard: LogGuard): Pools {
+  return createPools({
+    databaseUrl: urls.databaseUrl,
+    directUrl: urls.directUrl ?? urls.databaseUrl,
+    readers: config.database.poolReaders,
+    short: limitConnections(config),
+    applicationName: 'latchkey serve',
+    logger: log,
+    onWriterConnect: (client) => guard.checkConnection(client),
+  });
 }
 
 interface Parts {

@@ -48,6 +48,15 @@ export function timeOrNull(name: string): Column<number | null> {
   return column(name, toTimestampOrNull, fromTimestampOrNull);
 }
 
+/** A count in a column that came later: 0 is null there, so that the seals of earlier rows hold. */
+export function countOrNull(name: string): Column<number> {
+  return column(
+    name,
+    (count) => (count === 0 ? null : count),
+    (stored) => (stored as number | null) ?? 0,
+  );
+}
+
 /** Ciphertext in a bytea. */
 export function ciphertext(name: string): Column<Uint8Array | null> {
   return confidential(column(name, byteaOrNull, (stored) => stored as Uint8Array | null));

@@ -7,6 +7,7 @@ import { bytea } from '../platform/postgres/bytea.ts';
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import {
   ciphertext,
+  countOrNull,
   json,
   plain,
   time,
@@ -48,7 +49,7 @@ export const users = new StateTable<UserState>('users', 'user_id', {
   pii: ciphertext('pii'),
   mailProofs: json('mail_proofs'),
   newEmailPii: ciphertext('new_email_pii'),
-  emailVersion: plain('email_version'),
+  emailVersion: countOrNull('email_version'),
   erasedAt: timeOrNull('erased_at'),
 });
 

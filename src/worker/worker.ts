@@ -98,13 +98,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const guard = new LogGuard((error) =>
     log.error({ err: error }, 'the log is refused: no job runs'),
   );
-  const pools = createPools({
-    databaseUrl: options.databaseUrl,
-    readers: connections.readers,
-    applicationName: 'latchkey worker',
-    logger: log,
-    onWriterConnect: (client) => guard.checkConnection(client),
-  });
+  const pools = openPools(options, guard);
   const stopping = new AbortController();
   const boss = createBoss(options);
   let loops: ReturnType<typeof startLoop>[] = [];
@@ -162,6 +156,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     degraded: [redis, model, mail].flatMap((part) => part?.degraded() ?? []),
   });
   return { metrics, readiness, stop };
+}
+
+function openPools({ databaseUrl, log }: WorkerOptions, guard: LogGuard): Pools {
+  return createPools({
+    databaseUrl,
+    readers: connections.readers,
+    applicationName: 'latchkey worker',
+    logger: log,
+    onWriterConnect: (client) => guard.checkConnection(client),
+  });
 }
 
 function demandsOf({ redisUrl, mail, ownerAllowed = false }: WorkerOptions): DatabaseDemands {

@@ -29,6 +29,7 @@ import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
 import { type Change, mergeRows } from '../../src/tables/change.ts';
 import { sessionKeyRows } from '../../src/tables/session-key.ts';
 import type { streams } from '../../src/tables/streams.ts';
+import { usernameRows } from '../../src/tables/user.ts';
 import { testSeal } from '../support/seal.ts';
 import {
   deviceKey,
@@ -43,6 +44,8 @@ import {
 /** Of every noun that there is. */
 type AnyCommand = Parameters<(typeof streams)[StreamKind]['decider']['decide']>[1];
 type DrawnUserCommand = keyof ReturnType<typeof userCommands>;
+
+const usernameOf = (email: string) => email.replace(/@.*/, '');
 
 interface Stream<S> {
   readonly id: string;
@@ -117,7 +120,10 @@ export class Population {
     }
     const commands: (readonly UserCommand[])[] = Object.values(this.#userCommands(busy!));
     for (const command of commands.flat()) await this.changeUser(busy!, command);
-    await this.#proveByMail(this.users.find(({ state }) => !state.emailVerified) ?? busy!);
+    await this.#proveByMail(await this.register(false));
+    for (const type of ['RotateClientSecret', 'EndOlderSecret'] as const) {
+      await this.#changeClientAs(this.clients[0]!, type);
+    }
     for (const session of [...this.sessions]) await this.reuse(session);
     await this.bind(await this.start('unbound'));
     await this.end(await this.start(), true);
@@ -168,7 +174,7 @@ export class Population {
     return this.clock;
   }
 
-  async register(): Promise<Stream<UserState>> {
+  async register(emailVerified = this.#random() < 0.5): Promise<Stream<UserState>> {
     const id = newId();
     const { key: subjectKey, wrapped } = await subjectKeys.newSubjectKey(id);
     this.#subjects.set(id, subjectKey);
@@ -180,12 +186,13 @@ export class Population {
         type: 'RegisterUser',
         now: this.tick(),
         pii: this.#profile(id, email),
-        emailVerified: this.#random() < 0.5,
+        emailVerified,
         hasPassword: true,
         roles: this.#random() < 0.5 ? [] : ['editor', 'ops:on-call'],
       },
       {
         credentials: [{ identifier_mac: bytea(identifierMac(identifierKey, email)), user_id: id }],
+        ...usernameRows(id, identifierMac(identifierKey, usernameOf(email))),
         subject_keys: [{ subject_id: id, wrapped }],
         password_hashes: [{ user_id: id, hash: 'not a hash' }],
       },
@@ -195,7 +202,11 @@ export class Population {
   }
 
   #profile(userId: string, email: string): Uint8Array {
-    return sealPersonalData(this.#subjects.get(userId)!, userId, { email, name: 'Zoë \\ "Tab"\t' });
+    return sealPersonalData(this.#subjects.get(userId)!, userId, {
+      email,
+      username: usernameOf(email),
+      name: 'Zoë \\ "Tab"\t',
+    });
   }
 
   async changeUser(user: Stream<UserState>, command: UserCommand, more: CommandRows = {}) {
@@ -307,10 +318,17 @@ export class Population {
   }
 
   async #changeClientAtRandom(type: Exclude<ClientCommand['type'], 'RegisterClient'>) {
+    await this.#changeClientAs(this.#pick(this.clients), type);
+  }
+
+  async #changeClientAs(
+    client: Stream<ClientState>,
+    type: Exclude<ClientCommand['type'], 'RegisterClient'>,
+  ) {
     const now = this.tick();
     const command: ClientCommand =
       type === 'RotateClientSecret' ? { type, now, secretHash: newSecretHash() } : { type, now };
-    await this.#changeClient(this.#pick(this.clients), command);
+    await this.#changeClient(client, command);
   }
 
   async #changeClient(client: Stream<ClientState>, command: ClientCommand): Promise<void> {

@@ -106,6 +106,7 @@ describe('rebuild', () => {
 
     expect((await compareAs(database.ownerUrl)).differences).toEqual([
       expect.objectContaining({ table: 'credentials', key: erased!.id, kind: 'extra' }),
+      expect.objectContaining({ table: 'usernames', key: erased!.id, kind: 'extra' }),
     ]);
   });
 

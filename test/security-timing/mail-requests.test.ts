@@ -54,7 +54,11 @@ afterAll(() => database.drop());
 async function withNode(variant: string | null, work: (node: FaultNode) => Promise<void>) {
   const node = await startFaultNode({
     databaseUrl: database.appUrl,
-    env: { LOGIN_FLOOR_MS: String(floorMs), REGISTRATION_BY_MAIL: 'on' },
+    env: {
+      LOGIN_FLOOR_MS: String(floorMs),
+      SMTP_URL: 'smtp://127.0.0.1:25',
+      MAIL_FROM: 'latchkey@example.com',
+    },
     ...(variant === null ? {} : { variant }),
   });
   try {

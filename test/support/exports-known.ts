@@ -12,7 +12,6 @@ export const exportsKnown: readonly string[] = [
   'src/domain/user/decide.ts decideUser',
   'src/domain/user/lockout.ts failuresBeforeLock',
   // Delivery makes links with it.
-  'src/domain/user/mail-link.ts encodeMailLink',
   'src/eventlog/database-clock.ts ClockSkewError',
   'src/eventlog/one-slot.ts mayCrossSlots',
   'src/eventlog/read.ts tailSql',

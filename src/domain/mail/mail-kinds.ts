@@ -24,6 +24,7 @@ export const mailKinds = {
   'new-device': { required: ['time', 'device'], optional: noticePlaceholders },
   'session-superseded': { required: ['time', 'device'], optional: noticePlaceholders },
   'token-reuse': { required: ['time'], optional: noticePlaceholders },
+  'registration-repeated': { required: ['time'], optional: noticePlaceholders },
   'account-locked': { required: ['time', 'until'], optional: noticePlaceholders },
 } as const satisfies Readonly<Record<string, MailKindFacts>>;
 

@@ -26,6 +26,8 @@ export function mailsOfUserEvent(event: UserEvent): MailToSend[] {
       return [notice('email-changed')];
     case 'PasswordChanged':
       return [notice('password-changed')];
+    case 'RegistrationRepeated':
+      return [notice('registration-repeated')];
     case 'UserLocked':
       return [notice('account-locked')];
     default:

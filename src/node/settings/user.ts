@@ -50,9 +50,6 @@ export const registration = settings(
     mode: variable('REGISTRATION', oneOf(['open', 'invite', 'closed'])).says(
       '`open`, `invite` or `closed`. In prod `closed`, and `open` needs `SMTP_URL`',
     ),
-    byMail: variable('REGISTRATION_BY_MAIL', onOrOff)
-      .default(false)
-      .says('Whether a registration is answered 202 for each address, and a mail says the rest'),
   },
   {
     fill: (given, read) => ({

@@ -10,7 +10,11 @@ import { askForCode, codeInMail, linkInMail } from '../../support/mail-proofs.ts
  */
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ REGISTRATION_BY_MAIL: 'on', DEVICE_POLICY_WEB: 'unlimited' });
+  api = await startTestApi({
+    SMTP_URL: 'smtp://127.0.0.1:25',
+    MAIL_FROM: 'latchkey@example.com',
+    DEVICE_POLICY_WEB: 'unlimited',
+  });
 });
 afterAll(() => api.stop());
 

@@ -51,7 +51,10 @@ describe('a user with a name', () => {
     const { id } = (await register({ username })).body.user;
     const { access_token: token } = await api.admin();
     expect((await api.call('DELETE', `/admin/users/${id}`, { token })).status).toBe(204);
-    expect(await register({ username })).toMatchObject({ status: 201, body: { user: { username } } });
+    expect(await register({ username })).toMatchObject({
+      status: 201,
+      body: { user: { username } },
+    });
   });
 
   it('has it alone: at registration, by administrators, in the own profile', async () => {

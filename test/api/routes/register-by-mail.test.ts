@@ -5,7 +5,7 @@ import { linkInMail } from '../../support/mail-proofs.ts';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ REGISTRATION_BY_MAIL: 'on' });
+  api = await startTestApi({ SMTP_URL: 'smtp://127.0.0.1:25', MAIL_FROM: 'latchkey@example.com' });
 });
 afterAll(() => api.stop());
 

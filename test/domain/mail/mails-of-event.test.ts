@@ -25,6 +25,7 @@ describe('the mails of an event', () => {
     [{ type: 'PasswordChanged', data: { at } }, ['password-changed']],
     // `PasswordChanged` stands in the same append.
     [{ type: 'PasswordResetCompleted', data: { at } }, []],
+    [{ type: 'RegistrationRepeated', data: { at } }, ['registration-repeated']],
     [{ type: 'UserLocked', data: { at, until: at, lockCount: 1 } }, ['account-locked']],
     [{ type: 'PasswordCheckFailed', data: { at } }, []],
     [{ type: 'EmailVerified', data: { at, keepsPassword: false } }, []],
@@ -53,6 +54,7 @@ describe('the mails of an event', () => {
       'new-device',
       'session-superseded',
       'token-reuse',
+      'registration-repeated',
       'account-locked',
     ]);
   });
