@@ -265,13 +265,17 @@ const sessions: Row = {
       ],
     },
     {
-      title: 'Password hashes shed',
+      title: 'Password hashes not computed',
       description: 'group_full and displaced: a network floods. queue_full: many do. left: its caller hung up.',
       unit: 'ops',
       queries: [
         {
           expr: `sum by (reason) (${rate('password_hashes_shed_total')})`,
           legend: '{{reason}}',
+        },
+        {
+          expr: `sum by (reason) (${rate('password_hashes_refused_total')})`,
+          legend: 'stored hash: {{reason}}',
         },
       ],
     },

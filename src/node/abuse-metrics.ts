@@ -15,7 +15,7 @@ export function abuseMetrics(registry: Registry): AbuseMetrics {
     labels: ['of'],
   });
   // A rate needs a first value.
-  for (const of of ['user', 'device']) lockouts.inc({ of }, 0);
+  for (const whose of ['user', 'device']) lockouts.inc({ of: whose }, 0);
   return {
     lockouts,
     refreshTokenReuse: counter(registry, {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { openApiDocument } from '../../src/api/http/openapi.ts';
 import type { Route } from '../../src/api/http/route.ts';
+import { mailLinkRoutes } from '../../src/api/pages/mail-link-page.ts';
 import { allRoutes } from '../../src/api/routes/all.ts';
 import { documentWords } from '../../src/api/routes/document-words.ts';
 import type { ReadinessProbe } from '../../src/node/readiness.ts';
@@ -126,7 +127,7 @@ describe('a declared path', () => {
   const methods = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE');
 
   it('C12: answers each method that it has not with 405 and Allow, OPTIONS with 204', async () => {
-    const byPath = Map.groupBy(routes, ({ path }) => path);
+    const byPath = Map.groupBy([...routes, ...mailLinkRoutes()], ({ path }) => path);
     for (const [path, declared] of byPath) {
       if (declared.some(({ method }) => method === 'all')) continue;
       const has: string[] = declared.map(({ method }) => method.toUpperCase());

@@ -22,7 +22,7 @@ afterAll(() => log.close());
 const create = (id = newId()) => commandOf([touch(id, 'none')]);
 const poisoned = () => {
   const id = newId();
-  return commandOf([touch(id, 'none')], { password_hashes: [{ user_id: id, hash: null }] });
+  return commandOf([touch(id, 'none')], { subject_keys: [{ subject_id: id, wrapped: null }] });
 };
 const idOf = (command: Command) => command.streams[0]!.streamId;
 

@@ -23,7 +23,7 @@ function register(mac: string): Command {
 
 function poisoned(): Command {
   const id = newId();
-  return commandOf([touch(id, 'none')], { password_hashes: [{ user_id: id, hash: null }] });
+  return commandOf([touch(id, 'none')], { subject_keys: [{ subject_id: id, wrapped: null }] });
 }
 
 interface Ended {

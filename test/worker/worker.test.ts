@@ -75,6 +75,7 @@ describe('the worker', () => {
       'partitions.ensure',
       'log.check',
       'erasures.keep',
+      'rate-limits.prune',
     ];
     await Promise.all(names.map(completed));
     expect(await world.eventTypes(session)).toStrictEqual(['SessionStarted', 'SessionExpired']);
@@ -108,7 +109,7 @@ describe('the worker', () => {
     const { rows } = await world.owner.query('select distinct name from pgboss_v12.schedule');
     expect(rows).not.toContainEqual({ name: 'keys.remove' });
     expect(rows).toContainEqual({ name: 'jobs.of-a-newer-release' });
-    expect(rows).toHaveLength(10);
+    expect(rows).toHaveLength(11);
   });
 
   it('demands room for the connection of the read model when it has a Redis', async () => {
@@ -155,7 +156,7 @@ describe('the worker', () => {
     const { rows } = await world.owner.query(
       `select name, policy from pgboss_v12.queue where name not in ('jobs.failed', '__pgboss__send-it')`,
     );
-    expect(rows).toHaveLength(9);
+    expect(rows).toHaveLength(10);
     expect(rows.every(({ policy }) => policy === 'exclusive')).toBe(true);
   });
 

@@ -75,7 +75,8 @@ describe('a token for two services', () => {
     const basic = [app.client_id, app.client_secret] as const;
     let { refresh_token } = body;
     for (const generation of [2, 3]) {
-      const answer = await api.call('POST', '/auth/refresh', { body: { refresh_token }, basic });
+      const form = { grant_type: 'refresh_token', refresh_token };
+      const answer = await api.call('POST', '/oauth2/token', { form, basic });
       expect(audiencesOf(answer.body.access_token), `generation ${generation}`).toEqual([
         bank,
         shop,

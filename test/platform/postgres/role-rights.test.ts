@@ -53,6 +53,7 @@ const everything = [
   'revocations',
   'session_key_secrets',
   'subject_keys',
+  'usernames',
 ];
 
 describe('A2: the application role', () => {
