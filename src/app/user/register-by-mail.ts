@@ -6,7 +6,12 @@ import { identifierMac } from '../../platform/crypto/identifier-index.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import { bytea } from '../../platform/postgres/bytea.ts';
-import { findUser, findUserByIdentifier, passwordRows } from '../../tables/user.ts';
+import {
+  findUser,
+  findUserByIdentifier,
+  findUserOrTombstone,
+  passwordRows,
+} from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
@@ -69,7 +74,7 @@ async function registerNew(
   const subject = await node.subjectKeys.newSubjectKey(userId);
   const { readers, handler } = node.cells.of(userId);
   await handler.run<void>(userId, async () => {
-    if ((await findUser(readers, userId)) !== null) return unchanged(() => {});
+    if ((await findUserOrTombstone(readers, userId)) !== null) return unchanged(() => {});
     const now = node.now();
     const registered = changeUser(userId, null, {
       type: 'RegisterUser',
