@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { quickTests, slowTiers } from './test/support/tiers.ts';
 
@@ -6,7 +7,6 @@ const slow = slowTiers.map((tier) => `test/${tier}/**/*.test.ts`);
 const shared = {
   environment: 'node' as const,
   pool: 'forks' as const,
-  // Tests wait for Postgres and for hashes as much as they compute: one worker a core.
   maxWorkers: '100%' as const,
   // How long a test waits for a condition is no claim about the product: a loaded machine is slow.
   expect: { poll: { timeout: 15_000 } },
@@ -14,6 +14,8 @@ const shared = {
 
 const normal = {
   ...shared,
+  // Tests wait for Postgres and for hashes a quarter of their time: three workers for two cores.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // A worker keeps what it has imported. No module keeps state: a rule in test/tidy.test.ts.
   isolate: false,
   testTimeout: 60_000,

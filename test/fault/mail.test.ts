@@ -5,7 +5,7 @@ import { startSmtp } from '../support/smtp.ts';
 import { type MailWorld, startMailWorld } from '../worker/mail/mail-world.ts';
 
 /** How long the mail server is away: `MAIL_OUTAGE_SECONDS=300` for five minutes. */
-const outageSeconds = Number(process.env.MAIL_OUTAGE_SECONDS ?? 20);
+const outageSeconds = Number(process.env.MAIL_OUTAGE_SECONDS ?? 10);
 const requestsPerSecond = 20;
 /** A killed worker is noticed by its silence, at a look every 30 s. */
 const takeOverMs = 150_000;

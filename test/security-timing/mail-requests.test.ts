@@ -12,7 +12,7 @@ const triesOfVariant = 150;
 /** More than half a minute lies between two requests about one: each request writes. */
 const knownUsers = 1_000;
 const leakThreshold = 4.5;
-const phaseMs = 40 * tries;
+const phaseMs = 25 * tries;
 const thinkMs = 10;
 /** As shipped. */
 const floorMs = loadConfig({}).http.loginFloorMs;
