@@ -5,7 +5,7 @@ import { withClient } from '../support/postgres.ts';
 import { served } from '../support/served.ts';
 
 // `BOUND_SESSION_RUNS=1000` shows the figure of docs/guarantees.md.
-const runs = Number(process.env.BOUND_SESSION_RUNS ?? 100);
+const runs = Number(process.env.BOUND_SESSION_RUNS ?? 200);
 const sessionsPerUser = 100;
 const atOnce = 4;
 
