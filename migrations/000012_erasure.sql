@@ -19,6 +19,7 @@ begin
   from jsonb_to_recordset(input) as r(c integer, user_id uuid, status text)
   where r.status = 'erased' and r.c <> all (refused);
   delete from latchkey.credentials where user_id = any (erased);
+  delete from latchkey.usernames where user_id = any (erased);
   delete from latchkey.password_hashes where user_id = any (erased);
   delete from latchkey.device_tokens where user_id = any (erased);
   delete from latchkey.subject_keys where subject_id = any (erased);
