@@ -67,7 +67,7 @@ function change(node: Node): Route {
     summary: 'Ask for a link that changes the address of the caller',
     description:
       'The link goes to the new address. The answer is the same where another user has it. Leave ' +
-      'the password out within `RECENT_LOGIN_SECONDS` of the login.',
+      'the password out within `RECENT_AUTHENTICATION_SECONDS` of the login.',
     tags: ['Account'],
     auth: bearer(),
     credential: 'access token, and the password unless the login is recent',

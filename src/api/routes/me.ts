@@ -67,7 +67,7 @@ export function meRoutes(node: Node): Route[] {
 }
 
 function erasure(node: Node): Route {
-  const { recentLoginSeconds } = node.config.erasure;
+  const { recentAuthenticationSeconds } = node.config.sessions;
   return route({
     method: 'delete',
     path: '/auth/me',
@@ -79,7 +79,7 @@ function erasure(node: Node): Route {
     tags,
     auth: bearer(),
     credential: 'access token of a recent login and the password',
-    guard: ({ caller }) => requireRecentAuthentication(caller, recentLoginSeconds),
+    guard: ({ caller }) => requireRecentAuthentication(caller, recentAuthenticationSeconds),
     floor: true,
     limit: perUser('password'),
     spends: ['login_failure'],

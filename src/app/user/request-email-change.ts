@@ -45,7 +45,7 @@ export async function requestEmailChange(
     findSession(readers, sessionId),
   ]);
   if (password === null) {
-    const recentMs = node.config.sessions.recentSeconds * 1000;
+    const recentMs = node.config.sessions.recentAuthenticationSeconds * 1000;
     if ((session?.state.startedAt ?? 0) + recentMs < node.now()) {
       throw new LatchkeyError('invalid_credentials', { detail: 'no password, no recent login' });
     }

@@ -54,9 +54,11 @@ export const refresh = settings('Refresh', {
 export const sessions = settings(
   'Sessions',
   {
-    recentSeconds: variable('RECENT_LOGIN_SECONDS', seconds(0, daySeconds))
+    recentAuthenticationSeconds: variable('RECENT_AUTHENTICATION_SECONDS', seconds(0, daySeconds))
       .default(300)
-      .says('How long after the login a session may change the address without the password'),
+      .says(
+        'How long after the login a session may change the address without the password, and erase the own account',
+      ),
     idleSeconds: variable('SESSION_IDLE_SECONDS', seconds(0, 400 * daySeconds))
       .default(0)
       .says(

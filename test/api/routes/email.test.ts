@@ -136,7 +136,7 @@ describe('a change of the address', () => {
     const { email } = await api.register();
     const { access_token } = await api.logIn({ email });
     expect((await change(access_token, anEmail())).status).toBe(202);
-    const strict = await api.anotherNode({ RECENT_LOGIN_SECONDS: '0' });
+    const strict = await api.anotherNode({ RECENT_AUTHENTICATION_SECONDS: '0' });
     const at = (body: object) =>
       strict.call('POST', '/auth/email/change', { token: access_token, body });
     const refused = await at({ new_email: anEmail() });
