@@ -11,8 +11,6 @@ export function bodyExample(
   schema: BodySchema,
   fieldExamples: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  const [first] = schema.anyOf ?? [];
-  if (first !== undefined) return bodyExample(first as BodySchema, fieldExamples);
   const example: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
     if (name in fieldExamples) example[name] = fieldExamples[name];

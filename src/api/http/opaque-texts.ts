@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fieldsThat } from './fields-that.ts';
 
 /**
  * Fields of a body that hold somebody's credential: it is compared with what is ours and stored
@@ -7,26 +8,5 @@ import { z } from 'zod';
  */
 export const opaqueTexts = z.registry();
 
-const known = new WeakMap<z.ZodType, ReadonlySet<string>>();
-
-/** The names of such fields in a body of this schema. A route has one, which is read once. */
-export function opaqueFieldsOf(schema: z.ZodType): ReadonlySet<string> {
-  let names = known.get(schema);
-  if (names === undefined) {
-    names = namesIn(schema);
-    known.set(schema, names);
-  }
-  return names;
-}
-
-function namesIn(schema: z.ZodType): ReadonlySet<string> {
-  if (schema instanceof z.ZodUnion) {
-    return new Set(schema.options.flatMap((option) => [...namesIn(option as z.ZodType)]));
-  }
-  if (!(schema instanceof z.ZodObject)) return new Set();
-  const names = Object.entries(schema.shape).flatMap(([name, field]) => {
-    const inner = field instanceof z.ZodOptional ? field.unwrap() : field;
-    return opaqueTexts.has(inner as z.ZodType) ? name : [];
-  });
-  return new Set(names);
-}
+/** The names of such fields in a body of this schema. */
+export const opaqueFieldsOf = fieldsThat((field) => opaqueTexts.has(field));
