@@ -1,3 +1,4 @@
+import { highestPosition } from '../../eventlog/highest-position.ts';
 import type { LogName } from '../../eventlog/log-identity.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
 import { safeInteger } from '../../platform/postgres/safe-integer.ts';
@@ -23,8 +24,25 @@ export async function readCheckpoint(
   return rows[0] === undefined ? null : safeInteger(rows[0].pos);
 }
 
+/**
+ * The checkpoint; in a log that was never followed it is made, at the head, unless another worker
+ * makes it first.
+ */
+export async function openCheckpoint(
+  client: Queryable,
+  logName: LogName,
+  log: { info(fields: object, message: string): void },
+): Promise<number> {
+  const known = await readCheckpoint(client, logName);
+  if (known !== null) return known;
+  const head = await highestPosition(client);
+  await beginCheckpoint(client, logName, head);
+  log.info({ pos: head }, 'mails are sent for what happens from now on');
+  return (await readCheckpoint(client, logName))!;
+}
+
 /** Begins at `pos`, unless another worker has begun. */
-export async function beginCheckpoint(
+async function beginCheckpoint(
   client: Queryable,
   { logId, logEpoch }: LogName,
   pos: number,

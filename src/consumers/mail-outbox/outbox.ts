@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { highestPosition } from '../../eventlog/highest-position.ts';
 import { lead } from '../../eventlog/leader.ts';
 import type { LogGuard } from '../../eventlog/log-guard.ts';
 import { LogIdentityError } from '../../eventlog/log-identity.ts';
@@ -8,12 +7,7 @@ import type { RecordedEvent } from '../../eventlog/read.ts';
 import { Tail } from '../../eventlog/tail.ts';
 import { UnreadableEventError } from '../../tables/fold-logged.ts';
 import type { LeaderConnection } from '../leader-connection.ts';
-import {
-  beginCheckpoint,
-  CheckpointMovedError,
-  moveCheckpoint,
-  readCheckpoint,
-} from './checkpoint.ts';
+import { CheckpointMovedError, moveCheckpoint, openCheckpoint } from './checkpoint.ts';
 import { mailsOf, type QueuedMail } from './jobs.ts';
 import type { MailOutboxMetrics } from './metrics.ts';
 
@@ -104,14 +98,7 @@ export class MailOutbox {
 
   async #begin(client: Queryable): Promise<number> {
     const { guard, log } = this.#options;
-    const { logName } = guard;
-    let pos = await readCheckpoint(client, logName);
-    if (pos === null) {
-      const head = await highestPosition(client);
-      await beginCheckpoint(client, logName, head);
-      log.info({ pos: head }, 'mails are sent for what happens from now on');
-      pos = (await readCheckpoint(client, logName))!;
-    }
+    const pos = await openCheckpoint(client, guard.logName, log);
     this.#client = client;
     this.#saved = pos;
     this.#reached = pos;

@@ -3,7 +3,7 @@ import type { LogGuard } from '../../eventlog/log-guard.ts';
 import type { Queryable } from '../../eventlog/queryable.ts';
 import { connectLeader } from '../leader-connection.ts';
 import { lagBehindLog } from '../log-lag.ts';
-import { readCheckpoint } from './checkpoint.ts';
+import { openCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { mailOutboxMetrics } from './metrics.ts';
 import { MailOutbox, type MailOutboxOptions } from './outbox.ts';
 
@@ -17,12 +17,16 @@ export interface MailOutboxParts extends Pick<MailOutboxOptions, 'enqueue' | 'on
 
 const lookMs = 5_000;
 
-/** Follows the log from now on, on one connection of its own. */
-export function startMailOutbox(parts: MailOutboxParts): {
+/**
+ * Follows the log, on one connection of its own. Once it resolves, no mail is missed: what happens
+ * later lies behind the checkpoint, also before there is a connection that reads it.
+ */
+export async function startMailOutbox(parts: MailOutboxParts): Promise<{
   readonly isInTrouble: () => boolean;
   stop(): Promise<void>;
-} {
-  const { databaseUrl, guard, readers, registry } = parts;
+}> {
+  const { databaseUrl, guard, readers, registry, log } = parts;
+  await openCheckpoint(readers, guard.logName, log);
   const metrics = mailOutboxMetrics(registry);
   const connect = () => connectLeader(databaseUrl, 'latchkey mail outbox');
   const outbox = new MailOutbox({ ...parts, connect, metrics });

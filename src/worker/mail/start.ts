@@ -80,7 +80,7 @@ export async function startMail(
     guard,
     pollSeconds: parts.pollSeconds,
   });
-  const outbox = startMailOutbox({
+  const outbox = await startMailOutbox({
     ...{ databaseUrl, guard, readers, log, registry: job.metrics.registry },
     enqueue: queue.enqueue,
     onQueued: queue.wake,

@@ -140,6 +140,14 @@ export class MailWorld {
     });
   }
 
+  /** Whether there is a checkpoint: later events cause their mails. */
+  async isFollowed(): Promise<boolean> {
+    const { rows } = await this.api.node.cells.home.readers.query({
+      text: `select from latchkey.checkpoints where consumer = 'mail.outbox'`,
+    });
+    return rows.length === 1;
+  }
+
   /** Once all that happened so far was looked at, and nothing waits. */
   async settled(): Promise<void> {
     const { readers } = this.api.node.cells.home;

@@ -5,11 +5,18 @@ import { type MailWorld, startMailWorld } from './mail-world.ts';
 
 describe('given a worker that sends mails', () => {
   let world: MailWorld;
+  let isFollowed: boolean;
   beforeAll(async () => {
     world = await startMailWorld();
     await world.startWorker();
+    isFollowed = await world.isFollowed();
   });
   afterAll(() => world.close());
+
+  // Fails when a worker has started and mails are still lost, until it has a connection.
+  it('the log is followed from the moment in which the worker has started', () => {
+    expect(isFollowed).toBe(true);
+  });
 
   const tokenIn = (text: string) => /https?:\/\/\S+#([\w-]+)/.exec(text)![1]!;
 
