@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { escapeHtml } from '../../platform/escape-html.ts';
 import { none } from '../http/auth.ts';
 import { type Route, route } from '../http/route.ts';
@@ -20,6 +18,7 @@ import {
   pageLanguages,
   pageTexts,
 } from './mail-link-texts.ts';
+import { atFirstRequest, pageFileRoute, unchanged } from './page-files.ts';
 
 const tags = ['Sign in'];
 const own = (name: string) => fileURLToPath(new URL(`./mail-link/${name}`, import.meta.url));
@@ -35,15 +34,7 @@ interface Files {
  * that opens the links of a mail to look at them uses none up.
  */
 export function mailLinkRoutes(): Route[] {
-  let loading: Promise<Files> | null = null;
-  const files = () => {
-    loading ??= loadFiles().catch((error) => {
-      loading = null;
-      throw error;
-    });
-    return loading;
-  };
-  const unchanged = { description: 'Not changed since the ETag of If-None-Match' };
+  const files = atFirstRequest(loadFiles);
   return [
     ...mailLinkPaths.map((path) =>
       route({
@@ -63,23 +54,7 @@ export function mailLinkRoutes(): Route[] {
         },
       }),
     ),
-    route({
-      method: 'get',
-      path: '/auth/pages/{file}',
-      summary: 'A script or style of those pages',
-      tags,
-      auth: none,
-      params: z.object({ file: z.string() }),
-      responses: {
-        200: { description: 'The file, for ever the same', contentType: 'text/javascript' },
-        304: unchanged,
-      },
-      handler: async ({ headers, params }) => {
-        const asset = (await files()).assets.get(params.file);
-        if (asset === undefined) throw new LatchkeyError('not_found');
-        return documentReply(asset, headers);
-      },
-    }),
+    pageFileRoute('/auth/pages/{file}', tags, files),
   ];
 }
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { confirmEmailChange } from '../../app/user/confirm-email-change.ts';
 import { requestEmailChange } from '../../app/user/request-email-change.ts';
-import { requestMailProof } from '../../app/user/request-mail-proof.ts';
 import { verifyEmail } from '../../app/user/verify-email.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
@@ -9,12 +8,24 @@ import type { Node } from '../../node/node.ts';
 import { bearer, none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { byAddress, byMailbox } from './payers.ts';
-import { credential, mailboxSchema, text } from './schemas.ts';
+import { linkRequestRoute } from './link-request.ts';
+import { byAddress } from './payers.ts';
+import { credential, text } from './schemas.ts';
 
 /** Proofs and changes of a user's e-mail address. */
 export function emailRoutes(node: Node): Route[] {
-  return [verify(node), resend(node), change(node), confirm(node)];
+  return [
+    verify(node),
+    linkRequestRoute(node, {
+      path: '/auth/verify-email/request',
+      summary: 'Ask for another link that proves an address',
+      description: 'The answer is the same for an address that no user has, or has proven.',
+      tags: ['Account'],
+      purpose: 'verification',
+    }),
+    change(node),
+    confirm(node),
+  ];
 }
 
 function verify(node: Node): Route {
@@ -37,25 +48,6 @@ function verify(node: Node): Route {
       const { token, password = null } = body;
       await verifyEmail(node, { token, password }, context);
       return reply(204);
-    },
-  });
-}
-
-function resend(node: Node): Route {
-  return route({
-    method: 'post',
-    path: '/auth/verify-email/request',
-    summary: 'Ask for another link that proves an address',
-    description: 'The answer is the same for an address that no user has, or has proven.',
-    tags: ['Account'],
-    auth: none,
-    floor: 'always',
-    limit: { budget: 'mail', by: byMailbox },
-    body: mailboxSchema,
-    responses: { 202: { description: 'A mail is on its way, if a user has the address' } },
-    handler: async ({ body, context }) => {
-      await requestMailProof(node, { email: body.email, purpose: 'verification' }, context);
-      return reply(202);
     },
   });
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { changePassword } from '../../app/user/change-password.ts';
-import { requestMailProof } from '../../app/user/request-mail-proof.ts';
 import { resetPassword } from '../../app/user/reset-password.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
@@ -8,8 +7,9 @@ import type { Node } from '../../node/node.ts';
 import { bearer, none } from '../http/auth.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { byAddress, byMailbox } from './payers.ts';
-import { credential, mailboxSchema, text } from './schemas.ts';
+import { linkRequestRoute } from './link-request.ts';
+import { byAddress } from './payers.ts';
+import { credential, text } from './schemas.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 
@@ -45,28 +45,15 @@ export function passwordRoutes(node: Node): Route[] {
         return reply(204);
       },
     }),
-    forgot(node),
+    linkRequestRoute(node, {
+      path: '/auth/password/forgot',
+      summary: 'Ask for a link that replaces a password',
+      description: 'The answer is the same for an address that no user has.',
+      tags: ['Sign in'],
+      purpose: 'reset',
+    }),
     reset(node),
   ];
-}
-
-function forgot(node: Node): Route {
-  return route({
-    method: 'post',
-    path: '/auth/password/forgot',
-    summary: 'Ask for a link that replaces a password',
-    description: 'The answer is the same for an address that no user has.',
-    tags: ['Sign in'],
-    auth: none,
-    floor: 'always',
-    limit: { budget: 'mail', by: byMailbox },
-    body: mailboxSchema,
-    responses: { 202: { description: 'A mail is on its way, if a user has the address' } },
-    handler: async ({ body, context }) => {
-      await requestMailProof(node, { email: body.email, purpose: 'reset' }, context);
-      return reply(202);
-    },
-  });
 }
 
 function reset(node: Node): Route {
