@@ -12,7 +12,7 @@ const triesOfVariant = 150;
 /** More than half a minute lies between two requests about one: each request writes. */
 const knownUsers = 1_000;
 const leakThreshold = 4.5;
-const phaseMs = 25 * tries;
+const lanes = 20;
 const thinkMs = 10;
 /** As shipped. */
 const floorMs = loadConfig({}).http.loginFloorMs;
@@ -76,7 +76,6 @@ async function measure(node: FaultNode, path: Path, triesPerClass: number) {
   const answers = new Set<string>();
   const pause = (mostMs: number) =>
     new Promise((resolve) => setTimeout(resolve, Math.random() * mostMs));
-  const lanes = Math.ceil((2 * triesPerClass * (floorMs + thinkMs / 2)) / phaseMs);
   const bodyFor = (name: Class) =>
     JSON.stringify(routes[path](name === 'known' ? nextUser() : anEmail()));
   const lane = async () => {
