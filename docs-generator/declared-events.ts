@@ -3,7 +3,7 @@ import { signingAlgorithms } from '@latchkey/contract/signing-algorithm';
 import { type StreamKind, streamKinds } from '../src/domain/kernel/event.ts';
 import { revocationReasons } from '../src/domain/session/events.ts';
 import { signings } from '../src/domain/session/session-key.ts';
-import { nodesOf, readText, type SourceFile } from '../test/support/source-files.ts';
+import { filesBelow, nodesOf, readText, type SourceFile } from '../test/support/source-files.ts';
 import { code } from './markdown.ts';
 
 interface DeclaredField {
@@ -35,13 +35,16 @@ export interface DeclaredStream {
 
 /**
  * Every kind of stream with its events, from the types and docstrings of
- * `src/domain/<kind>/events.ts`: at run time, no list of them exists. Raises for an
- * event or a field that no sentence explains, and for an event without `at`.
+ * `src/domain/<kind>/events.ts` and of the files `…-events.ts` beside it: at run time, no list of
+ * them exists. Raises for an event or a field that no sentence explains, and for an event without
+ * `at`.
  */
 export function declaredStreams(): DeclaredStream[] {
   return (Object.keys(streamKinds) as StreamKind[]).map((kind) => {
     const path = `src/domain/${kind}/events.ts`;
-    return { kind, path, ...eventsIn({ path, text: readText(path) }) };
+    const others = filesBelow(`src/domain/${kind}`).filter((file) => file.endsWith('-events.ts'));
+    const text = [path, ...others].map(readText).join('\n');
+    return { kind, path, ...eventsIn({ path, text }) };
   });
 }
 

@@ -8,6 +8,9 @@ type EventType = AnyEvent['type'];
 
 /** The tables that a use case writes with an event, besides that of its stream. */
 export const besideTheStream: Partial<Record<EventType, readonly string[]>> = {
+  TotpEnrolled: ['totp_secrets'],
+  TotpConfirmed: ['totp_secrets'],
+  TotpRemoved: ['totp_secrets'],
   UserRegistered: ['credentials', 'password_hashes', 'subject_keys', 'usernames'],
   ProfileChanged: ['usernames'],
   PasswordChanged: ['password_hashes'],

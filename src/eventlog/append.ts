@@ -182,6 +182,7 @@ const unsealedTables: ReadonlySet<string> = new Set([
   'subject_keys',
   'key_secrets',
   'session_key_secrets',
+  'totp_secrets',
 ]);
 
 function mergeRows(

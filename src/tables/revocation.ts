@@ -43,6 +43,7 @@ export function revocationOfSession(
     case 'DeviceKeyBound':
     case 'DeviceKeyConfirmed':
     case 'SessionRefreshed':
+    case 'SessionSteppedUp':
     case 'RefreshTokenReuseDetected':
       return null;
     case 'SessionRevoked':
@@ -90,6 +91,13 @@ export function revocationOfUser(userId: string, event: UserEvent): Revocation |
     case 'PasswordResetCompleted':
     case 'EmailChangeRequested':
     case 'EmailChanged':
+    case 'TotpEnrolled':
+    case 'TotpConfirmed':
+    case 'TotpRemoved':
+    case 'FactorCheckFailed':
+    case 'FactorAccepted':
+    case 'RecoveryCodesIssued':
+    case 'RecoveryCodeUsed':
       return null;
   }
 }

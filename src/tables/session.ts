@@ -33,6 +33,7 @@ export const sessions = new StateTable<SessionState>('sessions', 'session_id', {
   refreshedAt: time('refreshed_at'),
   expiresAt: time('expires_at'),
   generation: plain('generation'),
+  stepUps: plain('step_ups'),
   secretHash: confidential(plain('secret_hash')),
   parentHash: confidential(plain('parent_hash')),
   salt: confidential(plain('salt')),

@@ -18,6 +18,7 @@ import {
 import { sessions } from './session.ts';
 import { endedKeyRows } from './session-key.ts';
 import type { Stream } from './stream.ts';
+import { droppedFactorRows } from './totp-secret.ts';
 import { users } from './user.ts';
 
 /** Infers the types from the decider. */
@@ -31,6 +32,7 @@ export const streams = {
     decider: userDecider,
     subjectId: (userId) => userId,
     revocation: (userId, _, event) => revocationOfUser(userId, event),
+    rowsBeside: droppedFactorRows,
     upcasters: {},
   }),
   session: stream({

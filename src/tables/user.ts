@@ -7,6 +7,7 @@ import { bytea } from '../platform/postgres/bytea.ts';
 import { safeInteger } from '../platform/postgres/safe-integer.ts';
 import {
   ciphertext,
+  confidential,
   countOrNull,
   json,
   plain,
@@ -51,6 +52,9 @@ export const users = new StateTable<UserState>('users', 'user_id', {
   newEmailPii: ciphertext('new_email_pii'),
   emailVersion: countOrNull('email_version'),
   erasedAt: timeOrNull('erased_at'),
+  totp: json('totp'),
+  recoveryCodeHashes: confidential(plain('recovery_code_hashes')),
+  loginChallenges: json('login_challenges'),
 });
 
 const commandColumns = `${users.select('u', 'st')}, st.guard_v, k.wrapped as subject_key,

@@ -7,6 +7,7 @@ import type { Command } from '../../src/eventlog/command.ts';
 import { findSession } from '../../src/tables/session.ts';
 import { streams } from '../../src/tables/streams.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { enrolAndRemove } from '../support/authenticator.ts';
 import { boundSession, provenRefresh } from '../support/dpop.ts';
 import { recordSentCommands } from '../support/sent-commands.ts';
 
@@ -55,6 +56,7 @@ it('the rows beside a stream are those that docs/events.md names', async () => {
   await done(api.call('POST', '/auth/register', { body: named }));
   const passwords = { current_password: testPassword, new_password: 'a longer ordinary sentence' };
   await done(api.call('POST', '/auth/password', { token, body: passwords }));
+  await enrolAndRemove(api);
   const dearer = await api.anotherNode({ PASSWORD_HASH_MEMORY_KIB: '16' });
   const { session } = await dearer.logIn({ email, password: passwords.new_password });
   const found = await findSession(api.node.cells.home.readers, session.id);

@@ -5,6 +5,7 @@ import type { RefreshSession } from '../../src/domain/session/decide.ts';
 import type { DeviceKey } from '../../src/domain/session/device-key.ts';
 import type { SessionKey } from '../../src/domain/session/session-key.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
+import { recoveryCodeCount } from '../../src/domain/user/recovery-code.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 
 interface Presentable {
@@ -28,8 +29,11 @@ export function userCommands(
   const check = { type: 'CheckPassword', now, device: null, pii: profile } as const;
   const device = { id: 'a device', epoch: 0 };
   const requestId = 'a request';
+  const factorId = newId();
   const ask = { type: 'RequestMailProof', now, requestId } as const;
   const code = { type: 'CheckOtp', now, requestId, device: null, pii: profile } as const;
+  const second = { now, device: null, pii: profile } as const;
+  const hashes = Array.from({ length: recoveryCodeCount }, (_, index) => `hash ${index}`);
   return {
     ChangeProfile: [{ type: 'ChangeProfile', now, pii: profile }],
     ChangePassword: [{ type: 'ChangePassword', now }],
@@ -55,6 +59,21 @@ export function userCommands(
     RequestEmailChange: [{ type: 'RequestEmailChange', now, requestId, pii: profile }],
     ChangeEmail: [{ type: 'ChangeEmail', now, requestId, pii: profile }],
     VerifyEmail: [{ type: 'VerifyEmail', now, requestId, keepsPassword: true }],
+    EnrolTotp: [{ type: 'EnrolTotp', now, factorId }],
+    ConfirmTotp: [
+      { ...second, type: 'ConfirmTotp', factorId, matchingSteps: [], recoveryCodeHashes: hashes },
+      { ...second, type: 'ConfirmTotp', factorId, matchingSteps: [1], recoveryCodeHashes: hashes },
+    ],
+    CheckTotp: [
+      { ...second, type: 'CheckTotp', factorId, matchingSteps: [], challenge: null },
+      { ...second, type: 'CheckTotp', factorId, matchingSteps: [now], challenge: null },
+    ],
+    CheckRecoveryCode: [
+      { ...second, type: 'CheckRecoveryCode', hash: 'none of them', challenge: null },
+      { ...second, type: 'CheckRecoveryCode', hash: hashes[0]!, challenge: null },
+    ],
+    IssueRecoveryCodes: [{ type: 'IssueRecoveryCodes', now, hashes }],
+    RemoveTotp: [{ type: 'RemoveTotp', now, by: 'user' }],
     RaiseEpoch: [{ type: 'RaiseEpoch', now }],
     GrantRole: [{ type: 'GrantRole', now, role: 'reader' }],
     RevokeRole: [

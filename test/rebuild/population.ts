@@ -17,6 +17,7 @@ import type { SessionCommand } from '../../src/domain/session/decide.ts';
 import type { SessionState } from '../../src/domain/session/state.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
 import { failuresBeforeLock } from '../../src/domain/user/lockout.ts';
+import { challengeFor } from '../../src/domain/user/open-challenge.ts';
 import type { UserState } from '../../src/domain/user/state.ts';
 import type { CommandRows } from '../../src/eventlog/command.ts';
 import { Writer } from '../../src/eventlog/writer.ts';
@@ -121,12 +122,14 @@ export class Population {
     const commands: (readonly UserCommand[])[] = Object.values(this.#userCommands(busy!));
     for (const command of commands.flat()) await this.changeUser(busy!, command);
     await this.#proveByMail(await this.register(false));
+    await this.#logInWithSecondFactor(await this.register());
     for (const type of ['RotateClientSecret', 'EndOlderSecret'] as const) {
       await this.#changeClientAs(this.clients[0]!, type);
     }
     for (const session of [...this.sessions]) await this.reuse(session);
     await this.bind(await this.start('unbound'));
     await this.end(await this.start(), true);
+    await this.stepUp(await this.start('unbound'));
     for (let step = 0; step < steps; step++) await this.step();
   }
 
@@ -141,6 +144,7 @@ export class Population {
         ? this.refresh(this.#pick(this.sessions))
         : this.reuse(this.#pick(this.sessions)),
     RevokeSession: () => this.end(this.#pick(this.sessions)),
+    StepUpSession: () => this.stepUp(this.#pick(this.sessions)),
     ExpireSession: () => this.expire(this.#pick(this.sessions)),
     RegisterClient: () => this.registerClient(),
     RotateClientSecret: () => this.#changeClientAtRandom('RotateClientSecret'),
@@ -281,6 +285,17 @@ export class Population {
     );
   }
 
+  async stepUp(session: SeededSession): Promise<void> {
+    await this.changeSession(session, {
+      type: 'StepUpSession',
+      now: this.tick(),
+      amr: ['pwd', 'otp', 'mfa'],
+      accessTokenTtlSeconds: 300,
+      idleSeconds: 0,
+      sessionTtlSeconds: 86_400,
+    });
+  }
+
   async expire(session: SeededSession): Promise<void> {
     await this.changeSession(session, {
       type: 'ExpireSession',
@@ -356,6 +371,18 @@ export class Population {
       ];
     };
     for (const [index] of commands().entries()) await this.changeUser(user, commands()[index]!);
+  }
+
+  /** A challenge stands in the state of its user, so that it cannot be drawn without. */
+  async #logInWithSecondFactor(user: Stream<UserState>): Promise<void> {
+    const { EnrolTotp, ConfirmTotp, CheckTotp } = this.#userCommands(user);
+    for (const command of [...EnrolTotp, ...ConfirmTotp]) await this.changeUser(user, command);
+    const now = this.tick();
+    const challenge = challengeFor(user.state, newId(), now);
+    for (const check of CheckTotp) {
+      const matchingSteps = check.matchingSteps.map(() => now);
+      await this.changeUser(user, { ...check, now, matchingSteps, challenge });
+    }
   }
 
   #userCommands(user: Stream<UserState>): ReturnType<typeof userCommands> {

@@ -20,6 +20,8 @@ export interface AccessTokenClaims {
   readonly sid: string;
   readonly auth_time: number;
   readonly amr: readonly string[];
+  /** See `acrValues`. Absent from tokens of releases that had no second factor. */
+  readonly acr?: string;
   /** Absent where there are none. */
   readonly roles?: readonly string[];
   /** Space-separated; absent where there is none. */

@@ -10,7 +10,6 @@ export const errorCodes = [
   'invalid_dpop_proof',
   'session_ended',
   'session_superseded',
-  // Part of the contract for clients before anything raises it: they branch on it.
   'mfa_required',
   'insufficient_user_authentication',
   'device_proof_required',

@@ -62,6 +62,7 @@ export const budgets = {
   key_lookup: [rule('address', 600, minute), rule('network', 2400, minute)],
   profile: [rule('user', 20, minute), rule('user', 120, hour)],
   password: [rule('user', 10, minute), rule('user', 60, hour)],
+  second_factor: [rule('user', 10, minute), rule('user', 60, hour)],
   logout_all: [rule('user', 30, minute)],
   administration: [rule('user', 600, minute), rule('user', 20_000, hour)],
   /** Nothing to limit: it appends once for each session, and sessions have their budget. */

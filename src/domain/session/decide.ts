@@ -15,7 +15,8 @@ import {
   sessionEndsAt,
 } from './rotation.ts';
 import type { SessionKey } from './session-key.ts';
-import { evolveSession, initialSession, type SessionState } from './state.ts';
+import { evolveSession, initialSession, newestGeneration, type SessionState } from './state.ts';
+import { type StepUpSession, stepUp } from './step-up.ts';
 
 /** `secretHash` and `salt` are null exactly where `lifetimes.refreshable` is false. */
 export interface StartSession {
@@ -48,7 +49,7 @@ export interface BindDeviceKey extends SessionClock {
 
 /**
  * `successor.secretHash` is that of `deriveSuccessorSecret(presented, newSalt, session id,
- * presented generation + 1)`.
+ * newestGeneration(state) + 1)`.
  */
 export interface RefreshSession extends RefreshRequest {
   readonly type: 'RefreshSession';
@@ -85,6 +86,7 @@ export type SessionCommand =
   | StartSession
   | BindDeviceKey
   | RefreshSession
+  | StepUpSession
   | RevokeSession
   | ExpireSession;
 
@@ -107,6 +109,8 @@ function decideSession(state: SessionState, command: SessionCommand): Decision<S
       return bind(state, command);
     case 'RefreshSession':
       return refresh(state, command);
+    case 'StepUpSession':
+      return stepUp(state, command);
     case 'RevokeSession':
       return revoke(state, command);
     case 'ExpireSession':
@@ -227,7 +231,7 @@ function rotate(state: SessionState, command: RefreshSession): Decision<SessionE
     type: 'SessionRefreshed',
     data: {
       at: command.now,
-      generation: state.generation + 1,
+      generation: newestGeneration(state) + 1,
       secretHash: command.successor.secretHash,
       salt: command.newSalt,
       accessTokenTtlSeconds: Math.min(command.accessTokenTtlSeconds, remainingSeconds),

@@ -10,6 +10,7 @@ export const revocationReasons = [
   'password_changed',
   'email_verified',
   'email_changed',
+  'factor_changed',
   'user_disabled',
   'user_erased',
   'admin',
@@ -91,7 +92,7 @@ export type SessionRefreshed = DomainEvent<
   'SessionRefreshed',
   {
     at: number;
-    /** The new generation; the login made generation 1. */
+    /** The new generation; the login made generation 1, and step-ups take numbers too. */
     generation: number;
     /** Hash of the new secret. */
     secretHash: string;
@@ -106,6 +107,24 @@ export type SessionRefreshed = DomainEvent<
      * bound session refreshes from every token that it was ever given.
      */
     parentHash?: string;
+  }
+>;
+
+/**
+ * The user has proved again to be the user, and one short access token says so. The refresh token
+ * stays as it is, and what it yields says what the login did.
+ */
+export type SessionSteppedUp = DomainEvent<
+  'SessionSteppedUp',
+  {
+    /** Also the `auth_time` of that token. */
+    at: number;
+    /** The generation of that token. No refresh token has it. */
+    generation: number;
+    /** How the user has proved it (RFC 8176), with what the login had proved. */
+    amr: string[];
+    /** How long that token lives, cut at the end of the session. */
+    accessTokenTtlSeconds: number;
   }
 >;
 
@@ -162,6 +181,7 @@ export type SessionEvent =
   | DeviceKeyBound
   | DeviceKeyConfirmed
   | SessionRefreshed
+  | SessionSteppedUp
   | RefreshTokenReuseDetected
   | SessionRevoked
   | SessionExpired;

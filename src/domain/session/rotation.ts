@@ -154,9 +154,9 @@ function placeOf(
     return presented.secretHash === state.secretHash ? 'current' : 'mismatch';
   }
   const isParent = presented.secretHash === state.parentHash;
-  if (bound) return isParent ? 'parent' : 'older';
-  if (presented.generation < state.generation - 1) return 'older';
-  return isParent ? 'parent' : 'mismatch';
+  // Step-ups may stand between the two: no refresh token has one of their numbers.
+  if (isParent) return 'parent';
+  return bound || presented.generation < state.generation - 1 ? 'older' : 'mismatch';
 }
 
 function mayRepeat(state: SessionState, request: RefreshRequest): boolean {

@@ -1,6 +1,12 @@
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { DeviceKey } from './device-key.ts';
-import type { RevocationReason, SessionEvent, SessionStarted } from './events.ts';
+import type {
+  RevocationReason,
+  SessionEvent,
+  SessionRefreshed,
+  SessionStarted,
+  SessionSteppedUp,
+} from './events.ts';
 import type { SessionKey } from './session-key.ts';
 
 /** The folded session, which is also its row. Times are epoch milliseconds. */
@@ -17,7 +23,10 @@ export interface SessionState {
   readonly startedAt: number;
   readonly refreshedAt: number;
   readonly expiresAt: number;
+  /** Of the refresh token, and of the access tokens that it yields. */
   readonly generation: number;
+  /** How many tokens step-ups have made since; null: none. Their numbers follow `generation`. */
+  readonly stepUps: number | null;
   /** SHA-256 of the current secret; null for a session without a refresh token. */
   readonly secretHash: string | null;
   /**
@@ -61,6 +70,7 @@ export const initialSession: SessionState = {
   refreshedAt: 0,
   expiresAt: 0,
   generation: 0,
+  stepUps: null,
   secretHash: null,
   parentHash: null,
   salt: null,
@@ -99,24 +109,21 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
       return { ...state, deviceKeyConfirmedAt: event.data.at };
     case 'SessionRefreshed': {
       const { data } = event;
-      const accessExpiresAt = data.at + data.accessTokenTtlSeconds * 1000;
-      const markReached = data.at >= state.tokensMarkUntil;
       return {
-        ...state,
+        ...withToken(state, data),
         generation: data.generation,
+        stepUps: null,
         parentHash: data.parentHash ?? state.secretHash,
         secretHash: data.secretHash,
         salt: data.salt,
         idempotencyKeyHash: data.idempotencyKeyHash,
         refreshedAt: data.at,
-        accessExpiresAt: Math.max(state.accessExpiresAt, accessExpiresAt),
-        tokensFromGeneration: markReached ? state.tokensMarkGeneration : state.tokensFromGeneration,
-        tokensMarkGeneration: markReached ? data.generation : state.tokensMarkGeneration,
-        tokensMarkUntil: markReached
-          ? Math.max(state.accessExpiresAt, accessExpiresAt)
-          : state.tokensMarkUntil,
         pii: event.pii ?? state.pii,
       };
+    }
+    case 'SessionSteppedUp': {
+      const stepUps = event.data.generation - state.generation;
+      return { ...withToken(state, event.data), stepUps };
     }
     case 'RefreshTokenReuseDetected':
       return state;
@@ -139,6 +146,30 @@ export function evolveSession(state: SessionState, event: SessionEvent): Session
         sessionKey: null,
       };
   }
+}
+
+/** The number of the newest access token: the last of `jti`. */
+export function newestGeneration({
+  generation,
+  stepUps,
+}: Pick<SessionState, 'generation' | 'stepUps'>): number {
+  return generation + (stepUps ?? 0);
+}
+
+/** The state with what a new access token, of the next generation, makes of its bounds. */
+function withToken(
+  state: SessionState,
+  { at, generation, accessTokenTtlSeconds }: (SessionRefreshed | SessionSteppedUp)['data'],
+): SessionState {
+  const accessExpiresAt = Math.max(state.accessExpiresAt, at + accessTokenTtlSeconds * 1000);
+  if (at < state.tokensMarkUntil) return { ...state, accessExpiresAt };
+  return {
+    ...state,
+    accessExpiresAt,
+    tokensFromGeneration: state.tokensMarkGeneration,
+    tokensMarkGeneration: generation,
+    tokensMarkUntil: accessExpiresAt,
+  };
 }
 
 function started({ data, pii }: SessionStarted): SessionState {

@@ -2,7 +2,9 @@ import { accept, type Decider, type Decision } from '../kernel/decider.ts';
 import { invalidField, LatchkeyError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { charactersInToken } from '../kernel/token-room.ts';
+import { changeSecondFactor, type SecondFactorChange } from './change-second-factor.ts';
 import { type CheckPassword, checkPassword } from './check-password.ts';
+import { checkSecondFactor, type SecondFactorCheck } from './check-second-factor.ts';
 import { type EraseSubject, eraseSubject } from './erase-subject.ts';
 import type { UserEvent } from './events.ts';
 import { evolveUser } from './evolve.ts';
@@ -83,7 +85,9 @@ export type UserCommand =
   | EnableUser
   | UnlockUser
   | MailProofCommand
-  | EraseSubject;
+  | EraseSubject
+  | SecondFactorCheck
+  | SecondFactorChange;
 
 /**
  * Throws `conflict`, `forbidden`, `invalid_credentials`, `invalid_request`, `invalid_token`,
@@ -138,6 +142,14 @@ export function decideUser(state: UserState, command: UserCommand): Decision<Use
       return accept<UserEvent>({ type: 'UserEnabled', data: { at } }, ...unlock(state, at));
     case 'UnlockUser':
       return accept(...unlock(state, at));
+    case 'CheckTotp':
+    case 'CheckRecoveryCode':
+      return checkSecondFactor(state, command);
+    case 'EnrolTotp':
+    case 'ConfirmTotp':
+    case 'RemoveTotp':
+    case 'IssueRecoveryCodes':
+      return changeSecondFactor(state, command);
     default:
       return proveByMail(state, command);
   }

@@ -1,4 +1,5 @@
 import type { DomainEvent } from '../kernel/event.ts';
+import type { SecondFactorEvent } from './second-factor-events.ts';
 
 /** The user's new epoch. */
 type NewEpoch = number;
@@ -146,7 +147,7 @@ export type UserEpochRaised = DomainEvent<
     at: number;
     epoch: NewEpoch;
     /** What raised the epoch. */
-    cause: 'logout_everywhere' | 'password_changed' | 'email_verified';
+    cause: 'logout_everywhere' | 'password_changed' | 'email_verified' | 'factor_changed';
   }
 >;
 
@@ -190,7 +191,8 @@ export type EmailVerificationRequested = DomainEvent<
 
 /**
  * Somebody proved for the first time to read mail to the user's address. What was made before, by
- * whomever, ends: sessions, known devices and, unless it was repeated, the password.
+ * whomever, ends: sessions, known devices, the second factor with its recovery codes and, unless it
+ * was repeated, the password.
  */
 export type EmailVerified = DomainEvent<
   'EmailVerified',
@@ -232,6 +234,7 @@ export type EmailChangeRequested = DomainEvent<
  * @pii `{email, name?, phone_number?, picture?}`, the whole new profile
  */
 export type EmailChanged = DomainEvent<'EmailChanged', { at: number }>;
+
 /**
  * The person was erased, by themselves or by an administrator. A `SessionRevoked` of each live
  * session stands in the same append, and the subject key goes with it: nobody can read the personal
@@ -264,4 +267,5 @@ export type UserEvent =
   | PasswordResetCompleted
   | EmailChangeRequested
   | EmailChanged
-  | SubjectErased;
+  | SubjectErased
+  | SecondFactorEvent;

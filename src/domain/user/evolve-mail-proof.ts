@@ -19,6 +19,7 @@ import {
   withOpened,
   withUsed,
 } from './mail-proofs.ts';
+import { withoutSecondFactor } from './second-factor.ts';
 import type { UserState } from './state.ts';
 
 type RequestEvent =
@@ -61,6 +62,7 @@ export function evolveMailProof(state: UserState, event: MailProofEvent): UserSt
     case 'EmailVerified':
       return {
         ...withoutProofs(state),
+        ...withoutSecondFactor,
         emailVerified: true,
         hasPassword: event.data.keepsPassword,
         passwordChangedAt: event.data.keepsPassword ? state.passwordChangedAt : null,

@@ -1,5 +1,6 @@
-import type { SubjectErased, UserEvent } from './events.ts';
+import type { SubjectErased, UserEvent, UserRegistered } from './events.ts';
 import { evolveMailProof, withoutProofs } from './evolve-mail-proof.ts';
+import { evolveSecondFactor } from './evolve-second-factor.ts';
 import { evolveCounts } from './failure-counts.ts';
 import { forgetDevices } from './known-devices.ts';
 import { initialUser, type UserState } from './state.ts';
@@ -7,16 +8,7 @@ import { initialUser, type UserState } from './state.ts';
 export function evolveUser(state: UserState, event: UserEvent): UserState {
   switch (event.type) {
     case 'UserRegistered':
-      return {
-        ...initialUser,
-        status: 'active',
-        registeredAt: event.data.at,
-        emailVerified: event.data.emailVerified,
-        hasPassword: event.data.hasPassword,
-        roles: event.data.roles,
-        passwordChangedAt: event.data.hasPassword ? event.data.at : null,
-        pii: event.pii ?? null,
-      };
+      return registered(event);
     case 'ProfileChanged':
       return { ...state, pii: event.pii ?? state.pii };
     case 'PasswordChanged':
@@ -65,9 +57,27 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
     case 'EmailChangeRequested':
     case 'EmailChanged':
       return evolveMailProof(state, event);
+    case 'TotpEnrolled':
+    case 'TotpConfirmed':
+    case 'TotpRemoved':
+    case 'FactorCheckFailed':
+    case 'FactorAccepted':
+    case 'RecoveryCodesIssued':
+    case 'RecoveryCodeUsed':
+      return evolveSecondFactor(state, event);
     case 'SubjectErased':
       return tombstone(state, event);
   }
+}
+
+function registered({ data, pii }: UserRegistered): UserState {
+  const { at, emailVerified, hasPassword, roles } = data;
+  return {
+    ...initialUser,
+    ...{ status: 'active', registeredAt: at, emailVerified, hasPassword, roles },
+    passwordChangedAt: hasPassword ? at : null,
+    pii: pii ?? null,
+  };
 }
 
 /** That there was a user, and the epoch, so that no token of it is ever good again. */

@@ -76,7 +76,11 @@ export function withoutCount(devices: KnownDevices, deviceId: string): KnownDevi
   };
 }
 
-/** Logout everywhere, a changed password, a disabled user: no device is known any more. */
-export function forgetDevices({ epoch }: KnownDevices): KnownDevices {
-  return { epoch: epoch + 1, failures: [] };
+/**
+ * Logout everywhere, a changed password or factor, a disabled user: no device is known any more. The
+ * failures stay: a session that lives on counts its own under its id, and who has its password could
+ * change that, again and again, for ten more tries of the second factor.
+ */
+export function forgetDevices({ epoch, failures }: KnownDevices): KnownDevices {
+  return { epoch: epoch + 1, failures };
 }

@@ -1,6 +1,8 @@
 import type { KnownDevices } from './known-devices.ts';
 import type { FailureCount } from './lockout.ts';
+import type { LoginChallenges } from './login-challenges.ts';
 import type { MailProofs } from './mail-proofs.ts';
+import type { Totp } from './second-factor.ts';
 
 /** The folded user, which is also its row. Times: epoch ms. The failures are those of strangers. */
 export interface UserState extends FailureCount {
@@ -24,6 +26,11 @@ export interface UserState extends FailureCount {
   /** How often the address has changed: a code or a link is for one address. */
   readonly emailVersion: number;
   readonly erasedAt: number | null;
+  /** null: never enrolled, or removed. */
+  readonly totp: Totp | null;
+  /** Those that were not used; null without a second factor. */
+  readonly recoveryCodeHashes: readonly string[] | null;
+  readonly loginChallenges: LoginChallenges | null;
 }
 
 export const initialUser: UserState = {
@@ -44,4 +51,7 @@ export const initialUser: UserState = {
   newEmailPii: null,
   emailVersion: 0,
   erasedAt: null,
+  totp: null,
+  recoveryCodeHashes: null,
+  loginChallenges: null,
 };

@@ -54,6 +54,7 @@ const everything = [
   'session_key_secrets',
   'subject_keys',
   'usernames',
+  'totp_secrets',
 ];
 
 describe('A2: the application role', () => {

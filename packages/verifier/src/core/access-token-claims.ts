@@ -31,7 +31,8 @@ export function parseClaims(payload: string): ParsedClaims | null {
   for (const name of stringClaims) if (typeof claims[name] !== 'string') return null;
   for (const name of integerClaims) if (!isCount(claims[name])) return null;
   for (const name of listClaims) if (!isStringList(claims[name])) return null;
-  const { roles, scope } = claims;
+  const { acr, roles, scope } = claims;
+  if (acr !== undefined && typeof acr !== 'string') return null;
   if (roles !== undefined && !isStringList(roles)) return null;
   if (scope !== undefined && typeof scope !== 'string') return null;
   if (!isConfirmation(claims.cnf) || !hasProfile(claims)) return null;

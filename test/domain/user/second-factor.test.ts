@@ -1,0 +1,296 @@
+import { describe, expect, it } from 'vitest';
+import type { ConfirmTotp } from '../../../src/domain/user/change-second-factor.ts';
+import type { CheckRecoveryCode, CheckTotp } from '../../../src/domain/user/check-second-factor.ts';
+import { userDecider } from '../../../src/domain/user/decide.ts';
+import type { UserEvent } from '../../../src/domain/user/events.ts';
+import {
+  recoveryCode,
+  recoveryCodeBytes,
+  recoveryCodeHash,
+} from '../../../src/domain/user/recovery-code.ts';
+import { factorIdsOf, hasSecondFactor } from '../../../src/domain/user/second-factor.ts';
+import { specificationFor } from '../../support/decider-specification.ts';
+import {
+  checkAt,
+  disabledAt,
+  failedAt,
+  failures,
+  hourMs,
+  lockedAt,
+  minuteMs,
+  place,
+  registered,
+  registeredAt,
+} from './users.ts';
+
+const { given } = specificationFor(userDecider);
+const now = registeredAt + hourMs;
+const hashes = Array.from({ length: 10 }, (_, index) => `code ${index}`);
+const enrolled = (factorId = 'phone', at = now - minuteMs): UserEvent => ({
+  type: 'TotpEnrolled',
+  data: { at, factorId, expiresAt: at + 600_000 },
+});
+const confirmed = (factorId = 'phone', step = 100): UserEvent => ({
+  type: 'TotpConfirmed',
+  data: { at: now - minuteMs, factorId, step },
+});
+const issued = (codes = hashes): UserEvent => ({
+  type: 'RecoveryCodesIssued',
+  data: { at: now - minuteMs, hashes: codes },
+});
+const twoFactors = [registered, enrolled(), confirmed(), issued()];
+const raised = (epoch = 1): UserEvent => ({
+  type: 'UserEpochRaised',
+  data: { at: now, epoch, cause: 'factor_changed' },
+});
+const shown = { now, device: null, pii: place, challenge: null } as const;
+const totp = (...matchingSteps: number[]): CheckTotp => ({
+  ...{ ...shown, type: 'CheckTotp', factorId: 'phone', matchingSteps },
+});
+const code = (hash: string): CheckRecoveryCode => ({ ...shown, type: 'CheckRecoveryCode', hash });
+const accepted = (step: number, at = now): UserEvent => ({
+  type: 'FactorAccepted',
+  data: { at, step },
+});
+const failed = (factor: 'totp' | 'recovery_code', at = now): UserEvent => ({
+  ...{ type: 'FactorCheckFailed', data: { at, factor }, pii: place },
+});
+const cleared: UserEvent = { type: 'FailedChecksCleared', data: { at: now } };
+
+describe('enrolling an authenticator app', () => {
+  it('gives out a secret that proves nothing yet', () => {
+    const outcome = given(registered).when({ type: 'EnrolTotp', now, factorId: 'phone' });
+    outcome.thenRecords(enrolled('phone', now));
+    expect(hasSecondFactor(outcome.state())).toBe(false);
+    given(registered, enrolled()).when(totp(101)).thenRefuses('invalid_credentials');
+  });
+
+  it('keeps the confirmed one until the new one is confirmed', () => {
+    const again = { type: 'EnrolTotp', now, factorId: 'tablet' } as const;
+    const state = given(...twoFactors)
+      .when(again)
+      .state();
+    expect(hasSecondFactor(state)).toBe(true);
+    expect(factorIdsOf(state)).toEqual(['tablet', 'phone']);
+  });
+
+  it('is nothing for a disabled user', () => {
+    given(registered, disabledAt(now - 1))
+      .when({ type: 'EnrolTotp', now, factorId: 'phone' })
+      .thenRefuses('forbidden');
+  });
+});
+
+describe('confirming it', () => {
+  const confirm = (change: Partial<ConfirmTotp> = {}): ConfirmTotp => ({
+    ...{ type: 'ConfirmTotp', now, factorId: 'phone', matchingSteps: [100] },
+    ...{ device: null, pii: place, recoveryCodeHashes: hashes },
+    ...change,
+  });
+
+  it('takes its first code, issues ten recovery codes and raises the epoch', () => {
+    given(registered, enrolled())
+      .when(confirm())
+      .thenRecords(
+        { type: 'TotpConfirmed', data: { at: now, factorId: 'phone', step: 100 } },
+        { type: 'RecoveryCodesIssued', data: { at: now, hashes } },
+        raised(),
+      );
+  });
+
+  it('replaces the factor and the recovery codes from before', () => {
+    const others = hashes.map((hash) => `new ${hash}`);
+    const state = given(...twoFactors, enrolled('tablet'))
+      .when(confirm({ factorId: 'tablet', recoveryCodeHashes: others }))
+      .state();
+    expect(factorIdsOf(state)).toEqual(['tablet']);
+    expect(state.recoveryCodeHashes).toEqual(others);
+  });
+
+  // Fails when the first code is a free guess for a thief of the session.
+  it('counts a wrong code, and a right one clears no failure of another factor', () => {
+    given(registered, enrolled())
+      .when(confirm({ matchingSteps: [] }))
+      .thenRecordsAndRefuses('invalid_credentials', failed('totp'));
+    const state = given(registered, failedAt(now - 2), enrolled())
+      .when(confirm())
+      .state();
+    expect(state.failedChecks).toBe(1);
+  });
+
+  it('is a conflict when the enrolment is over, was replaced or never was', () => {
+    given(registered)
+      .when(confirm({ factorId: null }))
+      .thenRefuses('conflict');
+    given(registered, enrolled(), enrolled('tablet')).when(confirm()).thenRefuses('conflict');
+    given(registered, enrolled('phone', now - 600_000))
+      .when(confirm())
+      .thenRefuses('conflict');
+  });
+});
+
+describe('the code of the app', () => {
+  it('is accepted once: neither it nor one of an earlier half minute comes again', () => {
+    given(...twoFactors)
+      .when(totp(101))
+      .thenRecords(accepted(101));
+    given(...twoFactors, accepted(101))
+      .when(totp(101))
+      .thenRefuses('invalid_credentials');
+    given(...twoFactors, accepted(101))
+      .when(totp(100))
+      .thenRefuses('invalid_credentials');
+    given(...twoFactors, accepted(101))
+      .when(totp(102))
+      .thenRecords(accepted(102));
+  });
+
+  it('that fits two half minutes counts for the first that was not used', () => {
+    given(...twoFactors, accepted(101))
+      .when(totp(102, 100))
+      .thenRecords(accepted(102));
+  });
+
+  it('counts when it is wrong, and clears the count when it is right', () => {
+    given(...twoFactors)
+      .when(totp())
+      .thenRecordsAndRefuses('invalid_credentials', failed('totp'));
+    given(...twoFactors, failedAt(now - 1))
+      .when(totp(101))
+      .thenRecords(cleared, accepted(101));
+  });
+
+  it('that was used is no guess: it does not count', () => {
+    given(...twoFactors, ...failures(9, now - 1))
+      .when(totp(100))
+      .thenRefuses('invalid_credentials');
+  });
+
+  it('shares ten tries with the password and the recovery codes', () => {
+    const nine = [...failures(8, now - 1), failed('recovery_code', now - 1)];
+    given(...twoFactors, ...nine)
+      .when(totp())
+      .thenRecordsAndRefuses('invalid_credentials', failed('totp'), lockedAt(now, 1, 1));
+  });
+
+  it('is refused while the user is locked, and disabled', () => {
+    const locked = [...failures(10, now - 1), lockedAt(now - 1, 1, 1)];
+    given(...twoFactors, ...locked)
+      .when(totp(101))
+      .thenRefuses('invalid_credentials');
+    given(...twoFactors, disabledAt(now - 1))
+      .when(totp(101))
+      .thenRefuses('invalid_credentials');
+  });
+
+  it('that was compared with the secret of another factor decides nothing', () => {
+    given(...twoFactors)
+      .when({ ...totp(101), factorId: 'tablet' })
+      .thenRefuses('conflict');
+  });
+});
+
+describe('a recovery code', () => {
+  const used = (hash: string): UserEvent => ({ type: 'RecoveryCodeUsed', data: { at: now, hash } });
+
+  it('is good once', () => {
+    given(...twoFactors)
+      .when(code('code 7'))
+      .thenRecords(used('code 7'));
+    given(...twoFactors, used('code 7'))
+      .when(code('code 7'))
+      .thenRecordsAndRefuses('invalid_credentials', failed('recovery_code'));
+  });
+
+  it('is worth nothing once new ones were issued', () => {
+    const others = hashes.map((hash) => `new ${hash}`);
+    given(...twoFactors)
+      .when({ type: 'IssueRecoveryCodes', now, hashes: others })
+      .thenRecords({ type: 'RecoveryCodesIssued', data: { at: now, hashes: others } });
+    given(...twoFactors, issued(others))
+      .when(code('code 7'))
+      .thenRecordsAndRefuses('invalid_credentials', failed('recovery_code'));
+  });
+
+  it('is one of ten, for who has a factor', () => {
+    given(registered).when({ type: 'IssueRecoveryCodes', now, hashes }).thenRefuses('conflict');
+    given(...twoFactors)
+      .when({ type: 'IssueRecoveryCodes', now, hashes: hashes.slice(1) })
+      .thenBreaks(/ten recovery codes/);
+  });
+
+  it('has 120 bits in six groups, and one hash for every way to type it', () => {
+    const text = recoveryCode(Buffer.alloc(recoveryCodeBytes, 0xab));
+    expect(text).toMatch(/^([A-Z2-7]{4}-){5}[A-Z2-7]{4}$/);
+    expect(recoveryCodeHash(text.toLowerCase().replaceAll('-', ''))).toBe(recoveryCodeHash(text));
+  });
+});
+
+describe('a right password of a user with a second factor', () => {
+  // Fails when a thief of the password can have ten tries of the second factor, and then ten more.
+  it('clears no failure: only the second factor does', () => {
+    given(...twoFactors, failedAt(now - 1))
+      .when(checkAt(now, true))
+      .thenRecords();
+    given(registered, failedAt(now - 1))
+      .when(checkAt(now, true))
+      .thenRecords(cleared);
+  });
+
+  // Fails when a thief of a session and the password gets new tries by changing that password.
+  it('clears none of a session either, when the password is changed', () => {
+    const failedInSession: UserEvent = {
+      type: 'FactorCheckFailed',
+      data: { at: now - 1, factor: 'totp', deviceId: 'session' },
+      pii: place,
+    };
+    const state = given(...twoFactors, failedInSession)
+      .when({ type: 'ChangePassword', now })
+      .state();
+    expect(state.devices.failures).toMatchObject([{ deviceId: 'session', failedChecks: 1 }]);
+  });
+});
+
+describe('the second factor goes', () => {
+  const without = { totp: null, recoveryCodeHashes: null };
+
+  it('with its recovery codes, by who has shown it, and raises the epoch', () => {
+    const outcome = given(...twoFactors).when({ type: 'RemoveTotp', now, by: 'user' });
+    outcome.thenRecords({ type: 'TotpRemoved', data: { at: now, by: 'user' } }, raised());
+    expect(outcome.state()).toMatchObject(without);
+    given(registered).when({ type: 'RemoveTotp', now, by: 'user' }).thenRefuses('conflict');
+  });
+
+  it('by an administrator, also of a disabled user; where there is none, nothing happens', () => {
+    given(...twoFactors, disabledAt(now - 1))
+      .when({ type: 'RemoveTotp', now, by: 'admin' })
+      .thenRecords({ type: 'TotpRemoved', data: { at: now, by: 'admin' } }, raised(2));
+    given(registered).when({ type: 'RemoveTotp', now, by: 'admin' }).thenRecords();
+    given(registered, enrolled())
+      .when({ type: 'RemoveTotp', now, by: 'admin' })
+      .thenRecords({ type: 'TotpRemoved', data: { at: now, by: 'admin' } });
+  });
+
+  const asked = (
+    type: 'EmailVerificationRequested' | 'PasswordResetRequested',
+    at = now - minuteMs,
+  ): UserEvent => ({ type, data: { at, requestId: 'r', expiresAt: at + hourMs } });
+
+  // Fails when who registers somebody else's address first can lock its owner out by a factor.
+  it('with the first proof of the address, whoever made it', () => {
+    const state = given(...twoFactors, asked('EmailVerificationRequested'))
+      .when({ type: 'VerifyEmail', now, requestId: 'r', keepsPassword: true })
+      .state();
+    expect(state).toMatchObject({ ...without, hasPassword: true });
+  });
+
+  it('not with a reset of the password of a proven address', () => {
+    const proven: UserEvent = { type: 'EmailVerified', data: { at: now, keepsPassword: true } };
+    const [first, ...factor] = twoFactors;
+    const state = given(first!, proven, ...factor, asked('PasswordResetRequested'))
+      .when({ type: 'ResetPassword', now, requestId: 'r' })
+      .state();
+    expect(hasSecondFactor(state)).toBe(true);
+    expect(state.recoveryCodeHashes).toEqual(hashes);
+  });
+});
