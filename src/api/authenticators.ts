@@ -1,4 +1,5 @@
 import { authenticateClient } from '../app/client/authenticate-client.ts';
+import type { AuthenticationDemand } from '../domain/kernel/authentication-demand.ts';
 import { acceptedClaims } from '../node/accepted-claims.ts';
 import { claimsOfBound } from '../node/bound-token.ts';
 import type { Node } from '../node/node.ts';
@@ -11,7 +12,12 @@ export function createAuthenticators(
   node: Pick<Node, 'memory' | 'sessionKeys' | 'proofs' | 'config'>,
 ): Authenticators {
   const { memory } = node;
-  const { issuer } = node.config.tokens;
+  const { administrator, authentication, tokens } = node.config;
+  const { issuer } = tokens;
+  const lately = { maxAgeSeconds: authentication.recentSeconds };
+  const ofAdministrators: AuthenticationDemand = administrator.secondFactor
+    ? { acr: '2fa', maxAgeSeconds: administrator.authenticationSeconds }
+    : {};
   return {
     async bearer({ scheme, text: token }, bearerUse, { path, ...request }) {
       const use = tokenUseOf(bearerUse);
@@ -26,7 +32,7 @@ export function createAuthenticators(
         roles: claims.roles ?? [],
         lacksNewRoles: memory.lacksNewRoles(claims),
         scopes: claims.scope?.split(' ') ?? [],
-        authenticatedAt: claims.auth_time,
+        authentication: claims,
         nextNonce: bound?.key.nextNonce,
       };
     },
@@ -34,6 +40,8 @@ export function createAuthenticators(
       authenticateClient(memory, credentials);
       return { clientId: credentials.clientId };
     },
+    demandOf: ({ use, recent }) =>
+      use === 'administration' ? ofAdministrators : recent ? lately : {},
   };
 }
 

@@ -110,6 +110,16 @@ users
   )
   .action(async (user) => (await import('./users.ts')).usersUnlock(user));
 users
+  .command('remove-totp')
+  .argument('<email|id>')
+  .description('remove the second factor of a person who lost it, and end every session')
+  .action(async (user) => (await import('./users.ts')).usersRemoveTotp(user));
+users
+  .command('enrolment-code')
+  .argument('<email|id>')
+  .description('print the code with which an administrator enrols a first second factor')
+  .action(async (user) => (await import('./users.ts')).usersEnrolmentCode(user));
+users
   .command('erase')
   .argument('<email|id>')
   .description('erase a person: sessions, password, address and the key of all personal data')

@@ -14,7 +14,7 @@ import { metrics, worker } from './settings/operator.ts';
 import { devicePolicies, lifetimes, refresh, sessions } from './settings/session.ts';
 import { sessionKeys, signingPolicies } from './settings/session-key.ts';
 import { browser, tokens } from './settings/tokens.ts';
-import { administrator, registration, usernames } from './settings/user.ts';
+import { administrator, authentication, registration, usernames } from './settings/user.ts';
 import { verification } from './settings/verification.ts';
 
 /** Every topic of settings, in the order of the page and of `.env.example`. */
@@ -26,6 +26,7 @@ export const topics = {
   database,
   redis,
   administrator,
+  authentication,
   registration,
   usernames,
   erasure,

@@ -15,6 +15,7 @@ export interface NodeMetrics {
   readonly registry: Registry;
   readonly logins: Counter<'outcome' | 'reason'>;
   readonly mailProofs: Counter<'purpose' | 'outcome'>;
+  readonly secondFactors: Counter<'factor' | 'outcome'>;
   readonly refreshes: Counter<'outcome'>;
   readonly tokenRequests: Counter<'grant' | 'outcome'>;
   readonly deviceBinding: Counter<'step' | 'result'>;
@@ -56,14 +57,6 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
   for (const result of ['renewed', 'challenged', 'ended']) {
     deviceBinding.inc({ step: 'refresh', result }, 0);
   }
-  const mailProofs = counter(registry, {
-    name: 'latchkey_mail_proofs_total',
-    help: 'Codes and links by mail: asked for, withheld, of an unknown address, proven, refused',
-    labels: ['purpose', 'outcome'],
-  });
-  for (const purpose of ['otp', 'verification', 'reset', 'email_change']) {
-    mailProofs.inc({ purpose, outcome: 'requested' }, 0);
-  }
   return {
     registry,
     abuse: abuseMetrics(registry),
@@ -71,11 +64,16 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
     passwordHashesShed,
     passwordHashesRefused: refusedHashes(registry),
     deviceBinding,
-    mailProofs,
+    mailProofs: mailProofs(registry),
     logins: counter(registry, {
       name: 'latchkey_logins_total',
       help: 'Login attempts by outcome and reason',
       labels: ['outcome', 'reason'],
+    }),
+    secondFactors: counter(registry, {
+      name: 'latchkey_second_factors_total',
+      help: 'Codes of authenticator apps and recovery codes that were given, by factor and outcome',
+      labels: ['factor', 'outcome'],
     }),
     refreshes: counter(registry, {
       name: 'latchkey_refreshes_total',
@@ -98,6 +96,18 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       labels: ['event'],
     }),
   };
+}
+
+function mailProofs(registry: Registry): Counter<'purpose' | 'outcome'> {
+  const proofs = counter(registry, {
+    name: 'latchkey_mail_proofs_total',
+    help: 'Codes and links by mail: asked for, withheld, of an unknown address, proven, refused',
+    labels: ['purpose', 'outcome'],
+  });
+  for (const purpose of ['otp', 'verification', 'reset', 'email_change']) {
+    proofs.inc({ purpose, outcome: 'requested' }, 0);
+  }
+  return proofs;
 }
 
 function refusedHashes(registry: Registry): Counter<'reason'> {

@@ -26,6 +26,8 @@ const notable: Readonly<Partial<Record<Type, Notable>>> = {
   RefreshTokenReuseDetected: { level: 'warn', message: 'a refresh token was used twice' },
   UserLocked: { level: 'warn', message: 'a user was locked out after failed logins' },
   DeviceLocked: { level: 'warn', message: 'a known device was locked out after failed logins' },
+  TotpRemoved: { level: 'warn', message: 'the second factor of a user was removed' },
+  RecoveryCodeUsed: { level: 'warn', message: 'a recovery code stood for a second factor' },
   UserUnlocked: { level: 'info', message: 'the locks of a user were lifted' },
 };
 

@@ -2,6 +2,7 @@ import type { Queryable } from '../eventlog/queryable.ts';
 import type { KeyWrap } from '../platform/crypto/key-wrap.ts';
 import { subjectKeyId } from '../platform/crypto/subject-cipher.ts';
 import { sqlState } from '../platform/postgres/errors.ts';
+import { totpKeyId } from '../tables/totp-secret.ts';
 
 /** A table of wrapped keys, and under which key id each of its rows is wrapped. */
 interface WrappedTable {
@@ -21,6 +22,7 @@ const tables: readonly WrappedTable[] = [
     idType: 'uuid',
     keyId: subjectKeyId,
   },
+  { name: 'latchkey.totp_secrets', idColumn: 'factor_id', idType: 'uuid', keyId: totpKeyId },
 ];
 
 export interface Rewrapped {

@@ -23,6 +23,10 @@ export interface ServerSecrets {
   readonly otpHandleKey: KeyObject;
   /** Makes the challenges and the bound cookies of device-bound sessions. */
   readonly boundSessionKey: KeyObject;
+  /** Seals what a login has shown by its first factor, for the request that brings the second. */
+  readonly loginChallengeKey: KeyObject;
+  /** Makes the codes with which an administrator enrols a first second factor. */
+  readonly enrolmentCodeKey: KeyObject;
 }
 
 interface Queryable {
@@ -79,6 +83,8 @@ export async function loadServerSecrets(
     dpopNonceKey: derivedKey(recordSealKey, 'latchkey dpop nonce v1'),
     sessionKidKey: derivedKey(recordSealKey, 'latchkey session kid tag v1'),
     boundSessionKey: derivedKey(recordSealKey, 'latchkey bound sessions v1'),
+    loginChallengeKey: derivedKey(recordSealKey, 'latchkey login challenge v1'),
+    enrolmentCodeKey: derivedKey(recordSealKey, 'latchkey enrolment code v1'),
   };
 }
 

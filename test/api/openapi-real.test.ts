@@ -71,6 +71,15 @@ describe('the OpenAPI document of the running service', () => {
     expect(login.security).toBeUndefined();
     expect(login.requestBody!.content['application/json']!.schema).toMatchObject({
       additionalProperties: false,
+      properties: {
+        email: {},
+        password: {},
+        request_id: {},
+        otp: {},
+        challenge: {},
+        totp: {},
+        recovery_code: {},
+      },
     });
     const statuses = ['200', '400', '401', '403', '413', '415', '429', '500', '503'];
     expect(Object.keys(login.responses)).toEqual(statuses);

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { enrolmentCode } from '../../src/app/user/enrolment-code.ts';
+import { findUserByEmail } from '../../src/app/user/find-user-by-email.ts';
 import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { twoFactorUser } from '../support/authenticator.ts';
 import { runLatchkey } from '../support/run-latchkey.ts';
 
 const kek = `test:${randomBytes(32).toString('base64url')}`;
@@ -23,6 +26,23 @@ async function latchkey(args: string[], env: Record<string, string> = { KEK: kek
   const { code, stdout, stderr } = await runLatchkey(args, { ...base, ...env });
   return { code, text: code === 0 ? stdout : stderr };
 }
+
+describe('latchkey users', { timeout: 60_000 }, () => {
+  it('removes a second factor, and prints the code with which an admin enrols', async () => {
+    const { id } = await twoFactorUser(api);
+    expect((await latchkey(['users', 'enrolment-code', id])).text).toContain('has a second factor');
+    expect((await latchkey(['users', 'remove-totp', id])).text).toContain('factor is removed');
+    expect((await latchkey(['users', 'remove-totp', id])).text).toContain('had no second factor');
+    expect((await api.eventsOf(id)).at(-2)).toMatchObject({
+      type: 'TotpRemoved',
+      data: { by: 'admin' },
+      meta: { actor: 'cli' },
+    });
+    const user = (await findUserByEmail(api.node, email))!;
+    const { text } = await latchkey(['users', 'enrolment-code', email]);
+    expect(text.trim()).toBe(enrolmentCode(api.node, user));
+  });
+});
 
 // Each starts processes: on a busy machine that takes seconds.
 describe('latchkey users unlock', { timeout: 60_000 }, () => {

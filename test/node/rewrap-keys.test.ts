@@ -7,7 +7,8 @@ import { type KeyWrap, localKeyWrap } from '../../src/platform/crypto/key-wrap.t
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { subjectKeyId } from '../../src/platform/crypto/subject-cipher.ts';
 import { kidOf } from '../api/session/session-key-world.ts';
-import { startTestApi, type TestApi } from '../support/api.ts';
+import { startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { challengeOf, complete, twoFactorUser } from '../support/authenticator.ts';
 import { createTestDatabase, type TestDatabase, withClient } from '../support/postgres.ts';
 
 const kek = (id: string) => ({ id, key: randomBytes(32) });
@@ -38,7 +39,8 @@ async function countByKek(): Promise<Record<string, number>> {
   const { rows } = await owner.query(
     `select wrapped from latchkey.key_secrets
       union all select wrapped from latchkey.subject_keys
-      union all select wrapped from latchkey.session_key_secrets`,
+      union all select wrapped from latchkey.session_key_secrets
+      union all select wrapped from latchkey.totp_secrets`,
   );
   const counts: Record<string, number> = {};
   for (const { wrapped } of rows) {
@@ -110,6 +112,16 @@ describe('given a service that wraps under an old key', () => {
     const { body } = await restarted.refresh(tokens.refresh_token);
     expect(kidOf(body.access_token)).toBe(kidOf(tokens.access_token));
     expect(await restarted.verify(body.access_token)).toBe(204);
+  });
+
+  it('the secrets of second factors are among them, and their codes stay good', async () => {
+    const user = await twoFactorUser(api);
+    const { keys } = await rewrapKeys(owner, underNext);
+    expect(await countByKek()).toEqual({ next: keys });
+    const restarted = await api.anotherNode(setting(next));
+    const challenge = await challengeOf(restarted, { email: user.email, password: testPassword });
+    const { status } = await complete(restarted, { challenge, totp: user.app.code(1) });
+    expect(status).toBe(200);
   });
 
   it('a second run finds nothing to do', async () => {

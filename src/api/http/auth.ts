@@ -16,6 +16,8 @@ export interface BearerAuth {
   /** What the token must name besides; else `insufficient_scope`. */
   readonly role: string | null;
   readonly scope: string | null;
+  /** Whether the user must have proved to be the user within `RECENT_AUTHENTICATION_SECONDS`. */
+  readonly recent: boolean;
 }
 export interface ClientAuth {
   readonly kind: 'client';
@@ -33,11 +35,15 @@ export const optional: OptionalAuth = { kind: 'optional' };
 /** Client authentication by Basic or form (RFC 6749 section 2.3.1). */
 export const client: ClientAuth = { kind: 'client' };
 
-/** A good access token for `use` (default `account`), with the role and the scope if named. */
+/**
+ * A good access token for `use` (default `account`), with the role and the scope if named, of a user
+ * who has logged in or stepped up lately if `recent`.
+ */
 export function bearer({
   use = 'account',
   role = null,
   scope = null,
+  recent = false,
 }: Partial<Omit<BearerAuth, 'kind'>> = {}): BearerAuth {
-  return { kind: 'bearer', use, role, scope };
+  return { kind: 'bearer', use, role, scope, recent };
 }

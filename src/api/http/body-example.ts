@@ -5,7 +5,8 @@ export type BodySchema = z.core.JSONSchema.BaseSchema;
 
 /**
  * A body that a person can send after a look: the fields that have an example, and each required
- * one. A generated body with every field would be refused, because most exclude each other.
+ * one; without any of these, the first field whose schema has an example of its own. A generated
+ * body with every field would be refused, because most exclude each other.
  */
 export function bodyExample(
   schema: BodySchema,
@@ -16,7 +17,11 @@ export function bodyExample(
     if (name in fieldExamples) example[name] = fieldExamples[name];
     else if (schema.required?.includes(name) === true) example[name] = emptyValue(field);
   }
-  return example;
+  if (Object.keys(example).length > 0) return example;
+  const [shown] = Object.entries(schema.properties ?? {}).flatMap(([name, field]) =>
+    typeof field === 'object' && field.examples !== undefined ? [[name, field.examples[0]]] : [],
+  );
+  return shown === undefined ? example : Object.fromEntries([shown]);
 }
 
 function emptyValue(field: BodySchema | boolean): unknown {

@@ -101,6 +101,9 @@ export function errorsOf(declared: Route): ErrorCode[] {
   if (budgetsOf(declared).some((budget) => budgets[budget].length > 0)) codes.add('rate_limited');
   if (auth.kind === 'bearer') {
     codes.add('invalid_token').add('token_stale');
+    if (auth.recent || auth.use === 'administration') {
+      codes.add('insufficient_user_authentication');
+    }
     const demandsMore = auth.role !== null || auth.scope !== null;
     if (auth.use !== 'service' || demandsMore) codes.add('insufficient_scope');
   }

@@ -95,16 +95,17 @@ export const problemKinds = {
     title: 'A second factor is needed',
     oauth: 'invalid_grant',
     meaning:
-      'The password was right and a second factor is needed. The answer carries `challenge`. ' +
-      'The code is reserved: no endpoint answers it yet.',
+      'The first factor was right and a second one is needed. The answer carries `challenge`: repeat ' +
+      'the login with it and the second factor instead of the first.',
   },
   insufficient_user_authentication: {
     status: 401,
-    title: 'A more recent login is needed',
-    oauth: 'invalid_grant',
+    title: 'A stronger or more recent authentication is needed',
+    oauth: 'insufficient_user_authentication',
     meaning:
-      'The access token is good, and its user logged in too long ago for this (RFC 9470). Let the ' +
-      'user log in again: at most `max_age` seconds may have passed since.',
+      'The token is good, but its user must prove again to be the user: with the factors of ' +
+      '`acr_values`, or within `max_age` seconds (RFC 9470). `POST /auth/step-up`, then try again ' +
+      'with the token of its answer.',
   },
   device_proof_required: {
     status: 403,

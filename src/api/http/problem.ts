@@ -64,8 +64,8 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
 
 /**
  * The problem document (RFC 9457) of an error with its headers: a challenge on 401 and on
- * `insufficient_scope`, `Bearer` (RFC 6750 section 3, RFC 9470 section 3) or, for a proof and a token that came with
- * one, `DPoP` (RFC 9449 section 7.1); Retry-After in seconds on 429 and 503, and on any other error
+ * `insufficient_scope`, `Bearer` (RFC 6750 section 3, RFC 9470 section 3) or, for a proof and a
+ * token that came with one, `DPoP` (RFC 9449 section 7.1); Retry-After in seconds on 429 and 503, and on any other error
  * that says how long to wait; DPoP-Nonce on an error that has one.
  */
 function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
@@ -183,6 +183,7 @@ function challenge(
   const isProof = proofCodes.includes(code);
   const scheme = isProof || /^dpop /i.test(authorization ?? '') ? 'DPoP' : 'Bearer';
   const tokenSent = /^(?:bearer|dpop) /i.test(authorization ?? '');
+  const isStepUp = code === 'insufficient_user_authentication';
   const saysItself = ownCodes.includes(code);
   const said = saysItself ? code : 'invalid_token';
   const refused = saysItself || (tokenSent && tokenCodes.includes(code));
@@ -190,7 +191,7 @@ function challenge(
     'www-authenticate': [
       `${scheme} realm="latchkey"`,
       ...(refused ? [`error="${said}"`] : []),
-      ...(facts?.max_age === undefined ? [] : [`max_age="${facts.max_age}"`]),
+      ...(isStepUp ? Object.entries(facts ?? {}).map(([name, value]) => `${name}="${value}"`) : []),
       ...(scheme === 'DPoP' ? [`algs="${dpopAlgorithms.join(' ')}"`] : []),
     ].join(', '),
   };

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import type { Actor } from '../../domain/kernel/actor.ts';
+import type { Authentication } from '../../domain/kernel/authentication-demand.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { type AddressRange, clientAddress, isTrustedPeer } from '../../platform/client-address.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
@@ -13,8 +14,8 @@ export interface Caller {
   /** A role was granted after the token was made: a refresh may bring it (`missingRight`). */
   readonly lacksNewRoles: boolean;
   readonly scopes: readonly string[];
-  /** The `auth_time` of the token: epoch seconds. */
-  readonly authenticatedAt: number;
+  /** How and when the user has proved to be the user. */
+  readonly authentication: Authentication;
 }
 
 /** A client that proved its secret, or a public one that named itself. */

@@ -1,10 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { z } from 'zod';
+import {
+  type AuthenticationDemand,
+  requireAuthentication,
+} from '../../domain/kernel/authentication-demand.ts';
 import type { Budget, Payers } from '../../domain/kernel/budgets.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { networkOf } from '../../platform/client-address.ts';
-import type { BearerUse } from './auth.ts';
+import type { BearerAuth, BearerUse } from './auth.ts';
 import { type ClientCredentials, clientCredentials } from './client-credentials.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { listFieldsOf } from './list-fields.ts';
@@ -38,6 +42,8 @@ export interface Authenticators {
     request: ProofOfRequest,
   ): Promise<Caller & { readonly nextNonce?: string | undefined }>;
   client(credentials: ClientCredentials): ClientCaller;
+  /** What a use of the token demands of the user's authentication, as it is configured. */
+  demandOf(auth: Pick<BearerAuth, 'use' | 'recent'>): AuthenticationDemand;
 }
 
 /** What every route runs with. */
@@ -125,6 +131,7 @@ async function authenticateBearer(
   context.actor = { type: use === 'administration' ? 'admin' : 'user', id: caller.userId };
   if (role !== null && !caller.roles.includes(role)) throw missingRight('role', caller);
   if (scope !== null && !caller.scopes.includes(scope)) throw missingRight('scope', caller);
+  requireAuthentication(caller.authentication, authenticators.demandOf(auth), Date.now());
   return caller;
 }
 

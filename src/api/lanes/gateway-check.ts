@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AccessTokenClaims } from '@latchkey/contract/access-token-claims';
+import { requireAuthentication } from '../../domain/kernel/authentication-demand.ts';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { acceptedClaims } from '../../node/accepted-claims.ts';
 import { proveKeyOf } from '../../node/bound-token.ts';
@@ -156,7 +157,7 @@ function queryDemands(url: string, { demand }: Presented): Demands {
 function requireDemands(
   memory: Pick<NodeMemory, 'lacksNewRoles'>,
   claims: AccessTokenClaims,
-  { role, scope }: Demands,
+  { role, scope, acr, max_age }: Demands,
 ): void {
   if (role !== undefined && !(claims.roles ?? []).includes(role)) {
     throw missingRight('role', { lacksNewRoles: memory.lacksNewRoles(claims) });
@@ -164,6 +165,9 @@ function requireDemands(
   if (scope !== undefined && !includesScopes(claims.scope ?? '', scope)) {
     throw missingRight('scope', { lacksNewRoles: memory.lacksNewRoles(claims) });
   }
+  if (acr === undefined && max_age === undefined) return;
+  const maxAgeSeconds = max_age === undefined ? undefined : Number(max_age);
+  requireAuthentication(claims, { acr, maxAgeSeconds }, Date.now());
 }
 
 function includesScopes(granted: string, wanted: string): boolean {

@@ -1,3 +1,4 @@
+import { type Acr, acrValues } from '@latchkey/contract/acr';
 import { invalidField } from '../../domain/kernel/errors.ts';
 import { formText } from '../http/form-text.ts';
 
@@ -6,13 +7,16 @@ export interface Demands {
   role?: string;
   scope?: string;
   aud?: string;
+  /** How the user must have logged in or stepped up, and how many seconds ago at most (RFC 9470). */
+  acr?: Acr;
+  max_age?: string;
   /** How to say yes: 204 unless told otherwise. Envoy takes nothing but 200 for it. */
   status?: '200';
 }
 
 export const noDemands: Demands = {};
 
-const ofToken: readonly string[] = ['role', 'scope', 'aud'];
+const ofToken: readonly string[] = ['role', 'scope', 'aud', 'acr', 'max_age'];
 const ofHeader: readonly string[] = [...ofToken, 'status'];
 
 /**
@@ -28,7 +32,7 @@ export function demandsOfQuery(query: string): Demands {
     const decoded = { name: formText(name, path), value: formText(value, path) };
     add(demands, ofToken, { ...decoded, path });
   }
-  return demands as Demands;
+  return checked(demands, 'query');
 }
 
 /**
@@ -45,6 +49,17 @@ export function demandsOfHeader(header: string): Demands {
   }
   if ((demands.status ?? '200') !== '200')
     throw invalidField('X-Auth-Demand', 'status is 200 or absent');
+  return checked(demands, 'X-Auth-Demand');
+}
+
+function checked(demands: Partial<Record<string, string>>, path: string): Demands {
+  const { acr, max_age: maxAge } = demands;
+  if (acr !== undefined && !(acrValues as readonly string[]).includes(acr)) {
+    throw invalidField(path, `acr is one of ${acrValues.join(', ')}`);
+  }
+  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) {
+    throw invalidField(path, 'max_age is a number of seconds');
+  }
   return demands as Demands;
 }
 

@@ -18,7 +18,9 @@ import { registerRoutes } from './register.ts';
 import { roleRoutes } from './role.ts';
 import { sessionRoutes } from './session.ts';
 import { sessionKeyRoutes } from './session-key.ts';
+import { stepUpRoutes } from './step-up.ts';
 import { tokenRoutes } from './token.ts';
+import { totpRoutes } from './totp.ts';
 import { userRoutes } from './user.ts';
 import { verifyRoutes } from './verify.ts';
 
@@ -35,6 +37,8 @@ export function allRoutes(node: Node, probe: ReadinessProbe): Route[] {
     ...meRoutes(node),
     ...passwordRoutes(node),
     ...emailRoutes(node),
+    ...totpRoutes(node),
+    ...stepUpRoutes(node),
     ...verifyRoutes(node),
     ...discoveryRoutes(node),
     ...tokenRoutes(node),

@@ -59,10 +59,10 @@ function change(node: Node): Route {
     summary: 'Ask for a link that changes the address of the caller',
     description:
       'The link goes to the new address. The answer is the same where another user has it. Leave ' +
-      'the password out within `RECENT_AUTHENTICATION_SECONDS` of the login.',
+      'the password out within `RECENT_AUTHENTICATION_SECONDS` of a login or a step-up.',
     tags: ['Account'],
     auth: bearer(),
-    credential: 'access token, and the password unless the login is recent',
+    credential: 'access token, and the password unless the login or a step-up is recent',
     floor: 'always',
     limit: perUser('password'),
     spends: ['mail', 'login_failure'],
@@ -75,10 +75,11 @@ function change(node: Node): Route {
     handler: async ({ body, caller, context }) => {
       const { address } = context;
       await node.rateLimits.take('mail', { address, name: body.new_email });
-      const { userId, sessionId } = caller;
+      const { userId, sessionId, authentication } = caller;
       const input = {
         userId,
         sessionId,
+        authentication,
         newEmail: body.new_email,
         password: body.password ?? null,
       };

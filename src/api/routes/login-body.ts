@@ -1,14 +1,18 @@
 import { z } from 'zod';
+import { openLogin, type SealedLogin } from '../../app/session/sealed-login.ts';
 import { countedLoginName, type LoginName } from '../../app/user/find-user-by-login.ts';
+import type { PresentedFactor } from '../../app/user/presented-factor.ts';
 import { invalidField } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import type { Node } from '../../node/node.ts';
 import { type OtpRequestNamed, openOtpHandle } from '../../platform/crypto/otp-handle.ts';
 import { opaqueTexts } from '../http/opaque-texts.ts';
 import { credential, deviceSchema, text } from './schemas.ts';
+import { factorFields, optionalFactor } from './second-factor.ts';
 
 const anything = text(0, limits.loginStringCodePointsMax);
 const audience = z.string().max(2048);
+const challengeCharactersMax = 8192;
 
 /** One schema for all forms, so that its page lists each field once; `credentialsOf` tells them apart. */
 export const loginBody = z.strictObject({
@@ -20,6 +24,8 @@ export const loginBody = z.strictObject({
     .register(opaqueTexts)
     .optional(),
   otp: credential.optional(),
+  challenge: z.string().max(challengeCharactersMax).register(opaqueTexts).optional(),
+  ...factorFields,
   device: deviceSchema.optional(),
   transport: z.enum(['body', 'cookie']).optional(),
   client_id: z.string().max(200).optional(),
@@ -30,7 +36,7 @@ export const loginBody = z.strictObject({
   device_token: anything.optional(),
 });
 
-type LoginBody = z.output<typeof loginBody>;
+export type LoginBody = z.output<typeof loginBody>;
 
 interface ByPassword extends LoginName {
   readonly kind: 'password';
@@ -44,18 +50,33 @@ interface ByCode {
   readonly code: string;
 }
 
-export type LoginCredentials = ByPassword | ByCode;
+/** The second factor of `begun`, the login whose challenge came; null where it is none of ours. */
+interface BySecondFactor {
+  readonly kind: 'second_factor';
+  readonly begun: SealedLogin | null;
+  readonly factor: PresentedFactor;
+}
+
+export type LoginCredentials = ByPassword | ByCode | BySecondFactor;
 
 /** What tells one form of a login from the others. */
-const firstFields = ['email', 'username', 'request_id'] as const;
+const firstFields = ['email', 'username', 'request_id', 'challenge'] as const;
 
 /** What the body proves. Raises `invalid_request` unless it is exactly one of the forms of a login. */
 export function credentialsOf(node: Node, body: LoginBody): LoginCredentials {
-  const { email, username, request_id: handle } = body;
+  const { email, username, request_id: handle, challenge, totp, recovery_code } = body;
   const given = firstFields.filter((field) => body[field] !== undefined);
   const [form, excluded] = given;
+  const factor = optionalFactor({ totp, recovery_code });
   if (form === undefined) throw invalidField('email', 'is required');
   if (excluded !== undefined) throw invalidField(excluded, `excludes ${form}`);
+  if (challenge !== undefined) {
+    for (const field of ['password', 'otp'] as const) refuseBeside('challenge', body, field);
+    if (factor === null) throw invalidField('totp', 'or recovery_code is required');
+    const begun = openLogin(node.secrets.loginChallengeKey, challenge);
+    return { kind: 'second_factor', begun, factor };
+  }
+  if (factor !== null) throw invalidField('challenge', 'is required with a second factor');
   if (handle !== undefined) {
     const code = required(body, 'otp', 'password');
     return { kind: 'code', asked: openOtpHandle(node.secrets.otpHandleKey, handle), code };
@@ -66,16 +87,23 @@ export function credentialsOf(node: Node, body: LoginBody): LoginCredentials {
   return { kind: 'password', email, username, password: required(body, 'password', 'otp') };
 }
 
-function required(body: LoginBody, field: 'password' | 'otp', other: 'password' | 'otp'): string {
+type Secret = 'password' | 'otp';
+
+function required(body: LoginBody, field: Secret, other: Secret): string {
   const value = body[field];
   if (value === undefined) throw invalidField(field, 'is required');
-  if (body[other] !== undefined) throw invalidField(other, `excludes ${field}`);
+  refuseBeside(field, body, other);
   return value;
+}
+
+function refuseBeside(field: Secret | 'challenge', body: LoginBody, other: Secret): void {
+  if (body[other] !== undefined) throw invalidField(other, `excludes ${field}`);
 }
 
 /** Whose tries are counted together, beside those of their address. */
 export function nameOf(credentials: LoginCredentials): string {
-  // One name for all handles of an address, known or not, and one for all that are none.
+  // One name for all handles of a user, and one for all that are none of ours. Challenges alike.
   if (credentials.kind === 'code') return credentials.asked?.userId ?? '';
+  if (credentials.kind === 'second_factor') return credentials.begun?.userId ?? '';
   return countedLoginName(credentials);
 }

@@ -1,3 +1,4 @@
+import { completeLogin } from '../../app/session/complete-login.ts';
 import { logIn } from '../../app/session/log-in.ts';
 import { logInByCode } from '../../app/session/log-in-by-code.ts';
 import type { LoginRequest } from '../../app/session/login-request.ts';
@@ -5,17 +6,17 @@ import { requestMailProof } from '../../app/user/request-mail-proof.ts';
 import type { Payers } from '../../domain/kernel/budgets.ts';
 import { invalidField } from '../../domain/kernel/errors.ts';
 import { otpTtlSeconds } from '../../domain/user/mail-proofs.ts';
-import { withFailureBudget } from '../../node/failure-budget.ts';
+import { type PayTry, withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { sealOtpHandle } from '../../platform/crypto/otp-handle.ts';
-import { none } from '../http/auth.ts';
+import { type NoAuth, none } from '../http/auth.ts';
 import { deviceCookie, refreshCookie } from '../http/cookies.ts';
 import { guardCookieMode, originPolicy } from '../http/origin-rule.ts';
 import { reply } from '../http/reply.ts';
-import { type Route, route } from '../http/route.ts';
+import { type Route, type RouteRequest, route } from '../http/route.ts';
 import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
-import { credentialsOf, loginBody, nameOf } from './login-body.ts';
+import { credentialsOf, type LoginBody, loginBody, nameOf } from './login-body.ts';
 import { byAddress, byMailbox } from './payers.ts';
 import { provenKey, requireNonce } from './proven-key.ts';
 import { mailboxSchema, otpRequestSchema, tokenSetSchema } from './schemas.ts';
@@ -26,14 +27,16 @@ export function loginRoutes(node: Node): Route[] {
     route({
       method: 'post',
       path: '/auth/login',
-      summary: 'Log in with a password, or with a code from a mail',
+      summary: 'Log in with a password or a code from a mail, and a second factor',
       description:
-        'The login may end another session on the same type of device, as the policy of that ' +
-        'type says. Keep `device_token` and send it with the next login: then strangers cannot ' +
+        'A user with a second factor is answered `mfa_required` first: repeat the request with its ' +
+        '`challenge` and `totp` or `recovery_code` instead of what it proved. The login may end ' +
+        'another session on the same type of device, as the policy of that type says. Keep `device_token` and send it with the next login: then strangers cannot ' +
         'lock your device out. `username` in place of `email` needs `USERNAMES=on`.',
       tags: ['Sign in'],
       auth: none,
-      credential: 'e-mail or user name, and password; or `request_id` and code',
+      credential:
+        'e-mail or user name, and password; `request_id` and code; or challenge and factor',
       floor: true,
       limit: { budget: 'login', by: byAddress },
       spends: ['login_failure', 'login_success'],
@@ -45,6 +48,8 @@ export function loginRoutes(node: Node): Route[] {
         'use_dpop_nonce',
         'invalid_dpop_proof',
         'invalid_credentials',
+        'mfa_required',
+        'invalid_token',
         'invalid_client',
         'forbidden',
         'origin_refused',
@@ -57,35 +62,47 @@ export function loginRoutes(node: Node): Route[] {
         if (body.transport !== 'cookie' && refreshCookie(headers.cookie) === null) return;
         guardCookieMode(headers, originPolicy(node.config));
       },
-      handler: async ({ body, headers, context, raw }) => {
-        const credentials = credentialsOf(node, body);
-        const payers: Payers = { address: context.address, name: nameOf(credentials) };
-        const request: LoginRequest = {
-          device: {
-            type: body.device?.type ?? 'web',
-            name: body.device?.name ?? deviceNameOf(context.userAgent),
-          },
-          transport: body.transport ?? 'body',
-          clientId: body.client_id ?? null,
-          clientSecret: body.client_secret ?? null,
-          audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
-          key: provenKey(node, raw, context),
-          deviceToken: body.device_token ?? deviceCookie(headers.cookie),
-        };
-        const issued = await withFailureBudget(
-          node.rateLimits,
-          payers,
-          (payTry) =>
-            credentials.kind === 'code'
-              ? logInByCode(node, { ...request, ...credentials, payTry }, context)
-              : logIn(node, { ...request, ...credentials, payTry }, context),
-          { isKnown: request.deviceToken !== null },
-        );
-        return withBindingOffer(node, issued, tokenReply(issued));
-      },
+      handler: (request) => answerLogin(node, request),
     }),
     requestOtp(node),
   ];
+}
+
+type LoginCall = Pick<
+  RouteRequest<LoginBody, undefined, undefined, NoAuth, false>,
+  'body' | 'headers' | 'context' | 'raw'
+>;
+
+async function answerLogin(node: Node, { body, headers, context, raw }: LoginCall) {
+  const credentials = credentialsOf(node, body);
+  const payers: Payers = { address: context.address, name: nameOf(credentials) };
+  const request: LoginRequest = {
+    device: {
+      type: body.device?.type ?? 'web',
+      name: body.device?.name ?? deviceNameOf(context.userAgent),
+    },
+    transport: body.transport ?? 'body',
+    clientId: body.client_id ?? null,
+    clientSecret: body.client_secret ?? null,
+    audience: typeof body.audience === 'string' ? [body.audience] : (body.audience ?? null),
+    key: provenKey(node, raw, context),
+    deviceToken: body.device_token ?? deviceCookie(headers.cookie),
+  };
+  const proven = async (payTry: PayTry) => {
+    const given = { ...request, payTry };
+    switch (credentials.kind) {
+      case 'password':
+        return logIn(node, { ...given, ...credentials }, context);
+      case 'code':
+        return logInByCode(node, { ...given, ...credentials }, context);
+      case 'second_factor':
+        return completeLogin(node, { ...given, ...credentials }, context);
+    }
+  };
+  const issued = await withFailureBudget(node.rateLimits, payers, proven, {
+    isKnown: request.deviceToken !== null,
+  });
+  return withBindingOffer(node, issued, tokenReply(issued));
 }
 
 function requestOtp(node: Node): Route {

@@ -8,7 +8,6 @@ import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer } from '../http/auth.ts';
 import { clearBoundCookie, clearDeviceCookie, clearRefreshCookie } from '../http/cookies.ts';
-import { requireRecentAuthentication } from '../http/recent-authentication.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
 import { credential, meSchema, text, usernameText } from './schemas.ts';
@@ -67,19 +66,17 @@ export function meRoutes(node: Node): Route[] {
 }
 
 function erasure(node: Node): Route {
-  const { recentAuthenticationSeconds } = node.config.sessions;
   return route({
     method: 'delete',
     path: '/auth/me',
     summary: 'Erase the caller',
     description:
       'Every session ends, and the address is free again. Nobody can undo it. The user must have ' +
-      'logged in within `RECENT_AUTHENTICATION_SECONDS`. After an answer that was lost, a repeat ' +
-      'answers 401 `invalid_token`.',
+      'logged in or stepped up within `RECENT_AUTHENTICATION_SECONDS`. After an answer that was ' +
+      'lost, a repeat answers 401 `invalid_token`.',
     tags,
-    auth: bearer(),
-    credential: 'access token of a recent login and the password',
-    guard: ({ caller }) => requireRecentAuthentication(caller, recentAuthenticationSeconds),
+    auth: bearer({ recent: true }),
+    credential: 'access token of a recent login or step-up, and the password',
     floor: true,
     limit: perUser('password'),
     spends: ['login_failure'],

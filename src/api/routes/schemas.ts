@@ -160,6 +160,13 @@ export const otpRequestSchema = z.strictObject({
   expires_in: seconds,
 });
 
+export const enrolmentSchema = z.strictObject({
+  secret: z.string(),
+  otpauth_uri: z.string(),
+  expires_at: time,
+});
+export const recoveryCodesSchema = z.strictObject({ recovery_codes: z.array(z.string()) });
+
 export const registeredSchema = z.strictObject({ user: userSchema });
 export const sessionListSchema = z.strictObject({ sessions: z.array(sessionSchema) });
 export const meSchema = z.strictObject({ user: userSchema, session: sessionSchema });
@@ -247,8 +254,11 @@ const claimSchemas = {
     .int()
     .meta({ description: 'Latchkey raises it to refuse the earlier tokens of the client' }),
   sid: id.meta({ description: 'The id of the session' }),
-  auth_time: seconds.meta({ description: 'When the user logged in, in seconds since 1970' }),
+  auth_time: seconds.meta({
+    description: 'When the user logged in or stepped up, in seconds since 1970',
+  }),
   amr: z.array(z.string()),
+  acr: z.string(),
   roles: z.array(z.string()).meta({ description: 'The roles of the user, if there are any' }),
   scope: z.string().meta({ description: 'The scopes, with spaces between them, if there are any' }),
   device_type: deviceType,

@@ -30,7 +30,12 @@ export function verifyRoutes(node: Node): Route[] {
         },
       },
     },
-    errors: ['invalid_request', 'insufficient_scope', 'not_found'],
+    errors: [
+      'invalid_request',
+      'insufficient_scope',
+      'insufficient_user_authentication',
+      'not_found',
+    ],
     handler: () => {
       throw new LatchkeyError('not_found');
     },
@@ -47,6 +52,8 @@ export function verifyRoutes(node: Node): Route[] {
         role: z.string().optional(),
         scope: z.string().optional(),
         aud: z.string().optional(),
+        acr: z.string().optional(),
+        max_age: z.string().optional(),
       }),
     }),
   );
@@ -58,7 +65,8 @@ export function verifyRoutes(node: Node): Route[] {
       summary: "The same for gateways that append the client's path and query",
       description:
         `${answer} Latchkey ignores path and query. The gateway may demand more in ` +
-        '`X-Auth-Demand: role=…; scope=…; aud=…`, each at most once and never blank. With ' +
+        '`X-Auth-Demand: role=…; scope=…; aud=…; acr=…; max_age=…`, each at most once and never ' +
+        'blank. With ' +
         '`status=200` in that header the answer is 200 instead of 204, as Envoy wants it.',
     }),
   );

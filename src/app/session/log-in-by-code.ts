@@ -6,15 +6,16 @@ import { isSameText, mailCode } from '../../platform/crypto/mail-secret.ts';
 import type { OtpRequestNamed } from '../../platform/crypto/otp-handle.ts';
 import type { DeviceToken } from '../../tables/device-token.ts';
 import { findUser } from '../../tables/user.ts';
-import { append, refuse } from '../append.ts';
+import { refuse } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
-import { findUserWithSessions, guarded } from '../guard.ts';
+import { findUserWithSessions } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
 import { changeUser } from '../user/change-user.ts';
 import { endedByFirstProof } from '../user/first-proof.ts';
 import { goesFirst, knownDevice, presentedDevice } from '../user/known-device.ts';
 import { mailSecretContext } from '../user/mail-proof.ts';
-import { beginSession, expensesOf, type LoginExpenses } from './begin-session.ts';
+import { afterFirstFactor } from './after-first-factor.ts';
+import { expensesOf, type LoginExpenses } from './begin-session.ts';
 import { grantedAudience, type LoginRequest } from './login-request.ts';
 import type { IssuedTokens } from './token-set.ts';
 import { onceOnly } from './used-proof.ts';
@@ -28,10 +29,11 @@ export interface LogInByCodeInput extends LoginRequest {
 }
 
 /**
- * Checks a code from a mail, then begins a session (`begin-session.ts`). The first proof of an
- * address ends what was made before it, in the same transaction. Raises `invalid_credentials` for
- * whatever is wrong with the code, its request or its user, `invalid_client`, `forbidden` (a third
- * party), `invalid_request` (audience), `invalid_dpop_proof`, `unavailable`.
+ * Checks a code from a mail, then begins a session or asks for the second factor
+ * (`after-first-factor.ts`). The first proof of an address ends what was made before it, a second
+ * factor too, in the same transaction. Raises `invalid_credentials` for whatever is wrong with the
+ * code, its request or its user, `mfa_required`, `invalid_client`, `forbidden` (a third party),
+ * `invalid_request` (audience), `invalid_dpop_proof`, `unavailable`.
  */
 export async function logInByCode(
   node: Node,
@@ -93,20 +95,14 @@ async function attempt(
       node.metrics.mailProofs.inc({ purpose: 'otp', outcome: 'refused' });
     });
   }
-  const { state } = checked;
-  const ended = endedByFirstProof(userId, { before: user.state, after: state, live }, now);
-  const newcomer = {
-    ...{ now, userId, state, personal, audience, device, expenses },
+  const ended = endedByFirstProof(userId, { before: user.state, after: checked.state, live }, now);
+  const first = {
+    ...{ now, user, checked, personal, audience, device, expenses },
     live: ended === null ? live : [],
+    beside: ended ?? [],
     amr: ['otp'],
+    rehashed: null,
+    onAccepted: () => node.metrics.mailProofs.inc({ purpose: 'otp', outcome: 'proven' }),
   };
-  const begun = await beginSession(node, input, newcomer, by);
-  return append(
-    { ...by, actor: { type: 'user', id: userId } },
-    [guarded(user, checked), ...(ended ?? []), ...begun.parts],
-    () => {
-      node.metrics.mailProofs.inc({ purpose: 'otp', outcome: 'proven' });
-      return begun.answer();
-    },
-  );
+  return afterFirstFactor(node, input, first, by);
 }

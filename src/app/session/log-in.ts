@@ -3,16 +3,17 @@ import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import type { DeviceToken } from '../../tables/device-token.ts';
-import { passwordRows, type UserForCommand } from '../../tables/user.ts';
-import { append, refuse } from '../append.ts';
+import type { UserForCommand } from '../../tables/user.ts';
+import { refuse } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
-import { findUserWithSessions, guarded } from '../guard.ts';
+import { findUserWithSessions } from '../guard.ts';
 import { PersonalData } from '../personal-data.ts';
 import { changeUser } from '../user/change-user.ts';
 import { findUserByLogin, type LoginName } from '../user/find-user-by-login.ts';
 import { goesFirst, knownDevice, presentedDevice } from '../user/known-device.ts';
 import { presentedPassword } from '../user/presented-password.ts';
-import { beginSession, expensesOf, type LoginExpenses } from './begin-session.ts';
+import { afterFirstFactor } from './after-first-factor.ts';
+import { expensesOf, type LoginExpenses } from './begin-session.ts';
 import { grantedAudience, type LoginRequest } from './login-request.ts';
 import type { IssuedTokens } from './token-set.ts';
 import { onceOnly } from './used-proof.ts';
@@ -24,10 +25,11 @@ export interface LogInInput extends LoginRequest, LoginName {
 }
 
 /**
- * Checks the password, then begins a session (`begin-session.ts`). Everything costs the same whether
- * or not the identifier is known. Raises `invalid_credentials`, `invalid_client`, `forbidden` (a
- * third party), `invalid_request` (audience), `invalid_dpop_proof` (a proof that another node has
- * taken), `unavailable`.
+ * Checks the password, then begins a session or asks for the second factor
+ * (`after-first-factor.ts`). Everything costs the same whether or not the identifier is known. Raises
+ * `invalid_credentials`, `mfa_required`, `invalid_client`, `forbidden` (a third party),
+ * `invalid_request` (audience), `invalid_dpop_proof` (a proof that another node has taken),
+ * `unavailable`.
  */
 export async function logIn(node: Node, input: LogInInput, by: By): Promise<IssuedTokens> {
   const audience = grantedAudience(node, input);
@@ -99,12 +101,7 @@ async function attempt(
       node.metrics.logins.inc({ outcome: 'refused', reason: 'password' }),
     );
   }
-  const { state } = checked;
-  const newcomer = { now, userId, state, live, personal, amr: ['pwd'], audience, device, expenses };
-  const begun = await beginSession(node, input, newcomer, by);
-  return append(
-    { ...by, actor: { type: 'user', id: userId } },
-    [guarded(user, checked), { rows: passwordRows(userId, state, rehashed) }, ...begun.parts],
-    begun.answer,
-  );
+  const amr = ['pwd'];
+  const first = { now, user, checked, live, personal, amr, audience, device, expenses, rehashed };
+  return afterFirstFactor(node, input, first, by);
 }

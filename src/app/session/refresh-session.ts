@@ -10,7 +10,7 @@ import {
   type RefreshTokenParts,
 } from '../../domain/session/refresh-token.ts';
 import { provesDpopKey, repeatedSuccessor } from '../../domain/session/rotation.ts';
-import type { SessionState } from '../../domain/session/state.ts';
+import { newestGeneration, type SessionState } from '../../domain/session/state.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { ProvenKey } from '../../node/dpop-proofs.ts';
 import type { Node } from '../../node/node.ts';
@@ -110,7 +110,7 @@ async function attempt(
     token.secret,
     newSalt,
     token.sessionId,
-    record.state.generation + 1,
+    newestGeneration(record.state) + 1,
   );
   const { deviceKey } = record.state;
   const proof = provesDpopKey(record.state, key?.jkt ?? null) ? key : null;

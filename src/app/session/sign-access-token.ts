@@ -4,6 +4,7 @@ import {
   accessTokenCharactersMax,
   firstPartyClientId,
 } from '@latchkey/contract/access-token-claims';
+import { acrOf } from '@latchkey/contract/acr';
 import type { DeviceType } from '@latchkey/contract/device-type';
 import type { SigningAlgorithm } from '@latchkey/contract/signing-algorithm';
 import { signatureAlgorithms } from '@latchkey/verifier/internal/signature-algorithms';
@@ -66,6 +67,7 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
     sid: input.sessionId,
     auth_time: toSeconds(input.authenticatedAt),
     amr: input.amr,
+    acr: acrOf(input.amr),
     ...(input.roles.length === 0 ? {} : { roles: input.roles }),
     ...(input.scope === '' ? {} : { scope: input.scope }),
     device_type: input.deviceType,

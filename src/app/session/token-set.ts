@@ -1,3 +1,4 @@
+import type { SessionSteppedUp } from '../../domain/session/events.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { encodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { sessionEndsAt } from '../../domain/session/rotation.ts';
@@ -41,6 +42,8 @@ interface SessionToIssueFor {
   readonly personal: PersonalData;
   readonly secret: Buffer | null;
   readonly deviceToken?: string | null;
+  /** What a step-up has decided: the token says that, and not what the login proved. */
+  readonly steppedUp?: SessionSteppedUp['data'];
 }
 
 /**
@@ -56,7 +59,7 @@ export async function issueTokens(
   const { config, secrets } = node;
   const { session, sessionId, secret, deviceToken = null } = input;
   const now = node.now();
-  const { expiresAt, sessionEnd } = endsOf(session, config, now);
+  const { expiresAt, sessionEnd } = endsOf(input, config, now);
   const boundTo = session.deviceKey?.kind === 'dpop' ? session.deviceKey.jkt : undefined;
   const accessToken = await accessTokenFor(node, input, { boundTo, issuedAt: now, expiresAt });
   const refreshToken =
@@ -93,7 +96,7 @@ export async function issueTokens(
 
 async function accessTokenFor(
   node: Pick<Node, 'config' | 'memory'>,
-  { sessionId, session, signingKey, userId, user, personal }: SessionToIssueFor,
+  { sessionId, session, signingKey, userId, user, personal, steppedUp }: SessionToIssueFor,
   facts: Pick<AccessTokenInput, 'boundTo' | 'issuedAt' | 'expiresAt'>,
 ): Promise<string> {
   const { clientId } = session;
@@ -106,16 +109,16 @@ async function accessTokenFor(
     userId,
     userEpoch: user.epoch,
     sessionId,
-    generation: session.generation,
+    generation: steppedUp?.generation ?? session.generation,
     audience: session.audience,
     client: clientId === null ? null : { id: clientId, epoch: client?.epoch ?? 0 },
-    amr: session.amr,
+    amr: steppedUp?.amr ?? session.amr,
     roles: user.roles,
     scope: session.scope,
     deviceType: session.deviceType,
     customClaims: client?.claims ?? null,
     profile: profileOf(node, session.audience, { user, personal }),
-    authenticatedAt: session.startedAt,
+    authenticatedAt: steppedUp?.at ?? session.startedAt,
     ...facts,
   });
   noteSigned(node, key, { sessionId, state: session });
@@ -143,9 +146,16 @@ function profileOf(
  * When an access token made now expires, and when its session does. A repeat lives no longer than
  * its generation, nor than is configured now, whichever is shorter.
  */
-function endsOf(session: SessionState, config: Node['config'], now: number) {
+function endsOf(
+  { session, steppedUp }: Pick<SessionToIssueFor, 'session' | 'steppedUp'>,
+  config: Node['config'],
+  now: number,
+) {
   const life = lifetimesFor(session.deviceType, config.lifetimes);
-  const generationLifeMs = session.accessExpiresAt - session.refreshedAt;
+  const generationLifeMs =
+    steppedUp === undefined
+      ? session.accessExpiresAt - session.refreshedAt
+      : steppedUp.accessTokenTtlSeconds * 1000;
   const accessLifeMs = Math.min(life.accessTokenTtlSeconds * 1000, generationLifeMs);
   const sessionEnd = sessionEndsAt(session, life.sessionTtlSeconds);
   return { expiresAt: Math.min(now + accessLifeMs, sessionEnd), sessionEnd };

@@ -1,10 +1,10 @@
+import { type Authentication, isSufficient } from '../../domain/kernel/authentication-demand.ts';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { parseEmail } from '../../domain/user/identifier.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
-import { findSession } from '../../tables/session.ts';
 import { findUser, type UserForCommand } from '../../tables/user.ts';
 import { append, refuse } from '../append.ts';
 import { type By, turnOf } from '../by.ts';
@@ -18,7 +18,8 @@ export interface EmailChangeInput {
   readonly userId: string;
   readonly sessionId: string;
   readonly newEmail: string;
-  /** null: the login of this session is recent enough to go without. */
+  readonly authentication: Authentication;
+  /** null: the authentication is recent enough to go without. */
   readonly password: string | null;
   /** Called before a password is compared. */
   readonly payTry: PayTry;
@@ -38,18 +39,13 @@ export async function requestEmailChange(
 ): Promise<void> {
   const email = parseEmail(input.newEmail);
   if (email === null) throw invalidField('new_email', 'not an e-mail address');
-  const { userId, sessionId, password } = input;
-  const { readers, handler } = node.cells.of(userId);
-  const [known, session] = await Promise.all([
-    existingUser(readers, userId),
-    findSession(readers, sessionId),
-  ]);
-  if (password === null) {
-    const recentMs = node.config.sessions.recentAuthenticationSeconds * 1000;
-    if ((session?.state.startedAt ?? 0) + recentMs < node.now()) {
-      throw new LatchkeyError('invalid_credentials', { detail: 'no password, no recent login' });
-    }
+  const { userId, authentication, password } = input;
+  const lately = { maxAgeSeconds: node.config.authentication.recentSeconds };
+  if (password === null && !isSufficient(authentication, lately, node.now())) {
+    throw new LatchkeyError('invalid_credentials', { detail: 'no password, no recent login' });
   }
+  const { readers, handler } = node.cells.of(userId);
+  const known = await existingUser(readers, userId);
   const given = password === null ? null : await compared(node, known, { ...input, password }, by);
   await handler.run(userId, () => attempt(node, { input, address: email.address, given }, by));
 }

@@ -1,6 +1,6 @@
 import { activeKey, publishedKeys } from '../../domain/keyset/published.ts';
 import type { KeysetState } from '../../domain/keyset/state.ts';
-import type { SessionState } from '../../domain/session/state.ts';
+import { newestGeneration, type SessionState } from '../../domain/session/state.ts';
 import { buildJwks } from '../../node/signing-keys.ts';
 
 /** A command of Redis and its arguments. To run it again changes nothing. */
@@ -25,7 +25,7 @@ interface Span {
   readonly now: number;
 }
 
-type Generations = Pick<SessionState, 'tokensFromGeneration' | 'generation'>;
+type Generations = Pick<SessionState, 'tokensFromGeneration' | 'generation' | 'stepUps'>;
 
 /** An ended session: by its id, and by that of each of its tokens that may not have expired. */
 export function sessionEntries(
@@ -40,11 +40,11 @@ export function sessionEntries(
 /** The tokens that a session has made so far; those it makes later are good. */
 export function tokenEntries(
   sessionId: string,
-  { tokensFromGeneration, generation }: Generations,
+  generations: Generations,
   span: Span,
 ): RedisCommand[] {
-  const first = Math.max(1, tokensFromGeneration);
-  const count = Math.max(0, generation - first + 1);
+  const first = Math.max(1, generations.tokensFromGeneration);
+  const count = Math.max(0, newestGeneration(generations) - first + 1);
   return Array.from({ length: count }, (_, index) => `${sessionId}.${first + index}`).flatMap(
     (jti) => entry(jti, 1, span),
   );

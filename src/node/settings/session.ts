@@ -54,11 +54,6 @@ export const refresh = settings('Refresh', {
 export const sessions = settings(
   'Sessions',
   {
-    recentAuthenticationSeconds: variable('RECENT_AUTHENTICATION_SECONDS', seconds(0, daySeconds))
-      .default(300)
-      .says(
-        'How long after the login a session may change the address without the password, and erase the own account',
-      ),
     idleSeconds: variable('SESSION_IDLE_SECONDS', seconds(0, 400 * daySeconds))
       .default(0)
       .says(

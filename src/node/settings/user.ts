@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../../domain/kernel/limits.ts';
-import { oneOf, onOrOff } from '../../platform/config/kinds.ts';
+import { oneOf, onOrOff, seconds } from '../../platform/config/kinds.ts';
 import { variable } from '../../platform/config/setting.ts';
 import { settings } from '../../platform/config/topic.ts';
 import { environment } from '../../platform/environment.ts';
@@ -27,8 +27,17 @@ export const administrator = settings(
       .says(
         `${limits.passwordCodePointsMin} to ${limits.passwordCodePointsMax} characters. Used once, when the administrator is made`,
       ),
+    secondFactor: variable('ADMIN_SECOND_FACTOR', onOrOff).says(
+      'Whether `/admin` demands a second factor and a recent authentication; by default on in prod, off in dev',
+    ),
+    authenticationSeconds: variable('ADMIN_AUTHENTICATION_SECONDS', seconds(60, 86_400))
+      .default(3600)
+      .says('How long after a login or a step-up `/admin` may be used, with `ADMIN_SECOND_FACTOR`'),
   },
   {
+    fill: (given, read) => ({
+      secondFactor: given.secondFactor ?? read(environment).name === 'prod',
+    }),
     rules: ({ email, password }, { refuseIf }) => {
       refuseIf(
         password !== undefined && email === undefined,
@@ -43,6 +52,14 @@ export const administrator = settings(
     },
   },
 );
+
+export const authentication = settings('Recent authentication', {
+  recentSeconds: variable('RECENT_AUTHENTICATION_SECONDS', seconds(1, 86_400))
+    .default(300)
+    .says(
+      'How long after a login or a step-up the user may enrol a second factor, change the address without the password and erase the own account. The token of a step-up lives no longer',
+    ),
+});
 
 export const registration = settings(
   'Registration',

@@ -60,9 +60,10 @@ const testAuthenticators: AppOptions['authenticators'] = {
       roles: token === 'admin' ? ['latchkey:admin'] : [],
       lacksNewRoles: false,
       scopes: token === 'openid' ? ['openid'] : [],
-      authenticatedAt: 0,
+      authentication: { acr: '1fa', auth_time: 0 },
     };
   },
+  demandOf: ({ recent }) => (recent ? { maxAgeSeconds: 60 } : {}),
   client({ clientId, clientSecret }) {
     if (clientSecret !== 'right') throw new LatchkeyError('invalid_client');
     return { clientId };

@@ -132,18 +132,19 @@ describe('a change of the address', () => {
     expect([answer.status, answer.body.code]).toEqual([409, 'conflict']);
   });
 
-  it('takes the password unless the login is recent', async () => {
+  it('takes the password unless a login or a step-up is recent', async () => {
     const { email } = await api.register();
-    const { access_token } = await api.logIn({ email });
-    expect((await change(access_token, anEmail())).status).toBe(202);
-    const strict = await api.anotherNode({ RECENT_AUTHENTICATION_SECONDS: '0' });
-    const at = (body: object) =>
-      strict.call('POST', '/auth/email/change', { token: access_token, body });
-    const refused = await at({ new_email: anEmail() });
+    const earlier = await api.anotherNode();
+    Object.assign(earlier.node, { now: () => Date.now() - 301_000 });
+    const { access_token: old } = await earlier.logIn({ email });
+    const refused = await change(old, anEmail());
     expect([refused.status, refused.body.code]).toEqual([401, 'invalid_credentials']);
-    const wrong = await at({ new_email: anEmail(), password: 'not the right password' });
-    expect(wrong.body.code).toBe('invalid_credentials');
-    expect((await at({ new_email: 'no address', password: testPassword })).status).toBe(400);
+    const wrong = await change(old, anEmail(), 'not the right password');
+    expect([wrong.status, wrong.body.code]).toEqual([401, 'invalid_credentials']);
+    expect((await change(old, 'no address', testPassword)).status).toBe(400);
+    const proof = { token: old, body: { password: testPassword } };
+    const { body: stepped } = await api.call('POST', '/auth/step-up', proof);
+    expect((await change(stepped.access_token, anEmail())).status).toBe(202);
   });
 
   it('locks after ten wrong passwords, for this session', async () => {

@@ -41,6 +41,7 @@ describe('an access token', () => {
         sid: sessionId,
         auth_time: seconds,
         amr: ['pwd'],
+        acr: '1fa',
         roles: ['editor'],
         device_type: 'web',
         epoch: 0,

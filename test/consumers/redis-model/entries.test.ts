@@ -10,14 +10,14 @@ const span = { until: now + 5_000, now };
 
 describe('the entries of a session', () => {
   it('are its id and each generation whose tokens may live', () => {
-    const generations = { tokensFromGeneration: 3, generation: 5 };
+    const generations = { tokensFromGeneration: 3, generation: 4, stepUps: 1 };
     expect(sessionEntries('s', generations, span)).toEqual(
       ['s', 's.3', 's.4', 's.5'].map((name) => ['SET', `blacklist:${name}`, 1, 'PX', 5_000]),
     );
   });
 
   it('are none once every token has expired', () => {
-    const generations = { tokensFromGeneration: 1, generation: 2 };
+    const generations = { tokensFromGeneration: 1, generation: 2, stepUps: null };
     expect(sessionEntries('s', generations, { until: now, now })).toEqual([]);
   });
 });
@@ -49,7 +49,7 @@ describe('the entries of a keyset', () => {
 
 // Fails when a new command or kind of key is not rehearsed: its refusal then comes too late.
 it('the rehearsal has every command of the model, and each kind of key', () => {
-  const generations = { tokensFromGeneration: 1, generation: 1 };
+  const generations = { tokensFromGeneration: 1, generation: 1, stepUps: null };
   const key = { kid: 'k', alg: 'ES256' as const, generatedAt: 7, jwk: { kty: 'EC' } };
   const times = { activatedAt: null, retiredAt: null, removeAfter: null, revokedAt: null };
   const keys = (['active', 'revoked'] as const).map((status) => ({ ...key, ...times, status }));
