@@ -2,10 +2,6 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  deriveSuccessorSecret,
-  encodeRefreshToken,
-} from '../../src/domain/session/refresh-token.ts';
 import { type KeyWrap, localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import {
   dumpedTables,
@@ -13,6 +9,7 @@ import {
   heldInRedis,
   type Place,
   plantEverywhere,
+  plantInPostgres,
 } from '../support/at-rest.ts';
 import {
   type FaultNode,
@@ -22,11 +19,14 @@ import {
   startFaultWorker,
   until,
 } from '../support/fault-node.ts';
+import { forgedToken, guessedTokens } from '../support/forged-tokens.ts';
+import { ProofHolders } from '../support/made-proofs.ts';
 import { SecretHolders, secretOf } from '../support/made-secrets.ts';
 import { openedKeys, openedPersonalData, privatePartOf } from '../support/opened-keys.ts';
 import { type PrivatePostgres, startPrivatePostgres, withClient } from '../support/postgres.ts';
 import { modelPosition, startRedis, type TestRedis } from '../support/redis.ts';
 import { type Finding, type Secret, SecretSearch } from '../support/secret-search.ts';
+import { startSmtp, type TestSmtp } from '../support/smtp.ts';
 
 const accounts = 100;
 const loginsPerAccount = 10;
@@ -42,11 +42,13 @@ let service: FaultNode;
 /** Beside it, with rate limits, which keep counts in Redis. */
 let limited: FaultNode;
 let worker: FaultProcess;
+let smtp: TestSmtp;
 let holders: SecretHolders;
+let proofs: ProofHolders;
 /** Their private keys go with them, so they are looked at meanwhile. */
 const keysOfSessions = new Map<string, Buffer>();
 
-/** A thousand logins, refreshes, rotations of the keys; secrets of every kind are handed out. */
+/** Secrets of every kind are handed out. */
 beforeAll(async () => {
   // No WAL is recycled: what was written once is there at the end.
   postgres = await startPrivatePostgres({
@@ -59,7 +61,14 @@ beforeAll(async () => {
   redis = await startRedis(['--requirepass', redisPassword]);
   // Only https lets a browser bind its session to a key.
   const issuer = 'https://latchkey.test';
-  const common = { LOG_LEVEL: 'debug', REDIS_URL: redis.url, ISSUER: issuer };
+  smtp = await startSmtp();
+  const common = {
+    LOG_LEVEL: 'debug',
+    REDIS_URL: redis.url,
+    ISSUER: issuer,
+    SMTP_URL: smtp.url,
+    MAIL_FROM: 'latchkey@example.com',
+  };
   const env = {
     ...common,
     SIGNING_WEB: 'session',
@@ -71,6 +80,7 @@ beforeAll(async () => {
   limited = await startFaultNode({ databaseUrl, env: { ...env, RATE_LIMITS: 'on' } });
   worker = await startFaultWorker({ databaseUrl, env: common });
   holders = new SecretHolders(service);
+  proofs = new ProofHolders(holders, smtp);
   holders.keep('a password', administrator.password);
   holders.keep('a password of Redis', redisPassword);
   await useEverything(administrator);
@@ -79,6 +89,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([service, limited, worker].map((each) => each?.kill9()));
   await redis?.stop();
+  await smtp?.stop();
   await owner.end().catch(() => {});
   await postgres.remove();
 });
@@ -87,6 +98,7 @@ async function useEverything(administrator: { email: string; password: string })
   let begun = 0;
   const somebody = async () => {
     while (begun++ < accounts) {
+      const isOdd = begun % 2 === 1;
       const account = await holders.register();
       for (let login = 0; login < loginsPerAccount - 1; login += 1) {
         const type = ['web', 'mobile', 'desktop', 'tablet', 'iot'][login % 5]!;
@@ -95,6 +107,10 @@ async function useEverything(administrator: { email: string; password: string })
       }
       await keepKeysOfSessions();
       await holders.changePassword(account);
+      await proofs.logInByCode(account);
+      const renewed = await proofs.reset(account);
+      if (isOdd) await proofs.erase(renewed);
+      else await proofs.useSecondFactor(renewed);
     }
   };
   await Promise.all(Array.from({ length: 8 }, somebody));
@@ -147,9 +163,11 @@ function findIn(places: Iterable<Place>, secrets: readonly Secret[]): Finding[] 
 
 const kinds = () => new Set(holders.secrets.map(({ name }) => name));
 
-describe('after a thousand logins, refreshes of all of them and rotations of the keys', () => {
+describe('after a thousand logins, and codes, resets, erasures, refreshes and new keys', () => {
   it('secrets of every kind were made', () => {
     expect(holders.logins).toBeGreaterThanOrEqual(accounts * loginsPerAccount);
+    expect(proofs.done).toMatchObject({ codes: accounts, resets: accounts });
+    expect(proofs.done.secondFactors + proofs.done.erasures).toBe(accounts);
     const expected = [
       'a password',
       'a refresh token',
@@ -166,6 +184,11 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
       'a password of Redis',
       'the private key of a session',
       'a bound cookie',
+      'a request for a code',
+      'the secret of a link',
+      'the secret of an app',
+      'a recovery code',
+      'a login challenge',
     ];
     for (const kind of expected) expect(kinds()).toContain(kind);
     // The newest web session of each account, and those of the last people.
@@ -186,36 +209,19 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
     expect(findIn(opened, tokens)).toEqual([]);
 
     const macKey = createSecretKey(keys.find(({ kid }) => kid === 'refresh-mac-1')!.bytes);
-    const forge = (sessionId: string, generation: number, secret: Buffer) =>
-      encodeRefreshToken({ sessionId, generation, secret, macKeyId: 1, macKey });
     const { rows } =
       await owner.query(`select session_id, generation, secret_hash, parent_hash, salt
       from latchkey.sessions where status = 'live' and secret_hash is not null and generation > 1
       order by session_id limit 7`);
     expect(rows).toHaveLength(7);
     const [honest, ...victims] = rows;
-    const guesses = victims.map(({ session_id, generation, secret_hash, parent_hash, salt }, n) => {
-      const of = (text: string) => Buffer.from(text, 'base64url');
-      const from = (secret: string) =>
-        deriveSuccessorSecret(of(secret), salt, session_id, generation);
-      const salted = Buffer.concat([of(salt), of(salt)]);
-      const guess = [
-        of(secret_hash),
-        of(parent_hash),
-        salted,
-        from(secret_hash),
-        from(parent_hash),
-      ];
-      return forge(session_id, generation, guess[n] ?? Buffer.alloc(32));
-    });
-    for (const refresh_token of guesses) {
+    for (const refresh_token of guessedTokens(macKey, victims)) {
       const { status } = await service.call('POST', '/auth/refresh', { body: { refresh_token } });
       expect(status).toBe(401);
     }
     // The same way to make one, with a secret that only its holder has.
-    const { session_id, generation } = honest;
-    const secret = secretOf(holders.refreshTokens.get(session_id)!);
-    const refresh_token = forge(session_id, generation, secret);
+    const secret = secretOf(holders.refreshTokens.get(honest.session_id)!);
+    const refresh_token = forgedToken(macKey, honest, secret);
     const { status } = await service.call('POST', '/auth/refresh', { body: { refresh_token } });
     expect(status).toBe(200);
   });
@@ -227,19 +233,7 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
       return { place: `log of process ${n}`, bytes: Buffer.from(lines.join('\n')) };
     });
     expect(service.lines.length).toBeGreaterThan(accounts * loginsPerAccount);
-    const { rows } = await owner.query(
-      `select $1::bytea as raw, encode($1, 'hex') as hex, encode($1, 'base64') as base64`,
-      [planted.bytes],
-    );
-    const d = planted.bytes.toString('base64url');
-    await owner.query('create table latchkey.planted (raw bytea, hex text, base64 text, jwk json)');
-    await owner.query('insert into latchkey.planted values ($1, $2, $3, $4)', [
-      rows[0].raw,
-      rows[0].hex,
-      rows[0].base64,
-      { kty: 'OKP', d },
-    ]);
-    await owner.query(`do $$ begin raise log '%', '${rows[0].hex}'; end $$`);
+    await plantInPostgres(owner, planted.bytes);
 
     await plantInRedis();
 
@@ -286,7 +280,7 @@ describe('after a thousand logins, refreshes of all of them and rotations of the
     for (const key of ['planted:set', 'planted:zset', 'planted:hash']) {
       expect(inRedis(key)).toEqual(['hex']);
     }
-    expect(inRedis(`planted:${rows[0].hex}`)).toEqual(['hex']);
+    expect(inRedis(`planted:${planted.bytes.toString('hex')}`)).toEqual(['hex']);
   });
 });
 

@@ -38,6 +38,17 @@ export async function* heldInRedis(client: Redis): AsyncGenerator<Place> {
 
 const newline = Buffer.from('\n');
 
+/** Writes a secret in each spelling into a table of its own, and into the log of the server. */
+export async function plantInPostgres(owner: pg.Client, secret: Buffer): Promise<void> {
+  const hex = secret.toString('hex');
+  const jwk = { kty: 'OKP', d: secret.toString('base64url') };
+  await owner.query('create table latchkey.planted (raw bytea, hex text, base64 text, jwk json)');
+  await owner.query('insert into latchkey.planted values ($1, $2, $3, $4)', [
+    ...[secret, hex, secret.toString('base64'), jwk],
+  ]);
+  await owner.query(`do $$ begin raise log '%', '${hex}'; end $$`);
+}
+
 /** Writes a secret into a value of each type that `heldInRedis` reads, and into a name. */
 export async function plantEverywhere(client: Redis, secret: Buffer): Promise<void> {
   const hex = secret.toString('hex');

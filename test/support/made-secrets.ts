@@ -32,40 +32,40 @@ export class SecretHolders {
     this.secrets.push({ name, bytes: Buffer.from(bytes) });
   }
 
-  /** Registers somebody with a password of their own; answers how they log in. */
+  /** Registers somebody with a password of their own, by mail; answers how they log in. */
   async register(): Promise<{ email: string; password: string }> {
     const account = {
       email: `${randomBytes(6).toString('hex')}@example.com`,
-      password: this.#newPassword(),
+      password: this.newPassword(),
     };
     const headers = { 'idempotency-key': this.#newKey() };
-    await this.#ask(201, 'POST', '/auth/register', { body: account, headers });
+    await this.ask(202, 'POST', '/auth/register', { body: account, headers });
     return account;
   }
 
   async logIn(account: { email: string; password: string }, fields: object): Promise<string> {
     const body = { ...account, ...fields };
-    const { body: tokens, headers } = await this.#ask(200, 'POST', '/auth/login', {
+    const { body: tokens, headers } = await this.ask(200, 'POST', '/auth/login', {
       body,
       headers: fromPage,
     });
     this.logins += 1;
-    this.#keepTokens(tokens, headers);
+    this.keepTokens(tokens, headers);
     return tokens.access_token;
   }
 
   /** Logs in with a browser that binds the session to a key; answers its bound cookie. */
   async bindBrowser(account: { email: string; password: string }): Promise<string> {
     const body = { ...account, device: { type: 'web' }, transport: 'cookie' };
-    const answer = await this.#ask(200, 'POST', '/auth/login', { body, headers: fromPage });
-    this.#keepTokens(answer.body, answer.headers);
+    const answer = await this.ask(200, 'POST', '/auth/login', { body, headers: fromPage });
+    this.keepTokens(answer.body, answer.headers);
     const offer = answer.headers.get('secure-session-registration') ?? '';
     const challenge = /;challenge="([^"]+)"$/.exec(offer)![1]!;
     const cookie = cookiesOf(answer.headers)
       .map(([name, value]) => `${name}=${value}`)
       .join('; ');
     const proof = newDeviceKey().registrationProof(challenge);
-    const { headers } = await this.#ask(200, 'POST', '/auth/dbsc/register', {
+    const { headers } = await this.ask(200, 'POST', '/auth/dbsc/register', {
       headers: { ...fromPage, cookie, 'secure-session-response': proof },
     });
     const [[, bound] = []] = cookiesOf(headers);
@@ -78,14 +78,14 @@ export class SecretHolders {
       const headers = { 'idempotency-key': this.#newKey() };
       const body = { refresh_token };
       const answer = await this.#send('POST', '/auth/refresh', { body, headers });
-      if (answer.status === 200) this.#keepTokens(answer.body, answer.headers);
+      if (answer.status === 200) this.keepTokens(answer.body, answer.headers);
       else this.refreshTokens.delete(sessionId);
     }
   }
 
   async changePassword(account: { email: string; password: string }): Promise<void> {
     const token = await this.logIn(account, { device: { type: 'service' } });
-    const new_password = this.#newPassword();
+    const new_password = this.newPassword();
     const body = { current_password: account.password, new_password };
     // A repeat of one that was committed finds its session ended.
     await this.#send('POST', '/auth/password', { token, body });
@@ -111,14 +111,14 @@ export class SecretHolders {
     return key;
   }
 
-  #newPassword(): string {
+  newPassword(): string {
     const password = randomBytes(24).toString('base64');
     this.keep('a password', password);
     return password;
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: what the process answers
-  #keepTokens(tokens: any, headers: Headers): void {
+  keepTokens(tokens: any, headers: Headers): void {
     const cookies = cookiesOf(headers).map(([, value]) => value);
     const texts = [tokens.refresh_token, tokens.device_token, ...cookies].filter(Boolean);
     for (const text of texts) {
@@ -133,7 +133,7 @@ export class SecretHolders {
     this.keep(name, secretOf(token));
   }
 
-  async #ask(status: number, ...call: Parameters<FaultNode['call']>): Promise<Answer> {
+  async ask(status: number, ...call: Parameters<FaultNode['call']>): Promise<Answer> {
     const answer = await this.#send(...call);
     if (answer.status === status) return answer;
     throw new Error(`${call[1]}: ${answer.status} ${JSON.stringify(answer.body)}`);

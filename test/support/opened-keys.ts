@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { KeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { openPersonalData, subjectKeyId } from '../../src/platform/crypto/subject-cipher.ts';
+import { totpKeyId } from '../../src/tables/totp-secret.ts';
 import type { Place } from './at-rest.ts';
 
 interface OpenedKey {
@@ -12,8 +13,10 @@ interface OpenedKey {
 export async function openedKeys(owner: pg.Client, keyWrap: KeyWrap): Promise<OpenedKey[]> {
   const { rows } = await owner.query(`select kid, wrapped from latchkey.key_secrets
     union all select subject_id::text, wrapped from latchkey.subject_keys
-    union all select kid, wrapped from latchkey.session_key_secrets`);
-  const keyIdOf = (kid: string) => (/^[0-9a-f]{8}-/.test(kid) ? [subjectKeyId(kid), kid] : [kid]);
+    union all select kid, wrapped from latchkey.session_key_secrets
+    union all select factor_id::text, wrapped from latchkey.totp_secrets`);
+  const keyIdOf = (kid: string) =>
+    /^[0-9a-f]{8}-/.test(kid) ? [subjectKeyId(kid), kid, totpKeyId(kid)] : [kid];
   return Promise.all(
     rows.map(async ({ kid, wrapped }) => {
       for (const keyId of keyIdOf(kid)) {
@@ -32,7 +35,7 @@ export function privatePartOf(bytes: Buffer): Buffer | null {
   return Buffer.from((JSON.parse(text) as { d: string }).d, 'base64url');
 }
 
-/** All personal data of events, users and sessions. */
+/** All personal data of events, users and sessions, but of those who were erased. */
 export async function openedPersonalData(
   owner: pg.Client,
   opened: readonly OpenedKey[],
@@ -44,7 +47,7 @@ export async function openedPersonalData(
     union all select user_id::text, pii from latchkey.sessions where pii is not null
     union all select user_id::text, end_pii from latchkey.sessions where end_pii is not null`);
   return rows
-    .filter(({ pii }) => pii.length > 0)
+    .filter(({ subject, pii }) => pii.length > 0 && keys.has(subject))
     .map(({ subject, pii }) => {
       const data = openPersonalData(keys.get(subject)!, subject, pii);
       return { place: `personal data of ${subject}`, bytes: Buffer.from(JSON.stringify(data)) };

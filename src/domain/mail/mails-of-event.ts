@@ -26,6 +26,12 @@ export function mailsOfUserEvent(event: UserEvent): MailToSend[] {
       return [notice('email-changed')];
     case 'PasswordChanged':
       return [notice('password-changed')];
+    case 'TotpConfirmed':
+      return [notice('second-factor-added')];
+    case 'TotpRemoved':
+      return [notice('second-factor-removed')];
+    case 'RecoveryCodeUsed':
+      return [notice('recovery-code-used')];
     case 'RegistrationRepeated':
       return [notice('registration-repeated')];
     case 'UserLocked':

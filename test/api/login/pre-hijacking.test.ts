@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findUserByEmail } from '../../../src/app/user/find-user-by-email.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { challengeOf, complete, enrol } from '../../support/authenticator.ts';
 import { askForCode, codeInMail, linkInMail } from '../../support/mail-proofs.ts';
+import { withClient } from '../../support/postgres.ts';
 
 /**
  * Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): an attacker makes an
@@ -32,6 +34,13 @@ async function prepared() {
   const session = await api.logIn({ email, password: attackersPassword });
   return { email, id, session };
 }
+
+/** How many secrets of authenticator apps are kept. */
+const secretsLeft = () =>
+  withClient(api.database.ownerUrl, async (owner) => {
+    const { rows } = await owner.query('select count(*)::int as n from latchkey.totp_secrets');
+    return rows[0].n as number;
+  });
 
 type Prepared = Awaited<ReturnType<typeof prepared>>;
 
@@ -109,6 +118,25 @@ describe.each(Object.entries(recoveries))('a victim who comes %s', (_, recover) 
       expect((await post('/auth/email/confirm', { token: link }, bearer)).status).toBe(401);
     }
     expect((await findUserByEmail(api.node, account.email))?.userId).toBe(account.id);
+  });
+
+  it('7, second factor: the attacker’s app, codes and open login are worth nothing', async () => {
+    const account = await prepared();
+    const { email, id } = account;
+    const app = await enrol(api, account.session.access_token);
+    const token = account.session.access_token;
+    const { body } = await post('/auth/totp/confirm', { totp: app.code() }, token);
+    const challenge = await challengeOf(api, { email, password: attackersPassword });
+    await recover(account);
+    for (const factor of [{ totp: app.code(1) }, { recovery_code: body.recovery_codes[0] }]) {
+      expect((await complete(api, { challenge, ...factor })).status).toBe(401);
+    }
+    // No factor stands in the victim's way.
+    expect(await api.verify(await victimsToken(account))).toBe(204);
+    const kept = await findUserByEmail(api.node, email);
+    expect(kept?.state).toMatchObject({ totp: null, recoveryCodeHashes: null });
+    expect((await api.eventsOf(id)).map(({ type }) => type)).not.toContain('TotpRemoved');
+    expect(await secretsLeft()).toBe(0);
   });
 
   it('6, links, codes and devices from before: none is good', async () => {

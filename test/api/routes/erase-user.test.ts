@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { twoFactorUser } from '../../support/authenticator.ts';
 import { decidedTogether, heldUpAt } from '../../support/held-streams.ts';
 import { type ErasureWorld, nothing, startErasureWorld } from './erasure-world.ts';
 
@@ -25,6 +26,19 @@ describe('DELETE /admin/users/{id}', () => {
       [id],
     );
     expect(row).toEqual({ status: 'erased', roles: [], has_password: false, epoch: 1 });
+  });
+
+  // Fails when the secret of an app, which opens with the KEK, outlives its user.
+  it('leaves nothing of a second factor', async () => {
+    const { id } = await twoFactorUser(api);
+    const secrets = () => world.query('select factor_id from latchkey.totp_secrets');
+    expect(await secrets()).toHaveLength(1);
+    expect(await world.leftOf(id)).toMatchObject({ factors: 1 });
+
+    expect((await world.erase(id)).status).toBe(204);
+
+    expect(await secrets()).toEqual([]);
+    expect(await world.leftOf(id)).toEqual(nothing);
   });
 
   it('is one append: the end of every session stands beside it', async () => {

@@ -37,21 +37,26 @@ const leftSql = `select
   (select count(*) from latchkey.subject_keys where subject_id = $1)::int as subject_keys,
   (select count(*) from latchkey.password_hashes where user_id = $1)::int as hashes,
   (select count(*) from latchkey.credentials where user_id = $1)::int as credentials,
+  (select count(*) from latchkey.usernames where user_id = $1)::int as usernames,
   (select count(*) from latchkey.device_tokens where user_id = $1)::int as devices,
   (select count(*) from latchkey.session_key_secrets k join latchkey.sessions s
     on s.session_key ->> 'kid' = k.kid where s.user_id = $1)::int as session_keys,
   (select count(*) from latchkey.sessions where user_id = $1 and status = 'live')::int as live,
   (select count(*) from latchkey.sessions where user_id = $1
     and end_reason = 'user_erased' and pii is not null)::int as session_pii,
-  (select count(*) from latchkey.users where user_id = $1 and pii is not null)::int as pii`;
+  (select count(*) from latchkey.users where user_id = $1 and pii is not null)::int as pii,
+  (select count(*) from latchkey.users where user_id = $1
+    and num_nonnulls(totp, recovery_code_hashes, login_challenges) > 0)::int as factors`;
 
 export const nothing = {
   subject_keys: 0,
   hashes: 0,
   credentials: 0,
+  usernames: 0,
   devices: 0,
   session_keys: 0,
   live: 0,
   session_pii: 0,
   pii: 0,
+  factors: 0,
 };

@@ -25,6 +25,10 @@ describe('the mails of an event', () => {
     [{ type: 'PasswordChanged', data: { at } }, ['password-changed']],
     // `PasswordChanged` stands in the same append.
     [{ type: 'PasswordResetCompleted', data: { at } }, []],
+    [{ type: 'TotpConfirmed', data: { at, factorId: 'f', step: 1 } }, ['second-factor-added']],
+    [{ type: 'TotpRemoved', data: { at, by: 'user' } }, ['second-factor-removed']],
+    [{ type: 'RecoveryCodeUsed', data: { at, hash: 'h' } }, ['recovery-code-used']],
+    [{ type: 'FactorAccepted', data: { at, step: 1 } }, []],
     [{ type: 'RegistrationRepeated', data: { at } }, ['registration-repeated']],
     [{ type: 'UserLocked', data: { at, until: at, lockCount: 1 } }, ['account-locked']],
     [{ type: 'PasswordCheckFailed', data: { at } }, []],
@@ -51,6 +55,9 @@ describe('the mails of an event', () => {
     const limited = (Object.keys(mailKinds) as MailKind[]).filter(isLimited);
     expect(limited).toEqual([
       'password-changed',
+      'second-factor-added',
+      'second-factor-removed',
+      'recovery-code-used',
       'new-device',
       'session-superseded',
       'token-reuse',
