@@ -10,7 +10,8 @@ import { bearer } from '../http/auth.ts';
 import { clearBoundCookie, clearDeviceCookie, clearRefreshCookie } from '../http/cookies.ts';
 import { reply } from '../http/reply.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { credential, meSchema, text, usernameText } from './schemas.ts';
+import { meSchema, text, usernameText } from './schemas.ts';
+import { optionalProof, proofBody } from './second-factor.ts';
 
 const profileText = text(1, limits.profileTextCodePointsMax).nullable().optional();
 
@@ -72,22 +73,25 @@ function erasure(node: Node): Route {
     summary: 'Erase the caller',
     description:
       'Every session ends, and the address is free again. Nobody can undo it. The user must have ' +
-      'logged in or stepped up within `RECENT_AUTHENTICATION_SECONDS`. After an answer that was ' +
-      'lost, a repeat answers 401 `invalid_token`.',
+      'logged in or stepped up within `RECENT_AUTHENTICATION_SECONDS`. One who has neither a ' +
+      'password nor a second factor sends no body. After an answer that was lost, a repeat ' +
+      'answers 401 `invalid_token`.',
     tags,
     auth: bearer({ recent: true }),
-    credential: 'access token of a recent login or step-up, and the password',
+    credential: 'access token of a recent login or step-up, and the password or second factor',
     floor: true,
     limit: perUser('password'),
     spends: ['login_failure'],
-    body: z.strictObject({ password: credential }),
+    body: proofBody,
+    bodyOptional: true,
     responses: { 204: { description: 'Erased; every session has ended' } },
     errors: ['insufficient_user_authentication', 'invalid_credentials', 'conflict'],
     handler: async ({ body, caller, context }) => {
       const { userId, sessionId } = caller;
+      const proof = optionalProof(body ?? {});
       const payers = { address: context.address, name: userId };
       await withFailureBudget(node.rateLimits, payers, (payTry) =>
-        eraseSelf(node, { userId, sessionId, password: body.password, payTry }, context),
+        eraseSelf(node, { userId, sessionId, proof, payTry }, context),
       );
       const cookies = [clearRefreshCookie(), clearBoundCookie(), clearDeviceCookie()];
       return reply(204, undefined, { 'set-cookie': cookies });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { OwnProof } from '../../app/user/own-proof.ts';
 import type { PresentedFactor } from '../../app/user/presented-factor.ts';
 import { invalidField } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
@@ -16,6 +17,9 @@ export const factorFields = {
 
 export const factorBody = z.strictObject(factorFields);
 
+/** Of a call that takes the password as well. */
+export const proofBody = z.strictObject({ ...factorFields, password: credential.optional() });
+
 type Factor = z.output<typeof factorBody>;
 
 /** The one that is given; null for none. Raises `invalid_request` for both. */
@@ -25,4 +29,12 @@ export function optionalFactor({ totp, recovery_code }: Factor): PresentedFactor
   }
   if (totp !== undefined) return { kind: 'totp', code: totp };
   return recovery_code === undefined ? null : { kind: 'recovery_code', code: recovery_code };
+}
+
+/** The one that is given; null for none. Raises `invalid_request` for several. */
+export function optionalProof({ password, ...given }: z.output<typeof proofBody>): OwnProof | null {
+  const factor = optionalFactor(given);
+  if (password === undefined) return factor;
+  if (factor !== null) throw invalidField('password', 'excludes totp and recovery_code');
+  return { kind: 'password', password };
 }

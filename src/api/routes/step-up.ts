@@ -1,15 +1,12 @@
-import { z } from 'zod';
 import { stepUp } from '../../app/session/step-up.ts';
 import { invalidField } from '../../domain/kernel/errors.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer } from '../http/auth.ts';
 import { perUser, type Route, route } from '../http/route.ts';
-import { credential, tokenSetSchema } from './schemas.ts';
-import { factorFields, optionalFactor } from './second-factor.ts';
+import { tokenSetSchema } from './schemas.ts';
+import { optionalProof, proofBody } from './second-factor.ts';
 import { tokenReply } from './token-reply.ts';
-
-const body = z.strictObject({ ...factorFields, password: credential.optional() });
 
 export function stepUpRoutes(node: Node): Route[] {
   return [
@@ -27,14 +24,15 @@ export function stepUpRoutes(node: Node): Route[] {
       floor: true,
       limit: perUser('second_factor'),
       spends: ['login_failure'],
-      body,
+      body: proofBody,
       responses: {
         200: { description: 'The token, the session and the user', schema: tokenSetSchema },
       },
       errors: ['invalid_credentials', 'conflict'],
       handler: async ({ body, caller, context }) => {
         const { userId, sessionId } = caller;
-        const proof = proofOf(body);
+        const proof = optionalProof(body);
+        if (proof === null) throw invalidField('totp', 'or recovery_code or password is required');
         const payers = { address: context.address, name: userId };
         return tokenReply(
           await withFailureBudget(node.rateLimits, payers, (payTry) =>
@@ -44,15 +42,4 @@ export function stepUpRoutes(node: Node): Route[] {
       },
     }),
   ];
-}
-
-/** Exactly one of the three. Raises `invalid_request`. */
-function proofOf({ password, ...given }: z.output<typeof body>) {
-  const factor = optionalFactor(given);
-  if (password !== undefined) {
-    if (factor !== null) throw invalidField('password', 'excludes totp and recovery_code');
-    return { kind: 'password', password } as const;
-  }
-  if (factor === null) throw invalidField('totp', 'or recovery_code or password is required');
-  return factor;
 }

@@ -2,27 +2,21 @@ import { type Authentication, isSufficient } from '../../domain/kernel/authentic
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { parseEmail } from '../../domain/user/identifier.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
-import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
-import { findUser, type UserForCommand } from '../../tables/user.ts';
+import { findUser } from '../../tables/user.ts';
 import { append, refuse } from '../append.ts';
-import { type By, turnOf } from '../by.ts';
+import type { By } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
-import { PersonalData } from '../personal-data.ts';
 import { changeUser } from './change-user.ts';
-import { existingUser } from './existing-user.ts';
-import { presentedPassword } from './presented-password.ts';
+import { type FactorOwner, personalOf, userIsGone } from './own-factor.ts';
+import { type ComparedPassword, comparePassword, type OwnProof, shownProof } from './own-proof.ts';
 
-export interface EmailChangeInput {
-  readonly userId: string;
-  readonly sessionId: string;
+export interface EmailChangeInput extends FactorOwner {
   readonly newEmail: string;
   readonly authentication: Authentication;
   /** null: the authentication is recent enough to go without. */
   readonly password: string | null;
-  /** Called before a password is compared. */
-  readonly payTry: PayTry;
 }
 
 /**
@@ -44,57 +38,32 @@ export async function requestEmailChange(
   if (password === null && !isSufficient(authentication, lately, node.now())) {
     throw new LatchkeyError('invalid_credentials', { detail: 'no password, no recent login' });
   }
-  const { readers, handler } = node.cells.of(userId);
-  const known = await existingUser(readers, userId);
-  const given = password === null ? null : await compared(node, known, { ...input, password }, by);
-  await handler.run(userId, () => attempt(node, { input, address: email.address, given }, by));
+  const proof: OwnProof | null = password === null ? null : { kind: 'password', password };
+  const compared = proof === null ? null : await comparePassword(node, input, proof, by);
+  const asked = { ...input, address: email.address, proof, compared };
+  await node.cells.of(userId).handler.run(userId, () => attempt(node, asked, by));
 }
 
-/** A password that was compared with that of the user's row at `comparedWith`. */
-interface Compared {
-  readonly matches: boolean;
-  readonly comparedWith: number | null;
-}
-
-async function compared(
-  node: Node,
-  { state, passwordHash }: UserForCommand,
-  { password, payTry }: { readonly password: string; readonly payTry: PayTry },
-  by: By,
-): Promise<Compared> {
-  const presented = presentedPassword(password, passwordHash);
-  const turn = { ...turnOf(by), onBegin: payTry };
-  const { matches } = await node.hasher.verify(presented.hash, presented.password, turn);
-  return { matches, comparedWith: state.passwordChangedAt };
+interface Asked extends EmailChangeInput {
+  readonly address: string;
+  readonly proof: OwnProof | null;
+  readonly compared: ComparedPassword;
 }
 
 async function attempt(
   node: Node,
-  asked: {
-    readonly input: EmailChangeInput;
-    readonly address: string;
-    readonly given: Compared | null;
-  },
+  { userId, sessionId, address, proof, compared }: Asked,
   by: By,
 ): Promise<Attempt<void>> {
-  const { userId, sessionId } = asked.input;
   const now = node.now();
   const user = await findUser(node.cells.of(userId).readers, userId);
-  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
-  const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
-  const pii = personal.seal({ email: asked.address });
+  if (user === null) throw userIsGone();
+  const pii = (await personalOf(node, user)).seal({ email: address });
   const request = { type: 'RequestEmailChange', now, requestId: newId(), pii } as const;
   const count = () =>
     node.metrics.mailProofs.inc({ purpose: 'email_change', outcome: 'requested' });
-  if (asked.given === null) return append(by, [changeUser(userId, user, request)], count);
-  const checked = changeUser(userId, user, {
-    type: 'CheckPassword',
-    now,
-    ...asked.given,
-    // A live session is no stranger: it counts its own failures, and no stranger's lock stops it.
-    device: { id: sessionId, epoch: user.state.devices.epoch },
-    pii: personal.sealPlace(by),
-  });
-  if (checked.refusal !== undefined) return refuse(by, checked, 'password does not match');
-  return append(by, [consecutive(checked, changeUser(userId, checked, request))], count);
+  if (proof === null) return append(by, [changeUser(userId, user, request)], count);
+  const shown = await shownProof(node, { user, sessionId }, { proof, compared }, by);
+  if (shown.refusal !== undefined) return refuse(by, shown, 'password does not match');
+  return append(by, [consecutive(shown, changeUser(userId, shown, request))], count);
 }

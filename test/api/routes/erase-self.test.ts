@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestApi, testPassword } from '../../support/api.ts';
+import { type TwoFactorUser, twoFactorUser } from '../../support/authenticator.ts';
+import { askForCode, codeInMail } from '../../support/mail-proofs.ts';
 import { type ErasureWorld, nothing, startErasureWorld } from './erasure-world.ts';
 
 let world: ErasureWorld;
@@ -75,6 +77,36 @@ describe('DELETE /auth/me', () => {
     expect((await api.eventsOf(id)).at(-1)!.type).not.toBe('SubjectErased');
     // By the default of 300 s it is recent.
     expect((await world.eraseMe(own)).status).toBe(204);
+  });
+
+  it('takes the second factor in place of the password', async () => {
+    const wrong = await twoFactorUser(api, 'desktop');
+    const by = async ({ refreshToken }: TwoFactorUser, body: object) => {
+      const token = (await api.refresh(refreshToken)).body.access_token;
+      return api.call('DELETE', '/auth/me', { token, body });
+    };
+    expect((await by(wrong, { totp: wrong.app.wrongCode() })).body.code).toBe(
+      'invalid_credentials',
+    );
+    for (const factor of ['totp', 'recovery_code']) {
+      const user = await twoFactorUser(api, 'desktop');
+      const code = factor === 'totp' ? user.app.code(1) : user.recoveryCodes[0];
+      expect((await by(user, { [factor]: code })).status).toBe(204);
+      expect(await world.leftOf(user.id)).toEqual(nothing);
+    }
+  });
+
+  // Fails when who logs in by mail only can never leave.
+  it('takes the recent login alone of a user who has nothing else', async () => {
+    const { id, email } = await api.register();
+    const request_id = await askForCode(api, email);
+    const body = { request_id, otp: await codeInMail(api.node, request_id) };
+    const { body: tokens } = await api.call('POST', '/auth/login', { body });
+    const erase = (proof: object) =>
+      api.call('DELETE', '/auth/me', { token: tokens.access_token, ...proof });
+    expect((await erase({ body: { password: testPassword } })).status).toBe(401);
+    expect((await erase({})).status).toBe(204);
+    expect(await world.leftOf(id)).toEqual(nothing);
   });
 
   it('keeps the last administrator', async () => {
