@@ -196,7 +196,37 @@ const redis: readonly Alert[] = [
   },
 ];
 
-const groups: Readonly<Record<string, readonly Alert[]>> = { serving, abuse, log, jobs, redis };
+const mail: readonly Alert[] = [
+  {
+    name: 'LatchkeyMailsWait',
+    expr: 'max(latchkey_mail_oldest_seconds) > 120',
+    for: '2m',
+    severity: 'page',
+    summary: 'A mail waits for {{ $value }} s: codes expire after ten minutes',
+  },
+  {
+    name: 'LatchkeyMailOutboxLag',
+    expr: 'min(latchkey_mail_outbox_lag_seconds) > 30',
+    for: '2m',
+    severity: 'page',
+    summary: 'No worker has looked for mails in the log for {{ $value }} s',
+  },
+  {
+    name: 'LatchkeyMailsRefused',
+    expr: 'sum(increase(latchkey_mail_deliveries_total{outcome="refused"}[1h])) > 20',
+    severity: 'ticket',
+    summary: 'The mail server has refused {{ $value }} mails for good in an hour',
+  },
+];
+
+const groups: Readonly<Record<string, readonly Alert[]>> = {
+  serving,
+  abuse,
+  log,
+  jobs,
+  redis,
+  mail,
+};
 
 /** Every alert, in the order of the file. */
 export const alerts: readonly Alert[] = Object.values(groups).flat();

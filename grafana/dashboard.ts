@@ -136,6 +136,17 @@ const sessions: Row = {
       ],
     },
     {
+      title: 'Second factors',
+      description: 'Codes of apps and recovery codes: a rise of refused ones is guessing.',
+      unit: 'ops',
+      queries: [
+        {
+          expr: `sum by (factor, outcome) (${rate('second_factors_total')})`,
+          legend: '{{factor}} {{outcome}}',
+        },
+      ],
+    },
+    {
       title: 'Refresh outcomes',
       description: 'repeated: the first answer was lost. session_ended includes detected reuse.',
       unit: 'ops',

@@ -70,11 +70,7 @@ export function nodeMetrics(registry: Registry): NodeMetrics {
       help: 'Login attempts by outcome and reason',
       labels: ['outcome', 'reason'],
     }),
-    secondFactors: counter(registry, {
-      name: 'latchkey_second_factors_total',
-      help: 'Codes of authenticator apps and recovery codes that were given, by factor and outcome',
-      labels: ['factor', 'outcome'],
-    }),
+    secondFactors: secondFactors(registry),
     refreshes: counter(registry, {
       name: 'latchkey_refreshes_total',
       help: 'Refresh attempts by outcome',
@@ -108,6 +104,16 @@ function mailProofs(registry: Registry): Counter<'purpose' | 'outcome'> {
     proofs.inc({ purpose, outcome: 'requested' }, 0);
   }
   return proofs;
+}
+
+function secondFactors(registry: Registry): Counter<'factor' | 'outcome'> {
+  const given = counter(registry, {
+    name: 'latchkey_second_factors_total',
+    help: 'Codes of authenticator apps and recovery codes that were given, by factor and outcome',
+    labels: ['factor', 'outcome'],
+  });
+  for (const factor of ['totp', 'recovery_code']) given.inc({ factor, outcome: 'accepted' }, 0);
+  return given;
 }
 
 function refusedHashes(registry: Registry): Counter<'reason'> {

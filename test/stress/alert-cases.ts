@@ -20,6 +20,8 @@ const rotated = 'latchkey_notable_events_total{event="KeyRetired"}';
 const refusedRows = 'latchkey_refused_rows_total{table="sessions"}';
 const findings = 'latchkey_log_check_findings{scope="new"}';
 const failed = 'latchkey_failed_jobs{queue="log.check"}';
+const refusedMails = 'latchkey_mail_deliveries_total{kind="verify-email",outcome="refused"}';
+const sentMails = 'latchkey_mail_deliveries_total{kind="verify-email",outcome="sent"}';
 const stopped = 'latchkey_redis_model_stopped{why="event"}';
 const age = (status: string) => `latchkey_issuer_key_age_seconds{status="${status}",kid="k"}`;
 
@@ -118,5 +120,20 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       'latchkey_redis_model_lag_seconds{instance="follows"}': '9x30',
       'latchkey_redis_model_lag_seconds{instance="leads"}': '0x30',
     },
+  },
+  LatchkeyMailsWait: {
+    fires: { 'latchkey_mail_oldest_seconds{instance="a"}': '0x10 180+60x20' },
+    isQuiet: { 'latchkey_mail_oldest_seconds{instance="a"}': '0x16 180 0x20' },
+  },
+  LatchkeyMailOutboxLag: {
+    fires: { latchkey_mail_outbox_lag_seconds: '40x30' },
+    isQuiet: {
+      'latchkey_mail_outbox_lag_seconds{instance="follows"}': '90x30',
+      'latchkey_mail_outbox_lag_seconds{instance="leads"}': '0x30',
+    },
+  },
+  LatchkeyMailsRefused: {
+    fires: { [refusedMails]: '0+2x30' },
+    isQuiet: { [refusedMails]: '0x25 5x10', [sentMails]: '0+90x30' },
   },
 };
