@@ -24,8 +24,11 @@ const notable: Readonly<Partial<Record<Type, Notable>>> = {
   KeyRemoved: { level: 'info', message: 'an issuer key whose tokens have expired was removed' },
   KeyRevoked: { level: 'warn', message: 'an issuer key was revoked' },
   RefreshTokenReuseDetected: { level: 'warn', message: 'a refresh token was used twice' },
-  UserLocked: { level: 'warn', message: 'a user was locked out after failed logins' },
-  DeviceLocked: { level: 'warn', message: 'a known device was locked out after failed logins' },
+  UserLocked: { level: 'warn', message: 'a user was locked out after wrong proofs' },
+  DeviceLocked: {
+    level: 'warn',
+    message: 'a known device or a session was locked out after wrong proofs',
+  },
   TotpRemoved: { level: 'warn', message: 'the second factor of a user was removed' },
   RecoveryCodeUsed: { level: 'warn', message: 'a recovery code stood for a second factor' },
   UserUnlocked: { level: 'info', message: 'the locks of a user were lifted' },

@@ -19,8 +19,9 @@ export interface AccessTokenClaims {
   readonly client_epoch?: number;
   readonly sid: string;
   readonly auth_time: number;
+  /** Empty in a client's own token: no user has proved anything. */
   readonly amr: readonly string[];
-  /** See `acrValues`. Absent from tokens of releases that had no second factor. */
+  /** See `acrValues`. Absent from a client's own token, and from those of old releases. */
   readonly acr?: string;
   /** Absent where there are none. */
   readonly roles?: readonly string[];

@@ -3,7 +3,7 @@ export const acrValues = ['1fa', '2fa'] as const;
 export type Acr = (typeof acrValues)[number];
 
 /** The method of `amr` that says that there were several factors (RFC 8176). */
-const multipleFactors = 'mfa';
+export const multipleFactors = 'mfa';
 
 /** What the methods of `amr` amount to. */
 export function acrOf(amr: readonly string[]): Acr {

@@ -4,6 +4,7 @@ import { enrolTotp } from '../../app/user/enrol-totp.ts';
 import { issueRecoveryCodes } from '../../app/user/issue-recovery-codes.ts';
 import type { FactorOwner } from '../../app/user/own-factor.ts';
 import { removeTotp, removeTotpOf } from '../../app/user/remove-totp.ts';
+import { invalidField } from '../../domain/kernel/errors.ts';
 import { withFailureBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer } from '../http/auth.ts';
@@ -55,7 +56,7 @@ export function totpRoutes(node: Node): Route[] {
       credential: 'access token and the second factor',
       body: factorBody,
       responses: { 200: { description: 'The recovery codes', schema: recoveryCodesSchema } },
-      errors: ['invalid_credentials'],
+      errors: ['invalid_credentials', 'conflict'],
       handler: async ({ body, caller, context }) => {
         const factor = optionalFactor(body);
         const recovery_codes = await withTries(node, { caller, context }, (owner) =>
@@ -73,7 +74,7 @@ export function totpRoutes(node: Node): Route[] {
       credential: 'access token and the second factor',
       body: factorBody,
       responses: { 204: { description: 'Removed; every other session has ended' } },
-      errors: ['invalid_credentials'],
+      errors: ['invalid_credentials', 'conflict'],
       handler: async ({ body, caller, context }) => {
         const factor = optionalFactor(body);
         await withTries(node, { caller, context }, (owner) =>
@@ -118,14 +119,18 @@ function removeOf(node: Node): Route {
     method: 'delete',
     path: '/admin/users/{id}/totp',
     summary: 'Remove the second factor of a person who lost it',
-    description: 'Every session of the user ends. The password alone logs in again.',
+    description:
+      'Every session of the user ends. The password alone logs in again. Remove your own with ' +
+      '`DELETE /auth/totp`, which asks for it.',
     tags: ['Administration'],
     auth: admin,
     params: z.object({ id }),
     limit: perUser('administration'),
     responses: { 204: { description: 'Removed, also when there was none' } },
     idempotent: true,
-    handler: async ({ params, idempotencyKey, context }) => {
+    handler: async ({ params, idempotencyKey, caller, context }) => {
+      if (params.id === caller.userId)
+        throw invalidField('id', 'is your own: DELETE /auth/totp removes it');
       await removeTotpOf(node, { userId: params.id, idempotencyKey }, context);
       return reply(204);
     },

@@ -71,7 +71,8 @@ async function detailsOf(
 ): Promise<Readonly<Record<string, string>> | SkipReason> {
   const { logged, language } = happened;
   const { event } = logged;
-  if (event.type === 'UserLocked') return { until: timeText(event.data.until, language) };
+  if (event.type === 'UserLocked' || event.type === 'DeviceLocked')
+    return { until: timeText(event.data.until, language) };
   if (kind === 'new-device') return newDevice(happened);
   if (kind === 'session-superseded') return newcomer(happened);
   return {};

@@ -9,6 +9,7 @@ import { PersonalData } from '../personal-data.ts';
 import { changeUser } from '../user/change-user.ts';
 import { knownDevice, presentedDevice } from '../user/known-device.ts';
 import { checkOf, type PresentedFactor } from '../user/presented-factor.ts';
+import { tellingRefusal } from '../user/unrecorded-refusal.ts';
 import { afterLastFactor } from './after-first-factor.ts';
 import { expensesOf, type LoginExpenses } from './begin-session.ts';
 import { grantedAudience, type LoginRequest } from './login-request.ts';
@@ -69,20 +70,19 @@ async function attempt(
   const pii = personal.sealPlace(by);
   const given = { now, device: knownDevice(device), pii, challenge };
   const check = await checkOf(node, user, input.factor, given);
-  const checked = changeUser(userId, user, check);
-  const isRefused = checked.refusal !== undefined;
-  node.metrics.secondFactors.inc({
-    factor: input.factor.kind,
-    outcome: isRefused ? 'refused' : 'accepted',
-  });
-  if (isRefused) {
-    return refuse(by, checked, 'second factor does not match', () =>
-      node.metrics.logins.inc({ outcome: 'refused', reason: 'second_factor' }),
-    );
+  const factor = input.factor.kind;
+  const onRefused = () => {
+    node.metrics.secondFactors.inc({ factor, outcome: 'refused' });
+    node.metrics.logins.inc({ outcome: 'refused', reason: 'second_factor' });
+  };
+  const checked = tellingRefusal(onRefused, () => changeUser(userId, user, check));
+  if (checked.refusal !== undefined) {
+    return refuse(by, checked, 'second factor does not match', onRefused);
   }
+  const onAccepted = () => node.metrics.secondFactors.inc({ factor, outcome: 'accepted' });
   const amr = [...new Set([...login.amr, 'otp', 'mfa'])];
   const last = { now, user, checked, live, personal, amr, audience, device, expenses, rehashed };
-  return afterLastFactor(node, input, last, by);
+  return afterLastFactor(node, input, { ...last, onAccepted }, by);
 }
 
 function noChallenge(why: string): LatchkeyError {

@@ -14,6 +14,7 @@ import { changeUser } from '../user/change-user.ts';
 import { endedByFirstProof } from '../user/first-proof.ts';
 import { goesFirst, knownDevice, presentedDevice } from '../user/known-device.ts';
 import { mailSecretContext } from '../user/mail-proof.ts';
+import { tellingRefusal } from '../user/unrecorded-refusal.ts';
 import { afterFirstFactor } from './after-first-factor.ts';
 import { expensesOf, type LoginExpenses } from './begin-session.ts';
 import { grantedAudience, type LoginRequest } from './login-request.ts';
@@ -81,20 +82,21 @@ async function attempt(
   const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
   // Of the row as it is now: whatever changed since the request makes it another code.
   const context = mailSecretContext(userId, user.state, 'otp', requestId);
-  const checked = changeUser(userId, user, {
-    type: 'CheckOtp',
-    now,
-    requestId,
-    matches: isSameText(mailCode(node.secrets.mailProofKey, context), input.code),
-    device: knownDevice(device),
-    pii: personal.sealPlace(by),
-  });
-  if (checked.refusal !== undefined) {
-    return refuse(by, checked, 'code does not match', () => {
-      node.metrics.logins.inc({ outcome: 'refused', reason: 'otp' });
-      node.metrics.mailProofs.inc({ purpose: 'otp', outcome: 'refused' });
-    });
-  }
+  const onRefused = () => {
+    node.metrics.logins.inc({ outcome: 'refused', reason: 'otp' });
+    node.metrics.mailProofs.inc({ purpose: 'otp', outcome: 'refused' });
+  };
+  const checked = tellingRefusal(onRefused, () =>
+    changeUser(userId, user, {
+      type: 'CheckOtp',
+      now,
+      requestId,
+      matches: isSameText(mailCode(node.secrets.mailProofKey, context), input.code),
+      device: knownDevice(device),
+      pii: personal.sealPlace(by),
+    }),
+  );
+  if (checked.refusal !== undefined) return refuse(by, checked, 'code does not match', onRefused);
   const ended = endedByFirstProof(userId, { before: user.state, after: checked.state, live }, now);
   const first = {
     ...{ now, user, checked, personal, audience, device, expenses },

@@ -12,6 +12,7 @@ import { changeUser } from '../user/change-user.ts';
 import { findUserByLogin, type LoginName } from '../user/find-user-by-login.ts';
 import { goesFirst, knownDevice, presentedDevice } from '../user/known-device.ts';
 import { presentedPassword } from '../user/presented-password.ts';
+import { tellingRefusal } from '../user/unrecorded-refusal.ts';
 import { afterFirstFactor } from './after-first-factor.ts';
 import { expensesOf, type LoginExpenses } from './begin-session.ts';
 import { grantedAudience, type LoginRequest } from './login-request.ts';
@@ -88,18 +89,19 @@ async function attempt(
   const [user, live] = await findUserWithSessions(node.cells.of(userId).readers, userId);
   if (user === null) throw new LatchkeyError('invalid_credentials', { detail: 'user is gone' });
   const personal = await PersonalData.of(node.subjectKeys, userId, user.subjectKey);
-  const checked = changeUser(userId, user, {
-    type: 'CheckPassword',
-    now,
-    matches,
-    comparedWith: known.state.passwordChangedAt,
-    device: knownDevice(device),
-    pii: personal.sealPlace(by),
-  });
+  const onRefused = () => node.metrics.logins.inc({ outcome: 'refused', reason: 'password' });
+  const checked = tellingRefusal(onRefused, () =>
+    changeUser(userId, user, {
+      type: 'CheckPassword',
+      now,
+      matches,
+      comparedWith: known.state.passwordChangedAt,
+      device: knownDevice(device),
+      pii: personal.sealPlace(by),
+    }),
+  );
   if (checked.refusal !== undefined) {
-    return refuse(by, checked, 'password does not match', () =>
-      node.metrics.logins.inc({ outcome: 'refused', reason: 'password' }),
-    );
+    return refuse(by, checked, 'password does not match', onRefused);
   }
   const amr = ['pwd'];
   const first = { now, user, checked, live, personal, amr, audience, device, expenses, rehashed };

@@ -67,7 +67,7 @@ export async function signAccessToken(input: AccessTokenInput): Promise<string> 
     sid: input.sessionId,
     auth_time: toSeconds(input.authenticatedAt),
     amr: input.amr,
-    acr: acrOf(input.amr),
+    ...(input.amr.length === 0 ? {} : { acr: acrOf(input.amr) }),
     ...(input.roles.length === 0 ? {} : { roles: input.roles }),
     ...(input.scope === '' ? {} : { scope: input.scope }),
     device_type: input.deviceType,

@@ -1,9 +1,11 @@
+import { multipleFactors } from '@latchkey/contract/acr';
 import type { SessionSteppedUp } from '../../domain/session/events.ts';
 import { lifetimesFor } from '../../domain/session/lifetimes.ts';
 import { encodeRefreshToken } from '../../domain/session/refresh-token.ts';
 import { sessionEndsAt } from '../../domain/session/rotation.ts';
 import type { SessionState } from '../../domain/session/state.ts';
 import { profileClaimsFor } from '../../domain/user/profile-claims.ts';
+import { hasSecondFactor } from '../../domain/user/second-factor.ts';
 import type { UserState } from '../../domain/user/state.ts';
 import type { Node } from '../../node/node.ts';
 import type { SigningKey } from '../../node/signing-keys.ts';
@@ -112,7 +114,7 @@ async function accessTokenFor(
     generation: steppedUp?.generation ?? session.generation,
     audience: session.audience,
     client: clientId === null ? null : { id: clientId, epoch: client?.epoch ?? 0 },
-    amr: steppedUp?.amr ?? session.amr,
+    amr: provenNow(steppedUp?.amr ?? session.amr, user),
     roles: user.roles,
     scope: session.scope,
     deviceType: session.deviceType,
@@ -123,6 +125,11 @@ async function accessTokenFor(
   });
   noteSigned(node, key, { sessionId, state: session });
   return accessToken;
+}
+
+/** A factor that was removed since proves nothing any more. */
+function provenNow(amr: readonly string[], user: UserState): readonly string[] {
+  return hasSecondFactor(user) ? amr : amr.filter((method) => method !== multipleFactors);
 }
 
 /** Of the user, what all these audiences may see. */

@@ -9,6 +9,7 @@ import { changeUser } from './change-user.ts';
 import { newRecoveryCodes } from './new-recovery-codes.ts';
 import { type FactorOwner, personalOf, sessionCount, userIsGone } from './own-factor.ts';
 import { stepsOf } from './presented-factor.ts';
+import { tellingRefusal } from './unrecorded-refusal.ts';
 
 /**
  * The first code of the secret that `enrolTotp` gave: from now on a login needs one. Answers the
@@ -37,17 +38,26 @@ async function attempt(
   const factorId = totpOf(user.state).pending?.factorId ?? null;
   const recovery = newRecoveryCodes();
   const matchingSteps = await stepsOf(node, userId, { factorId, code, now });
-  const confirmed = changeUser(userId, user, {
-    type: 'ConfirmTotp',
-    now,
-    factorId,
-    matchingSteps,
-    device: sessionCount(user, sessionId),
-    pii: (await personalOf(node, user)).sealPlace(by),
-    recoveryCodeHashes: recovery.hashes,
-  });
-  if (confirmed.refusal !== undefined) return refuse(by, confirmed, 'first code does not match');
+  const pii = (await personalOf(node, user)).sealPlace(by);
+  const onRefused = () => node.metrics.secondFactors.inc({ factor: 'totp', outcome: 'refused' });
+  const confirmed = tellingRefusal(onRefused, () =>
+    changeUser(userId, user, {
+      type: 'ConfirmTotp',
+      now,
+      factorId,
+      matchingSteps,
+      device: sessionCount(user, sessionId),
+      pii,
+      recoveryCodeHashes: recovery.hashes,
+    }),
+  );
+  if (confirmed.refusal !== undefined) {
+    return refuse(by, confirmed, 'first code does not match', onRefused);
+  }
   const others = live.filter((session) => session.sessionId !== sessionId);
   const ended = endSessions(others, now, 'factor_changed');
-  return append(by, [guarded(user, confirmed), ...ended], () => recovery.codes);
+  return append(by, [guarded(user, confirmed), ...ended], () => {
+    node.metrics.secondFactors.inc({ factor: 'totp', outcome: 'accepted' });
+    return recovery.codes;
+  });
 }

@@ -88,5 +88,7 @@ function requireMayEnrolFirst(node: Node, user: UserForCommand, input: EnrolTotp
   requireAuthentication(authentication, { maxAgeSeconds }, node.now());
   if (!needsEnrolmentCode(node, user)) return;
   if (enrolmentCode !== null && isEnrolmentCode(node, user, enrolmentCode)) return;
-  throw new LatchkeyError('forbidden', { detail: 'an administrator without an enrolment code' });
+  const message =
+    enrolmentCode === null ? 'is required of an administrator' : 'is not the code of this user now';
+  throw new LatchkeyError('forbidden', { errors: [{ path: 'enrolment_code', message }] });
 }

@@ -1,4 +1,5 @@
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
+import { hasSecondFactor } from '../../domain/user/second-factor.ts';
 import type { UserState } from '../../domain/user/state.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -8,6 +9,7 @@ import type { By } from '../by.ts';
 import { PersonalData } from '../personal-data.ts';
 import { changeUser } from './change-user.ts';
 import { checkOf, type PresentedFactor } from './presented-factor.ts';
+import { tellingRefusal } from './unrecorded-refusal.ts';
 
 /** Who changes the own second factor, with the access token of which session. */
 export interface FactorOwner {
@@ -20,7 +22,7 @@ export interface FactorOwner {
 /**
  * The change by which a user with a second factor shows it, in the same append as what it is shown
  * for. A live session is no stranger: it counts its own failures. Raises `invalid_credentials`,
- * `invalid_request` (none was given), `unavailable`.
+ * `conflict` (the user has no second factor), `invalid_request` (none was given), `unavailable`.
  */
 export async function shownFactor(
   node: Node,
@@ -28,6 +30,9 @@ export async function shownFactor(
   factor: PresentedFactor | null,
   by: By,
 ): Promise<Change<UserState>> {
+  if (!hasSecondFactor(user.state)) {
+    throw new LatchkeyError('conflict', { detail: 'the user has no second factor' });
+  }
   if (factor === null) throw invalidField('totp', 'or a recovery code is needed');
   const now = node.now();
   const check = await checkOf(node, user, factor, {
@@ -36,9 +41,11 @@ export async function shownFactor(
     pii: (await personalOf(node, user)).sealPlace(by),
     challenge: null,
   });
-  const checked = changeUser(user.userId, user, check);
-  const outcome = checked.refusal === undefined ? 'accepted' : 'refused';
-  node.metrics.secondFactors.inc({ factor: factor.kind, outcome });
+  const count = (outcome: 'accepted' | 'refused') =>
+    node.metrics.secondFactors.inc({ factor: factor.kind, outcome });
+  const onRefused = () => count('refused');
+  const checked = tellingRefusal(onRefused, () => changeUser(user.userId, user, check));
+  count(checked.refusal === undefined ? 'accepted' : 'refused');
   return checked;
 }
 

@@ -18,7 +18,7 @@ const reservedNames: ReadonlySet<string> = new Set(
     'at_hash c_hash s_hash sub_jwk sub_id trust_framework verified_claims attest vot vtm orig dest',
     'name given_name family_name middle_name nickname preferred_username username profile picture',
     'website email email_verified gender birthdate zoneinfo locale phone_number address updated_at',
-    'phone_number_verified active token_type user_id',
+    'phone_number_verified active token_type user_id upn',
   ].flatMap((names) => names.split(' ')),
 );
 

@@ -8,18 +8,25 @@ export interface AuthenticationDemand {
   readonly maxAgeSeconds?: number | undefined;
 }
 
-/** What an access token says of it: `acr` and `auth_time` (epoch seconds). */
+/** What an access token says of it: `amr`, `acr` and `auth_time` (epoch seconds). */
 export interface Authentication {
+  readonly amr: readonly string[];
   readonly acr?: string | undefined;
   readonly auth_time: number;
 }
 
-/** `now`: epoch milliseconds. A token without `acr` was made by one factor. */
+/**
+ * `now`: epoch milliseconds. A token without `acr` was made by one factor; one without `amr` is a
+ * client's own, and meets no demand.
+ */
 export function isSufficient(
-  { acr, auth_time }: Authentication,
-  { acr: wanted = '1fa', maxAgeSeconds = Number.POSITIVE_INFINITY }: AuthenticationDemand,
+  { amr, acr, auth_time }: Authentication,
+  demand: AuthenticationDemand,
   now: number,
 ): boolean {
+  const { acr: wanted = '1fa', maxAgeSeconds = Number.POSITIVE_INFINITY } = demand;
+  if (demand.acr === undefined && demand.maxAgeSeconds === undefined) return true;
+  if (amr.length === 0) return false;
   return rankOf(acr) >= rankOf(wanted) && Math.floor(now / 1000) - auth_time <= maxAgeSeconds;
 }
 

@@ -29,6 +29,7 @@ export const mailKinds = {
   'token-reuse': { required: ['time'], optional: noticePlaceholders },
   'registration-repeated': { required: ['time'], optional: noticePlaceholders },
   'account-locked': { required: ['time', 'until'], optional: noticePlaceholders },
+  'device-locked': { required: ['time', 'until'], optional: noticePlaceholders },
 } as const satisfies Readonly<Record<string, MailKindFacts>>;
 
 export type MailKind = keyof typeof mailKinds;

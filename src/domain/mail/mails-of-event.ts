@@ -36,6 +36,8 @@ export function mailsOfUserEvent(event: UserEvent): MailToSend[] {
       return [notice('registration-repeated')];
     case 'UserLocked':
       return [notice('account-locked')];
+    case 'DeviceLocked':
+      return [notice('device-locked')];
     default:
       return [];
   }

@@ -88,14 +88,13 @@ function confirm(state: UserState, command: ConfirmTotp): Decision<UserEvent> {
   );
 }
 
-/** A pending factor goes too; without a confirmed one nobody's tokens are touched. */
+/** A pending factor goes too. One that was never confirmed is none: it runs out by itself. */
 function remove(state: UserState, { now: at, by }: RemoveTotp): Decision<UserEvent> {
-  if (state.totp === null) {
-    if (by === 'admin') return accept();
-    throw noFactor();
+  if (hasSecondFactor(state)) {
+    return accept<UserEvent>({ type: 'TotpRemoved', data: { at, by } }, epochRaised(state, at));
   }
-  const removed: UserEvent = { type: 'TotpRemoved', data: { at, by } };
-  return hasSecondFactor(state) ? accept(removed, epochRaised(state, at)) : accept(removed);
+  if (by === 'admin') return accept();
+  throw noFactor();
 }
 
 function epochRaised({ epoch }: UserState, at: number): UserEvent {

@@ -3,6 +3,8 @@ import { evolveMailProof, withoutProofs } from './evolve-mail-proof.ts';
 import { evolveSecondFactor } from './evolve-second-factor.ts';
 import { evolveCounts } from './failure-counts.ts';
 import { forgetDevices } from './known-devices.ts';
+import { adminRole } from './roles.ts';
+import { withoutPending } from './second-factor.ts';
 import { initialUser, type UserState } from './state.ts';
 
 export function evolveUser(state: UserState, event: UserEvent): UserState {
@@ -26,6 +28,7 @@ export function evolveUser(state: UserState, event: UserEvent): UserState {
     case 'RoleGranted':
       return {
         ...state,
+        ...(event.data.role === adminRole ? withoutPending(state) : {}),
         roles: [...state.roles, event.data.role].sort(),
         epoch: event.data.epoch,
       };

@@ -7,6 +7,7 @@ import type { UserState } from './state.ts';
  */
 export function requireOtherAdmin(state: UserState, otherActiveAdmins: number): void {
   if (state.status === 'active' && otherActiveAdmins === 0) {
-    throw new LatchkeyError('conflict', { detail: 'the last administrator stays' });
+    const message = 'is the last administrator who can log in';
+    throw new LatchkeyError('conflict', { errors: [{ path: 'user', message }] });
   }
 }

@@ -33,6 +33,15 @@ export function factorIdsOf(state: WithTotp): readonly string[] {
   return [pending, confirmed].flatMap((factor) => factor?.factorId ?? []);
 }
 
+/**
+ * The same without what was given out and not confirmed. Who becomes an administrator may need a code
+ * to enrol (`ADMIN_SECOND_FACTOR`), so nothing that was given out before may be confirmed after.
+ */
+export function withoutPending(state: WithTotp): WithTotp {
+  const { confirmed } = totpOf(state);
+  return { totp: confirmed === null ? null : { pending: null, confirmed } };
+}
+
 /** What a user has once the second factor is gone, whoever removed it. */
 export const withoutSecondFactor = {
   totp: null,

@@ -28,7 +28,7 @@ export const administrator = settings(
         `${limits.passwordCodePointsMin} to ${limits.passwordCodePointsMax} characters. Used once, when the administrator is made`,
       ),
     secondFactor: variable('ADMIN_SECOND_FACTOR', onOrOff).says(
-      'Whether `/admin` demands a second factor and a recent authentication; by default on in prod, off in dev',
+      'Whether `/admin` demands a second factor and a recent authentication. Always on in prod; by default off in dev',
     ),
     authenticationSeconds: variable('ADMIN_AUTHENTICATION_SECONDS', seconds(60, 86_400))
       .default(3600)
@@ -38,7 +38,12 @@ export const administrator = settings(
     fill: (given, read) => ({
       secondFactor: given.secondFactor ?? read(environment).name === 'prod',
     }),
-    rules: ({ email, password }, { refuseIf }) => {
+    rules: ({ email, password, secondFactor }, { read, refuseIf }) => {
+      refuseIf(
+        secondFactor === false && read(environment).name === 'prod',
+        'secondFactor',
+        'must not be off in prod',
+      );
       refuseIf(
         password !== undefined && email === undefined,
         'email',

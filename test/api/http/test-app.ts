@@ -60,7 +60,7 @@ const testAuthenticators: AppOptions['authenticators'] = {
       roles: token === 'admin' ? ['latchkey:admin'] : [],
       lacksNewRoles: false,
       scopes: token === 'openid' ? ['openid'] : [],
-      authentication: { acr: '1fa', auth_time: 0 },
+      authentication: { amr: ['pwd'], acr: '1fa', auth_time: 0 },
     };
   },
   demandOf: ({ recent }) => (recent ? { maxAgeSeconds: 60 } : {}),

@@ -105,7 +105,7 @@ describe('a step-up', () => {
     }
     const { email } = await api.register();
     const { access_token: other } = await api.logIn({ email });
-    expect((await stepUp(other, { totp: '123456' })).body.code).toBe('invalid_credentials');
+    expect((await stepUp(other, { totp: '123456' })).body.code).toBe('conflict');
   });
 });
 

@@ -31,6 +31,10 @@ describe('the mails of an event', () => {
     [{ type: 'FactorAccepted', data: { at, step: 1 } }, []],
     [{ type: 'RegistrationRepeated', data: { at } }, ['registration-repeated']],
     [{ type: 'UserLocked', data: { at, until: at, lockCount: 1 } }, ['account-locked']],
+    [
+      { type: 'DeviceLocked', data: { at, until: at, lockCount: 1, deviceId: 'd' } },
+      ['device-locked'],
+    ],
     [{ type: 'PasswordCheckFailed', data: { at } }, []],
     [{ type: 'EmailVerified', data: { at, keepsPassword: false } }, []],
   ])('$type', (event, kinds) => {
@@ -63,6 +67,7 @@ describe('the mails of an event', () => {
       'token-reuse',
       'registration-repeated',
       'account-locked',
+      'device-locked',
     ]);
   });
 });
