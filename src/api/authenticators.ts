@@ -1,6 +1,6 @@
 import { authenticateClient } from '../app/client/authenticate-client.ts';
-import type { AuthenticationDemand } from '../domain/kernel/authentication-demand.ts';
 import { acceptedClaims } from '../node/accepted-claims.ts';
+import { administratorsDemand } from '../node/administrators-demand.ts';
 import { claimsOfBound } from '../node/bound-token.ts';
 import type { Node } from '../node/node.ts';
 import type { TokenUse } from '../node/token-use.ts';
@@ -12,12 +12,10 @@ export function createAuthenticators(
   node: Pick<Node, 'memory' | 'sessionKeys' | 'proofs' | 'config'>,
 ): Authenticators {
   const { memory } = node;
-  const { administrator, authentication, tokens } = node.config;
+  const { authentication, tokens } = node.config;
   const { issuer } = tokens;
   const lately = { maxAgeSeconds: authentication.recentSeconds };
-  const ofAdministrators: AuthenticationDemand = administrator.secondFactor
-    ? { acr: '2fa', maxAgeSeconds: administrator.authenticationSeconds }
-    : {};
+  const ofAdministrators = administratorsDemand(node.config);
   return {
     async bearer({ scheme, text: token }, bearerUse, { path, ...request }) {
       const use = tokenUseOf(bearerUse);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { findSessionKey, listSessionKeys } from '../../app/session/find-session-keys.ts';
+import { requireAuthentication } from '../../domain/kernel/authentication-demand.ts';
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { adminRole } from '../../domain/user/roles.ts';
+import { administratorsDemand } from '../../node/administrators-demand.ts';
 import type { Node } from '../../node/node.ts';
 import { bearer, none } from '../http/auth.ts';
 import { id, segment } from '../http/path-parameters.ts';
@@ -49,10 +51,14 @@ export function sessionKeyRoutes(node: Node): Route[] {
       credential: 'access token of the user, or of an administrator',
       params: z.object({ id }),
       responses: { 200: { description: 'The keys', schema: jwkSetSchema } },
-      errors: ['forbidden', 'not_found'],
+      errors: ['forbidden', 'not_found', 'insufficient_user_authentication'],
       handler: async ({ params, caller }) => {
-        if (caller.userId !== params.id && !caller.roles.includes(adminRole)) {
-          throw new LatchkeyError('forbidden', { detail: "another user's keys" });
+        if (caller.userId !== params.id) {
+          if (!caller.roles.includes(adminRole)) {
+            throw new LatchkeyError('forbidden', { detail: "another user's keys" });
+          }
+          const demand = administratorsDemand(node.config);
+          requireAuthentication(caller.authentication, demand, Date.now());
         }
         return reply(200, { keys: await listSessionKeys(node, params.id) });
       },

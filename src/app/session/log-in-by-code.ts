@@ -1,4 +1,5 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
+import { typedDigits } from '../../domain/kernel/typed-digits.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -91,7 +92,7 @@ async function attempt(
       type: 'CheckOtp',
       now,
       requestId,
-      matches: isSameText(mailCode(node.secrets.mailProofKey, context), input.code),
+      matches: isSameText(mailCode(node.secrets.mailProofKey, context), typedDigits(input.code)),
       device: knownDevice(device),
       pii: personal.sealPlace(by),
     }),

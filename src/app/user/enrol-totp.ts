@@ -9,6 +9,7 @@ import { slotOf } from '../../domain/kernel/ids.ts';
 import { hasSecondFactor, totpOf } from '../../domain/user/second-factor.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { Node } from '../../node/node.ts';
+import { sendsMail } from '../../node/sends-mail.ts';
 import { newId } from '../../platform/crypto/new-id.ts';
 import { otpauthUri, totpSecretBytes } from '../../platform/crypto/totp.ts';
 import { totpKeyId, totpSecretRows } from '../../tables/totp-secret.ts';
@@ -39,8 +40,9 @@ interface Secret {
 /**
  * Gives the user the secret of an authenticator app, made here. It proves nothing until its first
  * code has come (`confirmTotp`). Who has a factor shows it: the password is not enough to replace it.
- * Who has none has logged in lately. Raises `insufficient_user_authentication`, `forbidden` (an
- * administrator without an enrolment code), `invalid_request`, `invalid_credentials`, `unavailable`.
+ * Who has none has logged in lately and, where there is mail, has proven the address. Raises
+ * `insufficient_user_authentication`, `forbidden` (an unproven address, an administrator without an
+ * enrolment code), `invalid_request`, `invalid_credentials`, `unavailable`.
  */
 export async function enrolTotp(node: Node, input: EnrolTotpInput, by: By) {
   await input.payTry();
@@ -86,6 +88,11 @@ function requireMayEnrolFirst(node: Node, user: UserForCommand, input: EnrolTotp
   const { authentication, enrolmentCode } = input;
   const maxAgeSeconds = node.config.authentication.recentSeconds;
   requireAuthentication(authentication, { maxAgeSeconds }, node.now());
+  if (sendsMail(node.config) && !user.state.emailVerified) {
+    // The first proof would drop the factor again: somebody else may have made this account.
+    const message = 'must be proven first: POST /auth/verify-email/request sends a link';
+    throw new LatchkeyError('forbidden', { errors: [{ path: 'email', message }] });
+  }
   if (!needsEnrolmentCode(node, user)) return;
   if (enrolmentCode !== null && isEnrolmentCode(node, user, enrolmentCode)) return;
   const message =

@@ -24,12 +24,12 @@ function totpCode(secret: Uint8Array, step: number): string {
  * Those of the last, this and the next step whose code this is: a clock may be half a minute off, and
  * a person takes a while to type. So a code is good for up to 90 seconds.
  */
-export function matchingSteps(secret: Uint8Array, typed: string, now: number): number[] {
-  const given = Buffer.from(typed.replace(/\s/g, ''), 'utf8');
+export function matchingSteps(secret: Uint8Array, code: string, now: number): number[] {
+  const given = Buffer.from(code, 'utf8');
   const current = timeStep(now);
   return [current - 1, current, current + 1].filter((step) => {
-    const code = Buffer.from(totpCode(secret, step), 'ascii');
-    return given.length === code.length && timingSafeEqual(given, code);
+    const expected = Buffer.from(totpCode(secret, step), 'ascii');
+    return given.length === expected.length && timingSafeEqual(given, expected);
   });
 }
 

@@ -11,12 +11,15 @@ import { withClient } from '../../support/postgres.ts';
  * the address, and then the attacker tries what was prepared.
  */
 let api: TestApi;
+/** Where it is not yet known who reads the mails to an address. */
+let withoutMail: TestApi;
 beforeAll(async () => {
   api = await startTestApi({
     SMTP_URL: 'smtp://127.0.0.1:25',
     MAIL_FROM: 'latchkey@example.com',
     DEVICE_POLICY_WEB: 'unlimited',
   });
+  withoutMail = await api.anotherNode({ SMTP_URL: '', MAIL_FROM: '' });
 });
 afterAll(() => api.stop());
 
@@ -120,11 +123,17 @@ describe.each(Object.entries(recoveries))('a victim who comes %s', (_, recover) 
     expect((await findUserByEmail(api.node, account.email))?.userId).toBe(account.id);
   });
 
-  it('7, second factor: the attacker’s app, codes and open login are worth nothing', async () => {
+  it('7, second factor: the attacker enrols none', async () => {
+    const { session } = await prepared();
+    const refused = await post('/auth/totp/enrol', {}, session.access_token);
+    expect([refused.status, refused.body.errors[0].path]).toEqual([403, 'email']);
+  });
+
+  it('7, second factor from a time without mail: app, codes and open login are dead', async () => {
     const account = await prepared();
     const { email, id } = account;
-    const app = await enrol(api, account.session.access_token);
     const token = account.session.access_token;
+    const app = await enrol(withoutMail, token);
     const { body } = await post('/auth/totp/confirm', { totp: app.code() }, token);
     const challenge = await challengeOf(api, { email, password: attackersPassword });
     await recover(account);

@@ -33,7 +33,10 @@ describe('an administrator where a second factor is demanded', () => {
       body: { code: 'insufficient_user_authentication', acr_values: '2fa', max_age: 3600 },
     });
     expect(refused.headers.get('www-authenticate')).toContain('acr_values="2fa", max_age="3600"');
-    expect((await post('/auth/totp/enrol', token, {})).body.code).toBe('forbidden');
+    expect((await post('/auth/totp/enrol', token, {})).body).toMatchObject({
+      code: 'forbidden',
+      errors: [{ path: 'enrolment_code', message: 'is required of an administrator' }],
+    });
     const guess = { enrolment_code: 'AAAA-AAAA-AAAA-AAAA-AAAA-AAAA' };
     expect((await post('/auth/totp/enrol', token, guess)).body.code).toBe('forbidden');
 
@@ -52,6 +55,35 @@ describe('an administrator where a second factor is demanded', () => {
     await api.call('DELETE', '/auth/totp', { token: tokens.access_token, body: remove });
     const again = (await api.admin()).access_token;
     expect((await post('/auth/totp/enrol', again, { enrolment_code: code })).status).toBe(403);
+  });
+
+  // Fails when a right that is no route below `/admin` forgets the demand.
+  it('reads the keys of other users only then, too', async () => {
+    const { email, id } = await api.register();
+    const keysOf = (userId: string, bearer: string) =>
+      api.call('GET', `/users/${userId}/jwks.json`, { token: bearer });
+    const other = await api.register();
+    const { access_token: plain } = await api.logIn({ email });
+    expect((await keysOf(other.id, plain)).status).toBe(403);
+    await grantAdmin(id);
+    const { access_token: fresh } = await api.logIn({ email });
+    expect((await keysOf(other.id, fresh)).body.code).toBe('insufficient_user_authentication');
+    expect((await keysOf(id, fresh)).status).toBe(200);
+  });
+
+  it('removes the own factor only with it', async () => {
+    const { id, email, recoveryCodes } = await twoFactorUser(api);
+    await grantAdmin(id);
+    const challenge = await challengeOf(api, { email, password: testPassword });
+    const { body } = await complete(api, { challenge, recovery_code: recoveryCodes[0] });
+    const token = body.access_token;
+    const own = await api.call('DELETE', `/admin/users/${id}/totp`, { token });
+    expect([own.status, own.body.errors]).toEqual([
+      400,
+      [{ path: 'id', message: 'is your own: DELETE /auth/totp removes it' }],
+    ]);
+    const other = await twoFactorUser(api);
+    expect((await api.call('DELETE', `/admin/users/${other.id}/totp`, { token })).status).toBe(204);
   });
 
   it('must have logged in or stepped up lately', async () => {

@@ -62,6 +62,7 @@ describe('a token that a client gets for itself', () => {
       device_type: 'service',
     });
     expect(claims).not.toHaveProperty('roles');
+    expect(claims).not.toHaveProperty('acr');
     expect(claims.exp - claims.iat).toBe(3600);
   });
 
@@ -126,6 +127,15 @@ describe('a token that a client gets for itself', () => {
     }
     expect((await api.call('POST', '/auth/logout', { token })).status).toBe(401);
     expect(await api.verify(token)).toBe(204);
+  });
+
+  // Fails when a token that no user stands behind passes for one of a user who has just logged in.
+  it('meets no demand on how or when a user has authenticated', async () => {
+    const token = await tokenOf(owned);
+    for (const query of ['acr=1fa', 'max_age=3600']) {
+      const { status, body } = await api.call('GET', `/auth/verify?${query}`, { token });
+      expect([status, body.code], query).toEqual([401, 'insufficient_user_authentication']);
+    }
   });
 
   it('has a subject that can be no user: an id names one stream, of one kind', async () => {

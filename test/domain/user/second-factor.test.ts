@@ -65,6 +65,22 @@ describe('enrolling an authenticator app', () => {
     given(registered, enrolled()).when(totp(101)).thenRefuses('invalid_credentials');
   });
 
+  // Fails when who stole the password of somebody who is about to be promoted keeps an open enrolment.
+  it('is over with the grant of latchkey:admin, and a confirmed one is not', () => {
+    const grant = { type: 'GrantRole', now, role: 'latchkey:admin' } as const;
+    const pending = given(registered, enrolled()).when(grant).state();
+    expect(pending.totp).toBeNull();
+    expect(
+      given(registered, enrolled())
+        .when({ ...grant, role: 'shop' })
+        .state().totp,
+    ).not.toBeNull();
+    const both = given(...twoFactors, enrolled('tablet'))
+      .when(grant)
+      .state();
+    expect(both.totp).toMatchObject({ pending: null, confirmed: { factorId: 'phone' } });
+  });
+
   it('keeps the confirmed one until the new one is confirmed', () => {
     const again = { type: 'EnrolTotp', now, factorId: 'tablet' } as const;
     const state = given(...twoFactors)
