@@ -17,8 +17,19 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** A busy machine may answer a login 503 and commit it; it is asked again, and refused. */
+let wasBusy = false;
 const ask = (index: number, path: string, body: object, headers: Record<string, string> = {}) =>
-  served(() => post(`${nodes[index % 2]!.url}${path}`, body, headers));
+  served(
+    () => post(`${nodes[index % 2]!.url}${path}`, body, headers),
+    () => {
+      wasBusy = true;
+    },
+  );
+const expectOne = (won: number) => {
+  expect(won).toBeLessThanOrEqual(1);
+  if (!wasBusy) expect(won).toBe(1);
+};
 const countOf = (userId: string, type: string) =>
   withClient(database.ownerUrl, async (owner) => {
     const events = await readStream(owner, userId);
@@ -53,13 +64,13 @@ async function twentyAtOnce(email: string, factor: object) {
 describe('twenty logins at once over two processes', () => {
   it('with one code of the app are one login', async () => {
     const { id, email, app } = await twoFactorUser();
-    expect(await twentyAtOnce(email, { totp: app.code(1) })).toBeLessThanOrEqual(1);
+    expectOne(await twentyAtOnce(email, { totp: app.code(1) }));
     expect(await countOf(id, 'FactorAccepted')).toBe(1);
   });
 
   it('with one recovery code are one login', async () => {
     const { id, email, codes } = await twoFactorUser();
-    expect(await twentyAtOnce(email, { recovery_code: codes[0] })).toBeLessThanOrEqual(1);
+    expectOne(await twentyAtOnce(email, { recovery_code: codes[0] }));
     expect(await countOf(id, 'RecoveryCodeUsed')).toBe(1);
   });
 });

@@ -10,39 +10,10 @@ import {
 } from '../../../src/domain/user/recovery-code.ts';
 import { factorIdsOf, hasSecondFactor } from '../../../src/domain/user/second-factor.ts';
 import { specificationFor } from '../../support/decider-specification.ts';
-import {
-  checkAt,
-  disabledAt,
-  failedAt,
-  failures,
-  hourMs,
-  lockedAt,
-  minuteMs,
-  place,
-  registered,
-  registeredAt,
-} from './users.ts';
+import { enrolled, hashes, issued, now, raised, twoFactors } from './second-factors.ts';
+import { checkAt, disabledAt, failedAt, failures, lockedAt, place, registered } from './users.ts';
 
 const { given } = specificationFor(userDecider);
-const now = registeredAt + hourMs;
-const hashes = Array.from({ length: 10 }, (_, index) => `code ${index}`);
-const enrolled = (factorId = 'phone', at = now - minuteMs): UserEvent => ({
-  type: 'TotpEnrolled',
-  data: { at, factorId, expiresAt: at + 600_000 },
-});
-const confirmed = (factorId = 'phone', step = 100): UserEvent => ({
-  type: 'TotpConfirmed',
-  data: { at: now - minuteMs, factorId, step },
-});
-const issued = (codes = hashes): UserEvent => ({
-  type: 'RecoveryCodesIssued',
-  data: { at: now - minuteMs, hashes: codes },
-});
-const twoFactors = [registered, enrolled(), confirmed(), issued()];
-const raised = (epoch = 1): UserEvent => ({
-  type: 'UserEpochRaised',
-  data: { at: now, epoch, cause: 'factor_changed' },
-});
 const shown = { now, device: null, pii: place, challenge: null } as const;
 const totp = (...matchingSteps: number[]): CheckTotp => ({
   ...{ ...shown, type: 'CheckTotp', factorId: 'phone', matchingSteps },
@@ -65,7 +36,7 @@ describe('enrolling an authenticator app', () => {
     given(registered, enrolled()).when(totp(101)).thenRefuses('invalid_credentials');
   });
 
-  // Fails when who stole the password of somebody who is about to be promoted keeps an open enrolment.
+  // Fails when an enrolment that somebody with a stolen password has begun outlives the promotion.
   it('is over with the grant of latchkey:admin, and a confirmed one is not', () => {
     const grant = { type: 'GrantRole', now, role: 'latchkey:admin' } as const;
     const pending = given(registered, enrolled()).when(grant).state();
@@ -264,53 +235,5 @@ describe('a right password of a user with a second factor', () => {
       .when({ type: 'ChangePassword', now })
       .state();
     expect(state.devices.failures).toMatchObject([{ deviceId: 'session', failedChecks: 1 }]);
-  });
-});
-
-describe('the second factor goes', () => {
-  const without = { totp: null, recoveryCodeHashes: null };
-
-  it('with its recovery codes, by who has shown it, and raises the epoch', () => {
-    const outcome = given(...twoFactors).when({ type: 'RemoveTotp', now, by: 'user' });
-    outcome.thenRecords({ type: 'TotpRemoved', data: { at: now, by: 'user' } }, raised());
-    expect(outcome.state()).toMatchObject(without);
-    given(registered).when({ type: 'RemoveTotp', now, by: 'user' }).thenRefuses('conflict');
-  });
-
-  it('by an administrator, also of a disabled user; where there is none, nothing happens', () => {
-    given(...twoFactors, disabledAt(now - 1))
-      .when({ type: 'RemoveTotp', now, by: 'admin' })
-      .thenRecords({ type: 'TotpRemoved', data: { at: now, by: 'admin' } }, raised(2));
-    given(registered).when({ type: 'RemoveTotp', now, by: 'admin' }).thenRecords();
-  });
-
-  // Fails when an enrolment that nobody confirmed passes for a factor, whose removal ends sessions.
-  it('only where there was one: an open enrolment is none', () => {
-    const pending = given(registered, enrolled());
-    pending.when({ type: 'RemoveTotp', now, by: 'admin' }).thenRecords();
-    pending.when({ type: 'RemoveTotp', now, by: 'user' }).thenRefuses('conflict');
-  });
-
-  const asked = (
-    type: 'EmailVerificationRequested' | 'PasswordResetRequested',
-    at = now - minuteMs,
-  ): UserEvent => ({ type, data: { at, requestId: 'r', expiresAt: at + hourMs } });
-
-  // Fails when who registers somebody else's address first can lock its owner out by a factor.
-  it('with the first proof of the address, whoever made it', () => {
-    const state = given(...twoFactors, asked('EmailVerificationRequested'))
-      .when({ type: 'VerifyEmail', now, requestId: 'r', keepsPassword: true })
-      .state();
-    expect(state).toMatchObject({ ...without, hasPassword: true });
-  });
-
-  it('not with a reset of the password of a proven address', () => {
-    const proven: UserEvent = { type: 'EmailVerified', data: { at: now, keepsPassword: true } };
-    const [first, ...factor] = twoFactors;
-    const state = given(first!, proven, ...factor, asked('PasswordResetRequested'))
-      .when({ type: 'ResetPassword', now, requestId: 'r' })
-      .state();
-    expect(hasSecondFactor(state)).toBe(true);
-    expect(state.recoveryCodeHashes).toEqual(hashes);
   });
 });
