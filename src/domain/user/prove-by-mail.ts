@@ -171,7 +171,7 @@ function checkOtp(state: UserState, command: CheckOtp): Decision<UserEvent> {
   return accept<UserEvent>(
     ...judged.events,
     { type: 'OtpConsumed', data: { at, requestId } },
-    ...(state.emailVerified ? [] : verified(state, at, false)),
+    ...verified(state, at, false),
   );
 }
 
@@ -183,21 +183,24 @@ function verified(state: UserState, at: number, keepsPassword: boolean): UserEve
   if (state.emailVerified) return [];
   const epoch = state.epoch + 1;
   return [
-    { type: 'EmailVerified', data: { at, keepsPassword: keepsPassword && state.hasPassword } },
+    firstProof(at, keepsPassword && state.hasPassword),
     { type: 'UserEpochRaised', data: { at, epoch, cause: 'email_verified' } },
   ];
+}
+
+function firstProof(at: number, keepsPassword: boolean): UserEvent {
+  return { type: 'EmailVerified', data: { at, keepsPassword } };
 }
 
 /** A lock that began after the request was made stays: it is about somebody else's tries. */
 function resetPassword(state: UserState, command: ResetPassword): Decision<UserEvent> {
   const { now: at } = command;
   const { requestedAt } = requireOpen(state, 'reset', command);
-  const proven = verified(state, at, false);
   const failedBefore = state.lastFailureAt !== null && state.lastFailureAt <= requestedAt;
   const clears = state.failedChecks > 0 && failedBefore;
   return accept<UserEvent>(
     { type: 'PasswordResetCompleted', data: { at } },
-    ...proven.slice(0, 1),
+    ...(state.emailVerified ? [] : [firstProof(at, false)]),
     { type: 'PasswordChanged', data: { at } },
     { type: 'UserEpochRaised', data: { at, epoch: state.epoch + 1, cause: 'password_changed' } },
     ...(clears ? [{ type: 'FailedChecksCleared', data: { at } } as const] : []),
