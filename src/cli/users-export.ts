@@ -10,7 +10,8 @@ const standardOutput = 1;
 
 /**
  * Writes every user as one line of JSON, as `latchkey users import` reads them; `-` is the standard
- * output. A file is for its owner alone.
+ * output. A file is for its owner alone. The exit code is 2 when a user had to be left out; the file
+ * stays.
  */
 export async function usersExport(
   file: string,
@@ -19,24 +20,36 @@ export async function usersExport(
   await withOpenLog(loadConfig(), 'latchkey users', async ({ cells, keyWrap }) => {
     const node = { cells, subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 1 }) };
     const progress = new ProgressLine(process.stderr);
-    const counts = { users: 0, leftOut: 0 };
+    const counts = { users: 0, withRoles: 0, leftOut: 0 };
     const descriptor = file === '-' ? standardOutput : openPrivate(file);
     try {
-      for await (const { user, leftOut } of exportUsers(node, { passwordHashes })) {
-        writeSync(descriptor, `${JSON.stringify(user)}\n`);
-        counts.users += 1;
-        if (leftOut.length > 0) counts.leftOut += 1;
+      for await (const { users, leftOut } of exportUsers(node, { passwordHashes })) {
+        for (const { user } of users) writeSync(descriptor, `${JSON.stringify(user)}\n`);
+        counts.users += users.length;
+        counts.withRoles += users.filter(({ rolesLeftOut }) => rolesLeftOut.length > 0).length;
+        counts.leftOut += leftOut;
         progress.draw(null, `${counts.users} users`);
       }
     } finally {
       if (descriptor !== standardOutput) closeSync(descriptor);
       progress.clear();
     }
-    console.error(`${counts.users} users exported`);
-    if (counts.leftOut > 0) {
-      console.error(
-        `The roles latchkey:* of ${counts.leftOut} users are left out: grant them anew.`,
-      );
-    }
+    report(file, counts);
   });
+}
+
+function report(
+  file: string,
+  { users, withRoles, leftOut }: Readonly<Record<'users' | 'withRoles' | 'leftOut', number>>,
+): void {
+  console.error(`${users} users exported`);
+  if (withRoles > 0) {
+    console.error(`The roles latchkey:* of ${withRoles} users are left out: grant them anew.`);
+  }
+  if (leftOut === 0) return;
+  console.error(
+    `${leftOut} users are left out, because their rows are not as Latchkey wrote them, or their ` +
+      `subject keys are gone. ${file === '-' ? 'The output' : file} holds the others.`,
+  );
+  process.exitCode = 2;
 }

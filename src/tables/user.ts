@@ -9,6 +9,7 @@ import {
   ciphertext,
   confidential,
   countOrNull,
+  fromTimestamp,
   json,
   plain,
   time,
@@ -158,14 +159,28 @@ export async function findUserByIdentifier(
   return oneUser(client, rows);
 }
 
+/** A place in the order in which users are listed; `registeredAt` in epoch ms. */
+export interface UserPlace {
+  readonly registeredAt: number;
+  readonly userId: string;
+}
+
+/** Those users of a page that are to be trusted; where the next one begins, null at the end. */
+export interface UsersPage {
+  readonly users: readonly UserForCommand[];
+  /** How many users of the page are not to be trusted. */
+  readonly leftOut: number;
+  readonly next: UserPlace | null;
+}
+
 /**
- * Newest first, after the cursor `{registeredAt, userId}` if there is one, with each one's wrapped
- * subject key. Without those who were erased; one that is not to be trusted is left out.
+ * Newest first, after a place if there is one, with each one's wrapped subject key. Without those
+ * who were erased.
  */
 export async function listUsers(
   client: SealedReaders,
-  page: { limit: number; after: { registeredAt: number; userId: string } | null },
-): Promise<UserForCommand[]> {
+  { limit, after }: { readonly limit: number; readonly after: UserPlace | null },
+): Promise<UsersPage> {
   const { rows } = await client.query({
     name: 'list-users',
     text: `select ${commandColumns} from latchkey.users u ${commandJoins}
@@ -173,12 +188,20 @@ export async function listUsers(
         and ($1::timestamptz is null or (u.registered_at, u.user_id) < ($1, $2::uuid))
       order by u.registered_at desc, u.user_id desc limit $3`,
     values: [
-      page.after === null ? null : toTimestamp(page.after.registeredAt),
-      page.after?.userId ?? null,
-      page.limit,
+      after === null ? null : toTimestamp(after.registeredAt),
+      after?.userId ?? null,
+      limit + 1,
     ],
   });
-  return rows.filter((row) => trusted(client, row)).map(userForCommand);
+  const page = rows.slice(0, limit);
+  const users = page.filter((row) => trusted(client, row)).map(userForCommand);
+  // The place is that of the last row, trusted or not: the others are behind it.
+  const next = rows.length > limit ? placeOf(page.at(-1)!) : null;
+  return { users, leftOut: page.length - users.length, next };
+}
+
+function placeOf({ registered_at, user_id }: Record<string, unknown>): UserPlace {
+  return { registeredAt: fromTimestamp(registered_at), userId: user_id as string };
 }
 
 /**

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
 import { bcryptHash } from '../support/bcrypt.ts';
+import { withClient } from '../support/postgres.ts';
 import { runLatchkey } from '../support/run-latchkey.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'latchkey-export-'));
@@ -107,5 +108,18 @@ describe('latchkey users export', { timeout: 60_000 }, () => {
         .map(({ id }) => id)
         .sort(),
     );
+  });
+
+  it('says how many users it had to leave out, and ends with code 2', async () => {
+    await withClient(apis[1]!.database.ownerUrl, (client) =>
+      client.query(`update latchkey.users set roles = array['x', 'y'] where user_id = $1`, [
+        old.id,
+      ]),
+    );
+    const { code, stderr } = await latchkey(1, 'export', third);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('3 users exported')]);
+    expect(stderr).toContain('1 users are left out, because their rows are not as Latchkey');
+    expect(stderr).toContain(`${third} holds the others.`);
+    expect(usersOf(third)).toHaveLength(3);
   });
 });

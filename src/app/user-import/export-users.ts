@@ -1,7 +1,12 @@
 import { isReservedRole } from '@latchkey/contract/reserved-role';
 import type { Node } from '../../node/node.ts';
 import { exportedHash } from '../../platform/crypto/stored-hash.ts';
-import { listUsers, type UserForCommand } from '../../tables/user.ts';
+import {
+  listUsers,
+  type UserForCommand,
+  type UserPlace,
+  type UsersPage,
+} from '../../tables/user.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representUser } from '../representations.ts';
 import type { Fields } from './fields.ts';
@@ -10,7 +15,19 @@ export interface ExportedUser {
   /** In the format of `latchkey users import`. */
   readonly user: Fields;
   /** The roles of Latchkey, which an import would refuse. */
-  readonly leftOut: readonly string[];
+  readonly rolesLeftOut: readonly string[];
+}
+
+export interface ExportedPage {
+  readonly users: readonly ExportedUser[];
+  /** How many users had to be left out: their rows are not to be trusted, or their keys are gone. */
+  readonly leftOut: number;
+}
+
+type ExportingNode = Pick<Node, 'cells' | 'subjectKeys'>;
+
+interface ExportOptions {
+  readonly passwordHashes: boolean;
 }
 
 const pageUsers = 500;
@@ -20,28 +37,35 @@ const pageUsers = 500;
  * meanwhile may be missing.
  */
 export async function* exportUsers(
-  node: Pick<Node, 'cells' | 'subjectKeys'>,
-  { passwordHashes }: { readonly passwordHashes: boolean },
-): AsyncGenerator<ExportedUser> {
-  let after: Parameters<typeof listUsers>[1]['after'] = null;
+  node: ExportingNode,
+  options: ExportOptions,
+): AsyncGenerator<ExportedPage> {
+  let after: UserPlace | null = null;
   do {
-    const page: UserForCommand[] = await listUsers(node.cells.home.readers, {
-      limit: pageUsers,
-      after,
-    });
-    for (const user of page) {
-      const personal = await PersonalData.of(node.subjectKeys, user.userId, user.subjectKey);
-      const { roles, ...fields } = representUser(user.userId, user.state, personal);
-      if (fields.email === '') continue;
-      const hash = passwordHashes && user.passwordHash !== null ? user.passwordHash : null;
-      const free = roles.filter((role) => !isReservedRole(role));
-      yield {
-        user: { ...fields, roles: free, ...(hash === null ? {} : exportedHash(hash)) },
-        leftOut: roles.filter(isReservedRole),
-      };
+    const page: UsersPage = await listUsers(node.cells.home.readers, { limit: pageUsers, after });
+    const users: ExportedUser[] = [];
+    for (const user of page.users) {
+      const exported = await exportUser(node, user, options);
+      if (exported !== null) users.push(exported);
     }
-    const last = page.at(-1);
-    const isLast = last === undefined || page.length < pageUsers;
-    after = isLast ? null : { registeredAt: last.state.registeredAt, userId: last.userId };
+    yield { users, leftOut: page.leftOut + page.users.length - users.length };
+    after = page.next;
   } while (after !== null);
+}
+
+/** null when nobody can read the address any more, without which no import takes the user. */
+async function exportUser(
+  { subjectKeys }: ExportingNode,
+  { userId, state, subjectKey, passwordHash }: UserForCommand,
+  { passwordHashes }: ExportOptions,
+): Promise<ExportedUser | null> {
+  const personal = await PersonalData.of(subjectKeys, userId, subjectKey);
+  const { roles, ...fields } = representUser(userId, state, personal);
+  if (fields.email === '') return null;
+  const hash = passwordHashes ? passwordHash : null;
+  const free = roles.filter((role) => !isReservedRole(role));
+  return {
+    user: { ...fields, roles: free, ...(hash === null ? {} : exportedHash(hash)) },
+    rolesLeftOut: roles.filter(isReservedRole),
+  };
 }

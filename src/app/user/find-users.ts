@@ -1,7 +1,7 @@
 import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Node } from '../../node/node.ts';
 import { findSession } from '../../tables/session.ts';
-import { findUser, listUsers, type UserForCommand } from '../../tables/user.ts';
+import { findUser, listUsers, type UserForCommand, type UserPlace } from '../../tables/user.ts';
 import { decodeCursor, encodeCursor } from '../page-cursor.ts';
 import { PersonalData } from '../personal-data.ts';
 import { representSession, representUser, representUserToAdmin } from '../representations.ts';
@@ -30,19 +30,20 @@ export async function findMe(node: Node, userId: string, sessionId: string) {
   };
 }
 
-/** Users, newest first. Raises `invalid_request` for a cursor that is not ours. */
+/**
+ * Users, newest first. One whose row is not to be trusted is left out, so a page may hold fewer than
+ * `limit` and not be the last one. Raises `invalid_request` for a cursor that is not ours.
+ */
 export async function pageOfUsers(
   node: Node,
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ) {
   const from = cursor === null ? null : decodeCursor(cursor);
   const after = from === null ? null : { registeredAt: from.at, userId: from.id };
-  const found = await listUsers(node.cells.home.readers, { limit: limit + 1, after });
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
+  const page = await listUsers(node.cells.home.readers, { limit, after });
   return {
-    users: await Promise.all(page.map((user) => represent(node, user))),
-    next_cursor: found.length > limit && last !== undefined ? cursorAt(last) : null,
+    users: await Promise.all(page.users.map((user) => represent(node, user))),
+    next_cursor: page.next === null ? null : cursorAt(page.next),
   };
 }
 
@@ -63,6 +64,6 @@ async function represent(node: Node, user: UserForCommand) {
   return representUserToAdmin(user.userId, user.state, personal, node.now());
 }
 
-function cursorAt({ userId, state }: UserForCommand): string {
-  return encodeCursor({ at: state.registeredAt, id: userId });
+function cursorAt({ registeredAt, userId }: UserPlace): string {
+  return encodeCursor({ at: registeredAt, id: userId });
 }
