@@ -20,13 +20,14 @@ export async function usersExport(
   await withOpenLog(loadConfig(), 'latchkey users', async ({ cells, keyWrap }) => {
     const node = { cells, subjectKeys: new SubjectKeys({ keyWrap, cachedKeysMax: 1 }) };
     const progress = new ProgressLine(process.stderr);
-    const counts = { users: 0, withRoles: 0, leftOut: 0 };
+    const counts = { users: 0, withRoles: 0, withFactors: 0, leftOut: 0 };
     const descriptor = file === '-' ? standardOutput : openPrivate(file);
     try {
       for await (const { users, leftOut } of exportUsers(node, { passwordHashes })) {
         for (const { user } of users) writeSync(descriptor, `${JSON.stringify(user)}\n`);
         counts.users += users.length;
         counts.withRoles += users.filter(({ rolesLeftOut }) => rolesLeftOut.length > 0).length;
+        counts.withFactors += users.filter((user) => user.secondFactorLeftOut).length;
         counts.leftOut += leftOut;
         progress.draw(null, `${counts.users} users`);
       }
@@ -38,13 +39,23 @@ export async function usersExport(
   });
 }
 
-function report(
-  file: string,
-  { users, withRoles, leftOut }: Readonly<Record<'users' | 'withRoles' | 'leftOut', number>>,
-): void {
+interface ExportCounts {
+  readonly users: number;
+  readonly withRoles: number;
+  readonly withFactors: number;
+  readonly leftOut: number;
+}
+
+function report(file: string, { users, withRoles, withFactors, leftOut }: ExportCounts): void {
   console.error(`${users} users exported`);
   if (withRoles > 0) {
     console.error(`The roles latchkey:* of ${withRoles} users are left out: grant them anew.`);
+  }
+  if (withFactors > 0) {
+    console.error(
+      `${withFactors} users have a second factor, which no file holds: where you import them, ` +
+        'the password alone logs them in until they enrol anew.',
+    );
   }
   if (leftOut === 0) return;
   console.error(

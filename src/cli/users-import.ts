@@ -89,7 +89,7 @@ class ImportRun {
   readonly #counts = { imported: 0, present: 0, refused: 0 };
   readonly #reasons = new Map<ImportRefusal, number>();
   readonly #taken: Taken = new Map();
-  #namesLeftOut = 0;
+  readonly #leftOut = { names: 0, factors: 0 };
   #unit = 'line';
   #bytesRead = 0;
 
@@ -148,11 +148,16 @@ class ImportRun {
     const outcomes = await this.#outcomes(good.map(({ candidate }) => candidate));
     good.forEach(({ item, candidate }, index) => {
       const outcome = outcomes[index]!;
-      if (outcome === 'imported' && candidate.leavesUsernameOut) this.#namesLeftOut += 1;
+      if (outcome === 'imported') this.#countLeftOut(candidate);
       if (typeof outcome === 'string') this.#counts[outcome] += 1;
       else this.#refuse(item, outcome.refusal);
     });
     this.#draw();
+  }
+
+  #countLeftOut({ leavesUsernameOut, leavesSecondFactorOut }: Candidate): void {
+    if (leavesUsernameOut) this.#leftOut.names += 1;
+    if (leavesSecondFactorOut) this.#leftOut.factors += 1;
   }
 
   async #outcomes(candidates: readonly Candidate[]): Promise<ImportOutcome[]> {
@@ -189,8 +194,13 @@ class ImportRun {
     for (const [reason, count] of [...this.#reasons].sort((a, b) => b[1] - a[1])) {
       console.log(`  ${String(count).padStart(7)}  ${reason}: ${importRefusals[reason]}`);
     }
-    if (this.#namesLeftOut > 0) {
-      console.log(`${this.#namesLeftOut} user names were left out, because USERNAMES is off.`);
+    const { names, factors } = this.#leftOut;
+    if (names > 0) console.log(`${names} user names were left out, because USERNAMES is off.`);
+    if (factors > 0) {
+      console.log(
+        `${factors} users have a second factor in the other system, which is not imported: here ` +
+          'the password alone logs them in until they enrol anew.',
+      );
     }
     const { rejects } = this.#options;
     if (!rejects.isEmpty) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../support/api.ts';
+import { twoFactorUser } from '../support/authenticator.ts';
 import { bcryptHash } from '../support/bcrypt.ts';
 import { withClient } from '../support/postgres.ts';
 import { runLatchkey } from '../support/run-latchkey.ts';
@@ -108,6 +109,14 @@ describe('latchkey users export', { timeout: 60_000 }, () => {
         .map(({ id }) => id)
         .sort(),
     );
+  });
+
+  it('says how many users have a second factor that the file does not hold', async () => {
+    expect((await latchkey(0, 'export', second)).stderr).not.toContain('second factor');
+    await twoFactorUser(apis[0]!);
+    const { code, stderr } = await latchkey(0, 'export', second);
+    expect(code).toBe(0);
+    expect(stderr).toContain('1 users have a second factor, which no file holds');
   });
 
   it('says how many users it had to leave out, and ends with code 2', async () => {

@@ -126,6 +126,20 @@ describe('latchkey users import', { timeout: 60_000 }, () => {
     }
   });
 
+  it('says how many users had a second factor elsewhere, which they have here no more', async () => {
+    const users = [['otp'], []].map((types) => ({
+      id: randomUUID(),
+      email: anEmail(),
+      credentials: types.map((type) => ({ type, secretData: '{}' })),
+    }));
+    const file = aFile(users.map((user) => JSON.stringify(user)).join('\n'));
+    const said = '1 users have a second factor in the other system, which is not imported';
+    const dry = await latchkey('import', file, '--from', 'keycloak', '--dry-run');
+    expect(dry.stdout).toContain(said);
+    expect((await latchkey('import', file, '--from', 'keycloak')).stdout).toContain(said);
+    expect((await latchkey('import', file, '--from', 'keycloak')).stdout).not.toContain(said);
+  });
+
   it('ends with an error where the file is damaged, or nothing like users', async () => {
     const cut = aFile('[{"id": "1", "email": "a@example.com"}, {"id": ');
     const damaged = await latchkey('import', cut, '--dry-run');

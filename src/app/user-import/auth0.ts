@@ -21,6 +21,10 @@ export function fromAuth0(user: Fields): Fields {
   };
 }
 
+export function hasSecondFactorInAuth0({ mfa_factors: factors }: Fields): boolean {
+  return Array.isArray(factors) && factors.length > 0;
+}
+
 /** Both files name a user alike: `auth0|` and the id. */
 function idOf(user: Fields): string | undefined {
   const id = firstText(user.user_id, user.alt_id, fieldsIn(user._id).$oid, user._id);

@@ -25,6 +25,10 @@ export function fromBetterAuth(row: Fields): Fields {
   };
 }
 
+export function hasSecondFactorInBetterAuth(row: Fields): boolean {
+  return isTrue(row.twoFactorEnabled ?? row.two_factor_enabled);
+}
+
 /** SQLite and MySQL have no booleans. */
 function isTrue(value: unknown): boolean {
   return value === true || value === 1;

@@ -24,6 +24,8 @@ export interface Candidate {
   readonly username: string | null;
   /** Whether a user name was left out, because there are none here. */
   readonly leavesUsernameOut: boolean;
+  /** Whether the other system asks this user for a second factor, which is not imported. */
+  readonly leavesSecondFactorOut: boolean;
   /** `name`, `phone_number` and `picture`, those that there are. */
   readonly profile: Readonly<Record<string, string>>;
   /** As `password_hashes` keeps it. */
@@ -56,7 +58,10 @@ const fieldTypes: Readonly<Record<string, string>> = {
 };
 
 /** Reads one user in the format of `latchkey users import`. `null` counts as left out. */
-export function readCandidate(given: Fields, options: CandidateOptions): Result<Candidate> {
+export function readCandidate(
+  given: Fields,
+  options: CandidateOptions,
+): Result<Omit<Candidate, 'leavesSecondFactorOut'>> {
   const fields: Fields = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== null && value !== undefined),
   );

@@ -1,4 +1,5 @@
 import { isReservedRole } from '@latchkey/contract/reserved-role';
+import { hasSecondFactor } from '../../domain/user/second-factor.ts';
 import type { Node } from '../../node/node.ts';
 import { exportedHash } from '../../platform/crypto/stored-hash.ts';
 import {
@@ -16,6 +17,8 @@ export interface ExportedUser {
   readonly user: Fields;
   /** The roles of Latchkey, which an import would refuse. */
   readonly rolesLeftOut: readonly string[];
+  /** The secret of a second factor never leaves an installation. */
+  readonly secondFactorLeftOut: boolean;
 }
 
 export interface ExportedPage {
@@ -67,5 +70,6 @@ async function exportUser(
   return {
     user: { ...fields, roles: free, ...(hash === null ? {} : exportedHash(hash)) },
     rolesLeftOut: roles.filter(isReservedRole),
+    secondFactorLeftOut: hasSecondFactor(state),
   };
 }

@@ -27,15 +27,25 @@ export function fromKeycloak(user: Fields): Fields {
   };
 }
 
+/** `webauthn-passwordless` is a passkey, which stands in the place of the password. */
+const secondFactorTypes = new Set<unknown>(['otp', 'totp', 'hotp', 'webauthn']);
+
+export function hasSecondFactorInKeycloak(user: Fields): boolean {
+  return credentialsOf(user).some(({ type }) => secondFactorTypes.has(type));
+}
+
+function credentialsOf({ credentials }: Fields): readonly Fields[] {
+  return Array.isArray(credentials) ? credentials.map(fieldsIn) : [];
+}
+
 /** A realm may have the address in its place. */
 function nameOf({ username }: Fields): string | undefined {
   const name = firstText(username);
   return name?.includes('@') ? undefined : name;
 }
 
-function passwordOf({ credentials }: Fields): Fields {
-  const all = Array.isArray(credentials) ? credentials.map(fieldsIn) : [];
-  const password = all.find(({ type }) => type === 'password');
+function passwordOf(user: Fields): Fields {
+  const password = credentialsOf(user).find(({ type }) => type === 'password');
   if (password === undefined) return {};
   const data = fieldsIn(password.credentialData);
   const secret = fieldsIn(password.secretData);

@@ -1,8 +1,8 @@
-import { fromAuth0 } from './auth0.ts';
-import { fromBetterAuth } from './better-auth.ts';
+import { fromAuth0, hasSecondFactorInAuth0 } from './auth0.ts';
+import { fromBetterAuth, hasSecondFactorInBetterAuth } from './better-auth.ts';
 import { type Candidate, type CandidateOptions, readCandidate } from './candidate.ts';
 import { asFields, type Fields } from './fields.ts';
-import { fromKeycloak } from './keycloak.ts';
+import { fromKeycloak, hasSecondFactorInKeycloak } from './keycloak.ts';
 import type { ImportRefusal } from './refusals.ts';
 import { fromSupabase, isDeletedInSupabase } from './supabase.ts';
 
@@ -11,14 +11,16 @@ interface System {
   /** One user of its export in our format. `now`: epoch ms. */
   readonly read: (user: Fields, now: number) => Fields;
   readonly isDeleted?: (user: Fields) => boolean;
+  /** Whether its export says that the user has one. No second factor is imported. */
+  readonly hasSecondFactor?: (user: Fields) => boolean;
 }
 
 const systems = {
   latchkey: { read: (user) => user },
-  keycloak: { read: fromKeycloak },
-  auth0: { read: fromAuth0 },
+  keycloak: { read: fromKeycloak, hasSecondFactor: hasSecondFactorInKeycloak },
+  auth0: { read: fromAuth0, hasSecondFactor: hasSecondFactorInAuth0 },
   supabase: { read: fromSupabase, isDeleted: isDeletedInSupabase },
-  'better-auth': { read: fromBetterAuth },
+  'better-auth': { read: fromBetterAuth, hasSecondFactor: hasSecondFactorInBetterAuth },
 } as const satisfies Readonly<Record<string, System>>;
 
 export type SystemName = keyof typeof systems;
@@ -34,5 +36,7 @@ export function readUser(
   if (user === null) return { refusal: 'not_json' };
   const system: System = systems[from];
   if (system.isDeleted?.(user)) return { refusal: 'deleted' };
-  return readCandidate(system.read(user, now), options);
+  const read = readCandidate(system.read(user, now), options);
+  if ('refusal' in read) return read;
+  return { ...read, leavesSecondFactorOut: system.hasSecondFactor?.(user) ?? false };
 }

@@ -24,6 +24,7 @@ describe('our own format', () => {
       disabled: true,
       username: 'ada.l',
       leavesUsernameOut: false,
+      leavesSecondFactorOut: false,
       roles: ['editor', 'writer'],
       profile: { name: 'Ada', picture: 'https://example.com/ada.png' },
       passwordHash: null,

@@ -212,3 +212,24 @@ describe('better-auth', () => {
     expect(candidate({ ...rest, accounts }, 'better-auth')).toEqual(user);
   });
 });
+
+// Fails when somebody who has one comes without a word that it is gone.
+describe('a second factor', () => {
+  const email = 'ada@example.com';
+  const devices = (...types: string[]) => ({ credentials: types.map((type) => ({ type })) });
+  it.each([
+    ['keycloak', devices('otp'), true],
+    ['keycloak', devices('totp'), true],
+    ['keycloak', devices('webauthn'), true],
+    ['keycloak', devices('webauthn-passwordless'), false],
+    ['keycloak', {}, false],
+    ['auth0', { mfa_factors: [{ totp: { secret: 'JBSWY3DPEHPK3PXP' } }] }, true],
+    ['auth0', { mfa_factors: [] }, false],
+    ['better-auth', { twoFactorEnabled: true }, true],
+    ['better-auth', { two_factor_enabled: 1 }, true],
+    ['better-auth', { twoFactorEnabled: null }, false],
+  ] as const)('that %s exports is seen: %j', (from, fields, leavesSecondFactorOut) => {
+    const ids = { id: uuid, user_id: uuid, email };
+    expect(candidate({ ...ids, ...fields }, from)).toMatchObject({ leavesSecondFactorOut });
+  });
+});
