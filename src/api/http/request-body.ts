@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { textFault } from '../../domain/kernel/text-fault.ts';
 import { formText } from './form-text.ts';
 import { opaqueFieldsOf } from './opaque-texts.ts';
 
@@ -241,10 +242,9 @@ function checkedKeys(document: unknown, opaqueFields: ReadonlySet<string>): numb
     const { value, path, opaque = false } = next;
     if (typeof value === 'string' && !opaque) checkText(value, path);
     if (typeof value !== 'object' || value === null) continue;
-    const list = Array.isArray(value);
     for (const [key, inner] of Object.entries(value)) {
       const innerPath = path === '' ? key : `${path}.${key}`.slice(0, pathCharactersMax);
-      if (!list) keys += 1;
+      if (!Array.isArray(value)) keys += 1;
       if (key === '__proto__') throw invalid(innerPath, 'is not a field');
       checkText(key, path);
       const isOpaque = value === document && opaqueFields.has(key);
@@ -255,8 +255,8 @@ function checkedKeys(document: unknown, opaqueFields: ReadonlySet<string>): numb
 }
 
 function checkText(text: string, path: string): void {
-  if (text.includes('\0')) throw invalid(path, 'has a NUL character');
-  if (!text.isWellFormed()) throw invalid(path, 'has a lone surrogate');
+  const fault = textFault(text);
+  if (fault !== null) throw invalid(path, `has ${fault}`);
 }
 
 function invalid(path: string, message: string): LatchkeyError {

@@ -1,6 +1,7 @@
 import { isReservedRole } from '@latchkey/contract/reserved-role';
 import { derivedId, derivedSlot } from '../../domain/kernel/ids.ts';
 import { limits } from '../../domain/kernel/limits.ts';
+import { textFault } from '../../domain/kernel/text-fault.ts';
 import { charactersInToken } from '../../domain/kernel/token-room.ts';
 import { type EmailAddress, parseEmail } from '../../domain/user/identifier.ts';
 import { isRoleName } from '../../domain/user/roles.ts';
@@ -147,6 +148,7 @@ function readProfile(fields: Fields): Readonly<Record<string, string>> | null {
     const text = fields[field];
     if (typeof text !== 'string') continue;
     if (text === '' || [...text].length > limits.profileTextCodePointsMax) return null;
+    if (textFault(text) !== null) return null;
     profile[field] = text;
   }
   const { picture } = fields;
@@ -158,7 +160,7 @@ function readProfile(fields: Fields): Readonly<Record<string, string>> | null {
 }
 
 function isWebUrl(text: string): boolean {
-  return /^https?:$/.test(URL.parse(text)?.protocol ?? '');
+  return textFault(text) === null && /^https?:$/.test(URL.parse(text)?.protocol ?? '');
 }
 
 function readHash(encoded: string, form: unknown = 'typed'): Result<{ readonly stored: string }> {

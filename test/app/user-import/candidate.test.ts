@@ -82,6 +82,12 @@ describe('our own format', () => {
     ['role_reserved', { id: '1', email: 'a@example.com', roles: ['Latchkey:Other'] }],
     ['profile_invalid', { id: '1', email: 'a@example.com', name: '' }],
     ['profile_invalid', { id: '1', email: 'a@example.com', name: 'x'.repeat(201) }],
+    ['profile_invalid', { id: '1', email: 'a@example.com', name: 'A\0da' }],
+    ['profile_invalid', { id: '1', email: 'a@example.com', name: 'A\ud800da' }],
+    ['profile_invalid', { id: '1', email: 'a@example.com', phone_number: '1\0' }],
+    ['profile_invalid', { id: '1', email: 'a@example.com', picture: 'https://example.com/\0' }],
+    ['profile_invalid', { id: '1', email: 'a@example.com', picture: 'https://example.com/\udc00' }],
+    ['address_invalid', { id: '1', email: 'a\0@example.com' }],
     ['profile_invalid', { id: '1', email: 'a@example.com', picture: 'javascript:alert(1)' }],
     ['hash_unknown', { id: '1', email: 'a@example.com', password_hash: 'plain' }],
     [
