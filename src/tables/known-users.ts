@@ -4,6 +4,8 @@ import { bytea } from '../platform/postgres/bytea.ts';
 /** Which of some ids and addresses are taken. */
 export interface KnownUsers {
   readonly ids: ReadonlySet<string>;
+  /** Those of the ids whose users were erased. */
+  readonly erased: ReadonlySet<string>;
   /** The user of an address, by the hexadecimal digits of its lookup key. */
   readonly byIdentifier: ReadonlyMap<string, string>;
   /** The user of a user name, in the same way. */
@@ -22,13 +24,15 @@ export async function findKnownUsers(
 ): Promise<KnownUsers> {
   const { rows } = await client.query({
     name: 'find-known-users',
-    text: `select u.user_id, null as identifier, null as username from latchkey.users u
+    text: `select u.user_id, null as identifier, null as username, u.status = 'erased' as erased
+        from latchkey.users u
         where u.user_id = any ($1::uuid[])
       union all
-      select c.user_id, encode(c.identifier_mac, 'hex'), null from latchkey.credentials c
+      select c.user_id, encode(c.identifier_mac, 'hex'), null, false from latchkey.credentials c
         where c.identifier_mac = any ($2::bytea[])
       union all
-      select n.user_id, null, encode(n.identifier_mac, 'hex') from latchkey.usernames n
+      select n.user_id, null, encode(n.identifier_mac, 'hex'), false
+        from latchkey.usernames n
         where n.identifier_mac = any ($3::bytea[])`,
     values: [ids, identifierMacs.map(bytea), usernameMacs.map(bytea)],
   });
@@ -38,6 +42,7 @@ export async function findKnownUsers(
   const isId = (row: FoundRow) => row.identifier === null && row.username === null;
   return {
     ids: new Set(found.filter(isId).map((row) => row.user_id)),
+    erased: new Set(found.filter(({ erased }) => erased).map((row) => row.user_id)),
     byIdentifier: owners('identifier'),
     byUsername: owners('username'),
   };
@@ -47,4 +52,5 @@ interface FoundRow {
   readonly user_id: string;
   readonly identifier: string | null;
   readonly username: string | null;
+  readonly erased: boolean;
 }

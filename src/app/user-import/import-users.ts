@@ -3,7 +3,7 @@ import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { ConflictError, UniqueViolationError } from '../../eventlog/command.ts';
 import { sealPersonalData } from '../../platform/crypto/subject-cipher.ts';
 import { bytea } from '../../platform/postgres/bytea.ts';
-import { findUser, passwordRows } from '../../tables/user.ts';
+import { findUserOrTombstone, passwordRows } from '../../tables/user.ts';
 import { append, unchanged } from '../append.ts';
 import type { By } from '../by.ts';
 import { consecutive } from '../consecutive-changes.ts';
@@ -108,7 +108,7 @@ async function importOne(
   return handler.run<Try>(userId, async () => {
     if (isSecondTry) {
       // The id is taken: by this user, or by what is no user and stays.
-      const isUser = (await findUser(readers, userId)) !== null;
+      const isUser = (await findUserOrTombstone(readers, userId)) !== null;
       return unchanged(() => (isUser ? 'raced' : { refusal: 'id_taken' }));
     }
     isSecondTry = true;

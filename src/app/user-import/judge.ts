@@ -50,6 +50,8 @@ export async function judge(
     ) as [string, string | null];
     const owner = known.byIdentifier.get(identifier) ?? taken.get(identifier);
     const of = (judgement: Judgement) => ({ ...each, judgement });
+    // First: nothing that an erased user has left in a file is compared with anybody.
+    if (known.erased.has(userId)) return of({ refusal: 'erased' });
     if (owner === userId) return of('present');
     if (owner !== undefined) return of({ refusal: 'address_known' });
     if (known.ids.has(userId) || taken.has(userId)) return of({ refusal: 'id_known' });

@@ -11,6 +11,7 @@ export const importRefusals = {
     'Needs an `id`: 1 to 255 visible ASCII characters without an @, because the ids of users are ' +
     'never erased.',
   id_known: 'A user with this id has another address.',
+  erased: 'This user was erased here, and stays so.',
   id_taken: 'This id belongs to something else in this installation.',
   address_invalid: 'Holds no e-mail address that Latchkey takes.',
   address_known: 'A user with this address exists.',
