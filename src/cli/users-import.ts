@@ -29,6 +29,9 @@ const batchUsers = 100;
 /** While one batch is in the database, the keys of the next are made. */
 const batchesUnderWay = 2;
 const refusalsShown = 20;
+const nothingFound =
+  'No user was found in the file: it must hold one JSON object on each line, an array of them, or ' +
+  'a document with the array `users`';
 
 /**
  * Registers the users of a file, `-` for the standard input, against the database itself. It may be
@@ -56,6 +59,7 @@ export async function usersImport(file: string, options: ImportOptions): Promise
     });
     try {
       await run.read(stream);
+      rejects.finish();
     } finally {
       rejects.close();
       run.report();
@@ -112,8 +116,10 @@ class ImportRun {
       batch = [];
     };
     let damage: DamagedExportError | null = null;
+    let isEmpty = true;
     try {
       for await (const item of items) {
+        isEmpty = false;
         batch.push(item);
         if (batch.length === batchUsers) await begin();
       }
@@ -124,6 +130,7 @@ class ImportRun {
     await begin();
     await Promise.all(underWay);
     if (damage !== null) throw damage;
+    if (isEmpty) throw new Error(nothingFound);
   }
 
   async *#counted(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -170,7 +177,9 @@ class ImportRun {
     this.#counts.refused += 1;
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
     const why = importRefusals[reason];
-    this.#options.rejects.add({ [this.#unit]: number, reason, why, user: asJson(text) });
+    const about = { [this.#unit]: number, reason, why };
+    // Nobody can mend it, and nothing of an erased person is kept.
+    this.#options.rejects.add({ about, text: reason === 'erased' ? null : text });
     if (this.#counts.refused > refusalsShown) return;
     this.#progress.clear();
     console.error(`${this.#unit} ${number}: ${reason}: ${why}`);
@@ -204,16 +213,9 @@ class ImportRun {
     }
     const { rejects } = this.#options;
     if (!rejects.isEmpty) {
-      console.log(`${rejects.path} holds those that were refused, with their password hashes.`);
+      const hashes = rejects.holdsHashes ? ', with their password hashes' : '';
+      console.log(`${rejects.path} holds those that were refused${hashes}.`);
     }
     if (refused > 0) process.exitCode = 2;
-  }
-}
-
-function asJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

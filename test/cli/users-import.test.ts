@@ -1,5 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -126,7 +134,7 @@ describe('latchkey users import', { timeout: 60_000 }, () => {
     }
   });
 
-  it('says how many users had a second factor elsewhere, which they have here no more', async () => {
+  it('says how many users had a second factor elsewhere, which is not imported', async () => {
     const users = [['otp'], []].map((types) => ({
       id: randomUUID(),
       email: anEmail(),
@@ -138,6 +146,50 @@ describe('latchkey users import', { timeout: 60_000 }, () => {
     expect(dry.stdout).toContain(said);
     expect((await latchkey('import', file, '--from', 'keycloak')).stdout).toContain(said);
     expect((await latchkey('import', file, '--from', 'keycloak')).stdout).not.toContain(said);
+  });
+
+  // Fails when one user laid out over many lines is a document, of which nothing is read.
+  it.each([
+    ['one user on many lines', JSON.stringify({ id: '1', email: 'a@example.com' }, null, 2)],
+    ['no user of a document', JSON.stringify({ realm: 'shop', users: [] })],
+    ['an empty array', '[]'],
+    ['nothing', '\n'],
+  ])('ends with an error where it finds no users: %s', async (_, text) => {
+    const { code, stderr } = await latchkey('import', aFile(text), '--dry-run');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('No user was found in the file')]);
+  });
+
+  it('keeps no file of rejects of an earlier run when it has refused nobody', async () => {
+    const user = { id: randomUUID(), email: anEmail(), password_hash };
+    const file = aFile(JSON.stringify({ ...user, password_hash: 'plain' }));
+    const refused = await latchkey('import', file);
+    expect(refused.stdout).toContain('.rejects.ndjson holds those that were refused, with their p');
+    expect(existsSync(`${file}.rejects.ndjson`)).toBe(true);
+    writeFileSync(file, JSON.stringify(user));
+    expect((await latchkey('import', file)).code).toBe(0);
+    expect(existsSync(`${file}.rejects.ndjson`)).toBe(false);
+  });
+
+  it('speaks of password hashes only where it has kept one', async () => {
+    const file = aFile(JSON.stringify({ id: randomUUID(), email: 'x', password_hash: null }));
+    const { stdout } = await latchkey('import', file);
+    expect(stdout).toContain(`${file}.rejects.ndjson holds those that were refused.`);
+  });
+
+  it('refuses who was erased, and keeps nothing of what the file says of them', async () => {
+    const user = { id: randomUUID(), email: anEmail(), name: 'Ada', password_hash };
+    const file = aFile(JSON.stringify(user));
+    expect((await latchkey('import', file)).code).toBe(0);
+    const { access_token: token } = await api.admin();
+    expect((await api.call('DELETE', `/admin/users/${user.id}`, { token })).status).toBe(204);
+    for (const dry of [['--dry-run'], []]) {
+      const { code, stdout, stderr } = await latchkey('import', file, ...dry);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('line 1: erased: ')]);
+      expect(stdout).not.toContain('hashes');
+      expect(readRejects(file)).toEqual([
+        { line: 1, reason: 'erased', why: 'This user was erased here, and stays so.' },
+      ]);
+    }
   });
 
   it('ends with an error where the file is damaged, or nothing like users', async () => {
