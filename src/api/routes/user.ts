@@ -47,6 +47,8 @@ export function userRoutes(node: Node): Route[] {
       method: 'get',
       path: '/admin/users',
       summary: 'Users, newest first, or the one with an address or a user name',
+      description:
+        'A page may hold fewer users than `limit`, and none: go on until `next_cursor` is `null`.',
       tags,
       auth: admin,
       query: page,
