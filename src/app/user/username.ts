@@ -1,5 +1,5 @@
 import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
-import { readNewUsername, usernameProblems } from '../../domain/user/username.ts';
+import { readNewUsername } from '../../domain/user/username.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { Node } from '../../node/node.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
@@ -19,7 +19,7 @@ export function acceptedUsername({ config }: Pick<Node, 'config'>, text: string)
   if (!config.usernames.enabled) throw invalidField('username', 'user names are off');
   const read = readNewUsername(text);
   if ('name' in read) return read.name;
-  throw invalidField('username', usernameProblems[read.problem]);
+  throw invalidField('username', read.says);
 }
 
 /** Raises `conflict` when another user has the name. */

@@ -1,15 +1,35 @@
 import { limits } from '../kernel/limits.ts';
 import { isIdentifierClass, satisfiesBidiRule } from './precis-identifier.ts';
+import { isReservedUsername } from './reserved-usernames.ts';
 
-/** Why a text is no user name. */
+/** Why a user who comes with a name is not imported. */
 export const usernameProblems = {
-  name_invalid:
-    `Has 1 to ${limits.usernameCodePointsMax} letters, digits and the characters . _ - +, of one ` +
-    'alphabet, and is no address.',
-  name_reserved: 'Is a name that only the operator may use.',
+  name_invalid: 'The user name is not as `PUT /admin/users/{id}/username` takes it.',
+  name_reserved: 'The user name is one, or holds a word, that only the operator may use.',
 } as const;
 
-export type UsernameProblem = keyof typeof usernameProblems;
+interface RefusedName {
+  readonly problem: keyof typeof usernameProblems;
+  /** Which rule it breaks, for whoever chose it. */
+  readonly says: string;
+}
+
+/** Each rule of a name, in words for whoever broke it. */
+const rules = {
+  length: `must have 1 to ${limits.usernameCodePointsMax} characters`,
+  address: 'must not hold an @: a user name is no address',
+  characters:
+    'must hold letters, digits and the characters . _ - + only, and none that is invisible or ' +
+    'stands for others',
+  direction: 'must not mix text from right to left with text from left to right',
+  alphabets: 'must not mix Latin, Greek and Cyrillic letters',
+  letters: 'must hold a letter or a digit',
+  marks: 'must not begin with an accent, or stack more than two of them',
+  reserved: 'must not be a name, or hold a word, that only the operator may use',
+} as const;
+
+type Rule = keyof typeof rules;
+type Read = { readonly name: string } | { readonly broken: Rule };
 
 /** Half-width and full-width forms: what decomposes to another width of the same character. */
 const widthForms = /[\u3000\uff01-\uffbe\uffc2-\uffee]/g;
@@ -19,6 +39,13 @@ const alphabets = [/\p{Script=Latin}/u, /\p{Script=Greek}/u, /\p{Script=Cyrillic
 const longestGiven = 4 * limits.usernameCodePointsMax;
 /** RFC 8264 section 7: what is not stable by then is refused. */
 const passesMax = 3;
+/** Not a modifier letter: one alone looks like an accent or a stroke. */
+const letterOrDigit = /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}]/u;
+/**
+ * Accents that any script can use, and the signs of one script, of which Hindi and Tibetan need more
+ * than two in a row.
+ */
+const stackedMarks = /^\p{M}|[\p{Script=Inherited}&&\p{M}]{3}|\p{M}{5}/v;
 
 /**
  * The one reading of a user name: UsernameCaseMapped (RFC 8265 section 3.3), so that every spelling
@@ -27,52 +54,57 @@ const passesMax = 3;
  * Latin, Greek and Cyrillic only, which look alike. null for a text that is no name.
  */
 export function parseUsername(text: string): string | null {
-  if (text.length > longestGiven || !text.isWellFormed()) return null;
-  let name: string | null = text;
-  for (let pass = 0; pass < passesMax; pass += 1) {
-    const before: string = name;
-    name = mapped(before);
-    if (name === null) return null;
-    if (name === before) return isOurs(name) ? name : null;
-  }
-  return null;
+  const read = readUsername(text);
+  return 'name' in read ? read.name : null;
 }
 
-/** Whether somebody may take the name; login finds a name whatever this says. */
-export function readNewUsername(
-  text: string,
-): { readonly name: string } | { readonly problem: UsernameProblem } {
-  const name = parseUsername(text);
-  if (name === null) return { problem: 'name_invalid' };
-  return isReserved(name) ? { problem: 'name_reserved' } : { name };
+/**
+ * Whether somebody may take the name, and if not, which rule it breaks. Narrower than
+ * `parseUsername`: login finds a name that was taken under other rules.
+ */
+export function readNewUsername(text: string): { readonly name: string } | RefusedName {
+  const read = readUsername(text);
+  if ('broken' in read) return refused(read.broken);
+  const broken = ruleOfChoice(read.name);
+  return broken === null ? read : refused(broken);
+}
+
+function refused(broken: Rule): RefusedName {
+  const problem = broken === 'reserved' ? 'name_reserved' : 'name_invalid';
+  return { problem, says: rules[broken] };
+}
+
+function ruleOfChoice(name: string): Rule | null {
+  if (!letterOrDigit.test(name)) return 'letters';
+  if (stackedMarks.test(name)) return 'marks';
+  return isReservedUsername(name) ? 'reserved' : null;
+}
+
+function readUsername(text: string): Read {
+  if (text === '' || text.length > longestGiven) return { broken: 'length' };
+  if (!text.isWellFormed()) return { broken: 'characters' };
+  let read: Read = { name: text };
+  for (let pass = 0; pass < passesMax; pass += 1) {
+    const before = read.name;
+    read = mapped(before);
+    if ('broken' in read) return read;
+    if (read.name === before) return ours(read.name);
+  }
+  return { broken: 'characters' };
 }
 
 /** One pass of preparation and enforcement (RFC 8265 sections 3.3.2 and 3.3.3). */
-function mapped(text: string): string | null {
+function mapped(text: string): Read {
   const narrowed = text.replace(widthForms, (char) => char.normalize('NFKC'));
-  if (narrowed === '' || !isIdentifierClass(narrowed)) return null;
+  if (!isIdentifierClass(narrowed)) return { broken: 'characters' };
   const name = narrowed.toLowerCase().normalize('NFC');
-  return satisfiesBidiRule(name) ? name : null;
+  return satisfiesBidiRule(name) ? { name } : { broken: 'direction' };
 }
 
-function isOurs(name: string): boolean {
-  if ([...name].length > limits.usernameCodePointsMax || asciiRefused.test(name)) return false;
-  return alphabets.filter((alphabet) => alphabet.test(name)).length <= 1;
-}
-
-/** Roles of a service and its mailboxes (RFC 2142), and words that programs take for no name. */
-const reserved: ReadonlySet<string> = new Set(
-  [
-    'abuse account accounts admin administrator administration all anonymous api auth billing',
-    'contact everyone guest help helpdesk hostmaster info latchkey login logout mail mailerdaemon',
-    'me moderator news noc nobody noreply null oauth oidc official operator owner password',
-    'postmaster privacy register root sales security self service settings signin signup staff',
-    'sudo superuser support sysadmin sys system team test undefined unknown user username users',
-    'usenet uucp webmaster www',
-  ].flatMap((line) => line.split(' ')),
-);
-
-/** However it is cut up, and numbered: `ad.min` and `admin1` too. */
-function isReserved(name: string): boolean {
-  return reserved.has(name.replace(/[._+-]/g, '').replace(/\d+$/, ''));
+function ours(name: string): Read {
+  if ([...name].length > limits.usernameCodePointsMax) return { broken: 'length' };
+  if (name.includes('@')) return { broken: 'address' };
+  if (asciiRefused.test(name)) return { broken: 'characters' };
+  const used = alphabets.filter((alphabet) => alphabet.test(name));
+  return used.length <= 1 ? { name } : { broken: 'alphabets' };
 }

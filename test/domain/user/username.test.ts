@@ -120,16 +120,97 @@ describe('the Bidi Rule', () => {
   });
 });
 
+describe('a reserved name', () => {
+  const isRefused = (text: string) => {
+    expect(readNewUsername(text), text).toMatchObject({ problem: 'name_reserved' });
+  };
+
+  it.each(['admin', 'Root', 'no-reply', 'LATCHKEY', '\uff52oot', 'postmaster', 'test', 'all'])(
+    'is not to be had: %s',
+    isRefused,
+  );
+
+  it.each([
+    ['cut up', ['ad.min', 'a-d-m-i-n', '-admin-', 'mail', 'm.a.i.l', 'the-ad.min']],
+    ['numbered', ['admin1', '7admin', 'admin.1', 'admin\u0967', 'ad\u0967min', 'ad2min', 'test9']],
+    [
+      'with digits for letters',
+      ['4dmin', 'adm1n', 'supp0rt', 'suppor7', 'h3lpd3sk', '1egal-5taff'],
+    ],
+    ['both', ['adm1n1', 'r00t0', 'suppor77']],
+    [
+      'accented',
+      ['\u00e1dmin', 'a\u1e0dmin', 'adm\u0131n', 'ADM\u0130N', 'r\u00f8\u00f8t', 'a\u02bcdmin'],
+    ],
+    ['in the plural', ['administrators', 'admins', 'moderator5', 'guests']],
+    ['in letters of another script', ['\u0430\u0440\u0456', '\u0455\u0443\u0455']],
+    ['in the middle', ['the-admin', 'security-team', 'ada.admin', 'x_supp0rt_x', 'help-desk-2']],
+  ])('is not to be had %s', (_, texts) => {
+    texts.forEach(isRefused);
+  });
+
+  // What is refused too much is somebody's name.
+  it.each([
+    ['in another word', ['rooter', 'badminton', 'supporter', 'theadmin', 'systematic', 'roott']],
+    ['beside another one, unless it is the operator\u2019s', ['john.test', 'call-me', 'dog_owner']],
+    ['that looks like another word', ['ali', 'a11y', 'tom', 'nova', '5am', 'news-paper', 'amdin']],
+  ])('is to be had %s', (_, texts) => {
+    for (const text of texts) expect(readNewUsername(text)).toEqual({ name: text });
+  });
+
+  it('is still read at a login', () => {
+    expect(parseUsername('the-admin')).toBe('the-admin');
+  });
+});
+
 describe('a name that somebody takes', () => {
-  it.each(['admin', 'Root', 'ad.min', 'admin1', 'no-reply', 'LATCHKEY', '\uff52oot', 'postmaster'])(
-    'is not reserved: %s',
+  // Fails when whoever is refused must guess why.
+  it.each([
+    ['', '1 to 64 characters'],
+    ['a'.repeat(65), '1 to 64 characters'],
+    ['a'.repeat(1_000), '1 to 64 characters'],
+    ['ada@example.com', 'no address'],
+    ['a b', 'letters, digits and the characters . _ - + only'],
+    ['a<b', 'letters, digits and the characters . _ - + only'],
+    ['a\u200bb', 'none that is invisible'],
+    ['a\ud800', 'none that is invisible'],
+    ['a\u05d0', 'from right to left'],
+    ['\u0430dmin', 'Latin, Greek and Cyrillic'],
+    ['..', 'a letter or a digit'],
+    ['a\u0301\u0302\u0303\u0304', 'more than two'],
+    ['admin', 'only the operator'],
+  ])('is refused by the rule that it breaks: %j', (text, words) => {
+    expect(readNewUsername(text)).toMatchObject({ says: expect.stringContaining(words) });
+  });
+
+  it.each(['.', '..', '-', '+', '_', '.-.', '\u02bc', '\u30fc'])(
+    'holds a letter or a digit, unlike %s, which is read at a login',
     (text) => {
-      expect(readNewUsername(text)).toEqual({ problem: 'name_reserved' });
+      expect(readNewUsername(text)).toMatchObject({ problem: 'name_invalid' });
+      expect(parseUsername(text)).toBe(text);
     },
   );
 
-  it('may begin like one that is', () => {
-    expect(readNewUsername('Rooter')).toEqual({ name: 'rooter' });
-    expect(readNewUsername('a b')).toEqual({ problem: 'name_invalid' });
+  it('stacks no accents', () => {
+    const stacked = (accents: number) =>
+      `q${'\u0301\u0316\u0302\u0317\u0303\u0318'.slice(0, accents)}x`;
+    expect(readNewUsername(stacked(2))).toHaveProperty('name');
+    for (const accents of [3, 6]) {
+      expect(readNewUsername(stacked(accents))).toMatchObject({ problem: 'name_invalid' });
+      expect(parseUsername(stacked(accents))).not.toBeNull();
+    }
+    expect(readNewUsername('\u0301a')).toMatchObject({ problem: 'name_invalid' });
+  });
+
+  it.each([
+    ['Vietnamese', 'nguy\u1ec5n'],
+    ['Greek with three accents', '\u1fa7'],
+    ['Hindi with three signs', '\u092e\u0947\u091c\u093c\u0947\u0902'],
+    ['Tibetan', '\u0f56\u0f66\u0f92\u0fb2\u0f74\u0f56\u0f66'],
+    ['Hebrew with points', '\u05e9\u05bc\u05b8\u05c1'.normalize('NFC')],
+    ['Thai', '\u0e17\u0e35\u0e48'],
+    ['only digits', '4711'],
+  ])('may be %s', (_, text) => {
+    expect(readNewUsername(text)).toEqual({ name: text });
   });
 });
