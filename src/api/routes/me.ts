@@ -47,7 +47,8 @@ export function meRoutes(node: Node): Route[] {
       summary: 'Change the profile of the caller',
       description:
         'A field that you leave out stays as it is; `null` clears it. A `username` can be ' +
-        'changed and not cleared; it needs `USERNAMES=on`.',
+        'changed and not cleared; it needs `USERNAMES=on` and, where Latchkey sends mail, an ' +
+        'address that is proven.',
       tags,
       auth: bearer(),
       limit: perUser('profile'),
@@ -58,7 +59,8 @@ export function meRoutes(node: Node): Route[] {
         const { username, ...rest } = body;
         const named = username === undefined ? {} : { username: acceptedUsername(node, username) };
         const patch = { ...rest, ...named };
-        await changeProfile(node, { userId: caller.userId, patch }, context);
+        const change = { userId: caller.userId, patch, chosenBy: 'user' } as const;
+        await changeProfile(node, change, context);
         return reply(200, await findMe(node, caller.userId, caller.sessionId));
       },
     }),

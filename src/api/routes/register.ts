@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { judgeInvite } from '../../app/invite/use-invite.ts';
 import { registerByMail } from '../../app/user/register-by-mail.ts';
 import { registerUser, registrationId } from '../../app/user/register-user.ts';
-import { acceptedUsername } from '../../app/user/username.ts';
-import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
+import { acceptedUsername, requireProvenAddress } from '../../app/user/username.ts';
+import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import { limits } from '../../domain/kernel/limits.ts';
 import { withTakenBudget } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -28,7 +28,9 @@ export function registerRoutes(node: Node): Route[] {
       path: '/auth/register',
       summary: 'Register a user',
       description:
-        'Where Latchkey sends mail, the answer is 202 for each address, and the mail says the rest.',
+        'Where Latchkey sends mail, the answer is 202 for each address, and the mail says the ' +
+        'rest; a `username` is refused then, and chosen with `PATCH /auth/me` once the address is ' +
+        'proven.',
       tags: ['Sign in'],
       auth: none,
       credential: 'none, or an invite',
@@ -57,10 +59,7 @@ export function registerRoutes(node: Node): Route[] {
             ? await judgeInvite(node, { code: body.invite, registrationId: userId }, context)
             : undefined;
         if (byMail) {
-          // A name that is taken would tell of a user.
-          if (body.username !== undefined) {
-            throw invalidField('username', 'can be chosen once the address is proven');
-          }
+          if (body.username !== undefined) requireProvenAddress(node, { emailVerified: false });
           await node.rateLimits.take('mail', { name: email });
           const given = { email, password, userId, invite: invite ?? null };
           await registerByMail(node, given, context);

@@ -114,7 +114,8 @@ function usernameRoute(node: Node): Route {
     errors: ['conflict', 'not_found'],
     handler: async ({ params, body, context }) => {
       const username = acceptedUsername(node, body.username);
-      await changeProfile(node, { userId: params.id, patch: { username } }, context);
+      const change = { userId: params.id, patch: { username }, chosenBy: 'administrator' } as const;
+      await changeProfile(node, change, context);
       return reply(204);
     },
   });

@@ -2,6 +2,7 @@ import { invalidField, LatchkeyError } from '../../domain/kernel/errors.ts';
 import { readNewUsername } from '../../domain/user/username.ts';
 import { UniqueViolationError } from '../../eventlog/command.ts';
 import type { Node } from '../../node/node.ts';
+import { sendsMail } from '../../node/sends-mail.ts';
 import { identifierMac } from '../../platform/crypto/identifier-index.ts';
 import { findUserByIdentifier, usernameRows } from '../../tables/user.ts';
 import type { Part } from '../append.ts';
@@ -20,6 +21,19 @@ export function acceptedUsername({ config }: Pick<Node, 'config'>, text: string)
   const read = readNewUsername(text);
   if ('name' in read) return read.name;
   throw invalidField('username', read.says);
+}
+
+/**
+ * Raises `invalid_request` for somebody who chooses a name before the address is proven, where mail
+ * proves addresses: else an address that nobody owns holds a name, and a name that is taken tells
+ * of a user to whoever may not learn of one.
+ */
+export function requireProvenAddress(
+  { config }: Pick<Node, 'config'>,
+  { emailVerified }: { readonly emailVerified: boolean },
+): void {
+  if (emailVerified || !sendsMail(config)) return;
+  throw invalidField('username', 'can be chosen once the address is proven');
 }
 
 /** Raises `conflict` when another user has the name. */

@@ -1,16 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findUserByEmail } from '../../../src/app/user/find-user-by-email.ts';
 import { RecordSeal } from '../../../src/eventlog/record-seal.ts';
 import { rebuildAndCompare } from '../../../src/rebuild/rebuild.ts';
 import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { linkInMail } from '../../support/mail-proofs.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
 let without: TestApi;
+let mailing: TestApi;
 beforeAll(async () => {
   api = await startTestApi({ LOGIN_FLOOR_MS: '0', USERNAMES: 'on' });
   without = await api.anotherNode({ USERNAMES: 'off' });
+  const smtp = { SMTP_URL: 'smtp://127.0.0.1:25', MAIL_FROM: 'latchkey@example.com' };
+  mailing = await api.anotherNode(smtp);
 });
 afterAll(async () => {
+  await mailing.stop();
   await without.stop();
   await api.stop();
 });
@@ -206,6 +212,55 @@ describe('a login by name that is refused', () => {
     expect(statuses.filter((status) => status === 401)).toHaveLength(20);
     expect(statuses.at(-1)).toBe(429);
     await limited.stop();
+  });
+});
+
+describe('where mail proves addresses', () => {
+  const says = 'can be chosen once the address is proven';
+  const refused = {
+    status: 400,
+    body: { code: 'invalid_request', errors: [{ path: 'username', message: says }] },
+  };
+  const rename = (token: string, username: string) =>
+    mailing.call('PATCH', '/auth/me', { token, body: { username } });
+
+  // Fails when a name can be taken with an address that nobody owns.
+  it('whoever has not proven the address takes no name, free or not', async () => {
+    const [email, taken] = [anEmail(), aName()];
+    await register({ username: taken });
+    expect(await register({ email, username: aName() }, mailing)).toMatchObject(refused);
+    await register({ email }, mailing);
+    const { access_token: token } = await mailing.logIn({ email });
+    expect(await rename(token, aName())).toMatchObject(refused);
+    expect(await rename(token, taken)).toMatchObject(refused);
+    const other = await mailing.call('PATCH', '/auth/me', { token, body: { name: 'Ada' } });
+    expect(other.body.user).toMatchObject({ name: 'Ada', email_verified: false });
+    expect(other.body.user).not.toHaveProperty('username');
+  });
+
+  it('whoever has proven it does', async () => {
+    const [email, name] = [anEmail(), aName()];
+    await register({ email }, mailing);
+    const id = (await findUserByEmail(mailing.node, email))!.userId;
+    const link = await linkInMail(mailing.node, id, 'verification');
+    const body = { token: link, password: testPassword };
+    expect((await mailing.call('POST', '/auth/verify-email', { body })).status).toBe(204);
+    const { access_token: token } = await mailing.logIn({ email });
+    expect(await rename(token, name)).toMatchObject({ body: { user: { username: name } } });
+  });
+
+  it('a name that an administrator gave stays, and goes to no other without the proof', async () => {
+    const { access_token: token } = await mailing.admin();
+    const [email, name, later] = [anEmail(), aName(), aName()];
+    const body = { email, username: name, password: testPassword };
+    const { id } = (await mailing.call('POST', '/admin/users', { token, body })).body.user;
+    const own = (await logIn({ username: name }, mailing)).body.access_token;
+    expect((await rename(own, name.toUpperCase())).body.user).toMatchObject({ username: name });
+    expect(await rename(own, aName())).toMatchObject(refused);
+    const path = `/admin/users/${id}/username`;
+    const given = await mailing.call('PUT', path, { token, body: { username: later } });
+    expect(given.status).toBe(204);
+    expect((await logIn({ username: later }, mailing)).status).toBe(200);
   });
 });
 
