@@ -18,7 +18,7 @@ export function declaredRoutes(): Route[] {
     ),
     metricsRoute(anything as Parameters<typeof metricsRoute>[0], 'a token of sixteen'),
     ...mailLinkRoutes(),
-    ...mailboxRoutes(anything as Parameters<typeof mailboxRoutes>[0]),
+    ...mailboxRoutes(anything as Parameters<typeof mailboxRoutes>[0], 'http://localhost'),
     ...docsRoutes(),
     openApiRoute(() => [], { issuer: '', version: '', fieldDescriptions: {} }),
   ];

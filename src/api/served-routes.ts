@@ -26,7 +26,9 @@ export function servedRoutes(
     ...allRoutes(node, probe),
     ...(config.metrics.token === undefined ? [] : [metricsRoute(registry, config.metrics.token)]),
     ...(config.mail.enabled ? mailLinkRoutes() : []),
-    ...(mailbox === undefined || config.environment.name !== 'dev' ? [] : mailboxRoutes(mailbox)),
+    ...(mailbox === undefined || config.environment.name !== 'dev'
+      ? []
+      : mailboxRoutes(mailbox, config.tokens.issuer)),
     ...docsRoutes(),
     openApiRoute(() => routes, info),
   ];

@@ -1,10 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { isLoopback } from '../../platform/address.ts';
 import { escapeHtml } from '../../platform/escape-html.ts';
 import type { DevelopmentMailbox, ReceivedMail } from '../../platform/mail/mailbox.ts';
 import { none } from '../http/auth.ts';
 import { type Reply, reply } from '../http/reply.ts';
 import { type Route, route } from '../http/route.ts';
+
+const htmlType = 'text/html; charset=utf-8';
 
 const mailboxSchema = z.object({
   mails: z.array(
@@ -18,8 +21,12 @@ const mailboxSchema = z.object({
   ),
 });
 
-/** What Latchkey would have mailed, for a developer without a mail server. Never in prod. */
-export function mailboxRoutes(mailbox: DevelopmentMailbox): Route[] {
+/**
+ * What Latchkey would have mailed, for a developer without a mail server. Never in prod. It answers
+ * only a request for this machine or the host of the `issuer`: else a page on a host of its own,
+ * which it lets resolve to this machine, could read it (DNS rebinding).
+ */
+export function mailboxRoutes(mailbox: DevelopmentMailbox, issuer: string): Route[] {
   return [
     route({
       method: 'get',
@@ -29,10 +36,34 @@ export function mailboxRoutes(mailbox: DevelopmentMailbox): Route[] {
         'In dev without `SMTP_URL`, from `npm start` only: who reads it can log in as anybody. A page with links, or JSON with `Accept: application/json`.',
       tags: ['Operation'],
       auth: none,
-      responses: { 200: { description: 'The mails, or a page', schema: mailboxSchema } },
-      handler: ({ headers }) => answer(mailbox.mails, headers),
+      responses: {
+        200: { description: 'The mails, or a page', schema: mailboxSchema },
+        403: {
+          description: 'Asked for under another host than a loopback one or that of `ISSUER`',
+          contentType: 'text/html',
+        },
+      },
+      handler: ({ headers }) =>
+        isOurHost(headers.host, issuer) ? answer(mailbox.mails, headers) : otherHost(issuer),
     }),
   ];
+}
+
+/** `host`: as the header has it, with or without a port. */
+function isOurHost(host: string | undefined, issuer: string): boolean {
+  if (host === undefined || !/^[\w.:[\]-]+$/.test(host) || !URL.canParse(`http://${host}`)) {
+    return false;
+  }
+  const { hostname } = new URL(`http://${host}`);
+  return isLoopback(hostname.replace(/^\[|\]$/g, '')) || hostname === new URL(issuer).hostname;
+}
+
+function otherHost(issuer: string): Reply {
+  const url = escapeHtml(`${issuer}/dev/mailbox`);
+  const page = pageWith(`<h1>Not under this host</h1>
+<p>The mails are shown at <a href="${url}">${url}</a>, and on this machine under localhost or
+127.0.0.1. Under another host, a page of somebody else could read them.</p>`);
+  return reply(403, page, { 'content-type': htmlType });
 }
 
 function answer(mails: readonly ReceivedMail[], headers: IncomingHttpHeaders): Reply {
@@ -42,11 +73,17 @@ function answer(mails: readonly ReceivedMail[], headers: IncomingHttpHeaders): R
     }));
     return reply(200, { mails: shown }, { vary: 'Accept' });
   }
-  return reply(200, pageOf(mails), { 'content-type': 'text/html; charset=utf-8', vary: 'Accept' });
+  return reply(200, pageOf(mails), { 'content-type': htmlType, vary: 'Accept' });
 }
 
 function pageOf(mails: readonly ReceivedMail[]): string {
   const articles = mails.map(articleOf).join('\n<hr>\n');
+  return pageWith(`<h1>Mails</h1>
+<p>What Latchkey would have sent: set SMTP_URL to send it. Newest first, at most 50.</p>
+${articles === '' ? '<p>No mail yet.</p>' : articles}`);
+}
+
+function pageWith(body: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -54,9 +91,7 @@ function pageOf(mails: readonly ReceivedMail[]): string {
 <title>Mails of Latchkey</title>
 </head>
 <body>
-<h1>Mails</h1>
-<p>What Latchkey would have sent: set SMTP_URL to send it. Newest first, at most 50.</p>
-${articles === '' ? '<p>No mail yet.</p>' : articles}
+${body}
 </body>
 </html>
 `;

@@ -1,3 +1,5 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mailboxRoutes } from '../../../src/api/pages/mailbox-page.ts';
 import { servedRoutes } from '../../../src/api/served-routes.ts';
@@ -15,7 +17,7 @@ describe('the development mailbox', () => {
   const mailbox = new DevelopmentMailbox();
   let app: Awaited<ReturnType<typeof startTestApp>>;
   beforeAll(async () => {
-    app = await startTestApp(mailboxRoutes(mailbox));
+    app = await startTestApp(mailboxRoutes(mailbox, 'http://auth.dev.test:4910'));
     for (let sent = 1; sent <= 60; sent += 1) await mailbox.send(mail(`Mail ${sent}`), signal);
     const link = 'https://x.test/auth/verify-email#abc_DEF-1';
     await mailbox.send(mail('<b>last</b>', `Open\n\n${link}\n<script>"&`), signal);
@@ -44,6 +46,43 @@ describe('the development mailbox', () => {
     expect(page).toContain('&lt;b&gt;last&lt;/b&gt;');
     expect(page).toContain('&lt;script&gt;&quot;&amp;');
     expect(page.match(/<article>/g)).toHaveLength(50);
+  });
+
+  const askedAs = (host: string, headers: Record<string, string> = {}) =>
+    new Promise<{ status: number; body: string }>((resolve, reject) => {
+      const asked = request(`${app.url}/dev/mailbox`, { headers: { ...headers, host } }, (answer) =>
+        text(answer).then((body) => resolve({ status: answer.statusCode!, body }), reject),
+      );
+      asked.on('error', reject).end();
+    });
+
+  it.each([
+    'localhost:4910',
+    'LOCALHOST',
+    '127.0.0.1',
+    '127.8.9.10:1',
+    '[::1]:4910',
+    'auth.dev.test',
+  ])('is shown under a name of this machine, and of the issuer: %s', async (host) =>
+    expect(await askedAs(host)).toMatchObject({ status: 200 }),
+  );
+
+  // Fails when a page of anybody reads the codes of a developer by DNS rebinding.
+  it.each([
+    'evil.example:4910',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'auth.dev.test.evil.example',
+    '10.0.0.1:4910',
+    'evil.example@localhost',
+    'evil.example/@localhost',
+  ])('is not shown under another host: %s', async (host) => {
+    for (const accept of ['text/html', 'application/json']) {
+      const { status, body } = await askedAs(host, { accept });
+      expect(status).toBe(403);
+      expect(body).toContain('http://auth.dev.test:4910/dev/mailbox');
+      expect(body).not.toContain('Mail 60');
+    }
   });
 });
 
