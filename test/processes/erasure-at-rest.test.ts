@@ -20,10 +20,13 @@ import {
 import { percentile } from '../support/fault-timing.ts';
 import { type PrivatePostgres, startPrivatePostgres } from '../support/postgres.ts';
 import { modelPosition, startRedis, type TestRedis } from '../support/redis.ts';
+import { useSecondFactor } from '../support/second-factor-at-rest.ts';
 import { type Finding, type Secret, SecretSearch } from '../support/secret-search.ts';
 import { served } from '../support/served.ts';
 
 const persons = 100;
+/** Every so many have a second factor. */
+const secondFactorEvery = 5;
 const [kekId, kekText] = faultKek.split(':') as [string, string];
 const keyWrap = localKeyWrap([{ id: kekId, key: Buffer.from(kekText, 'base64url') }]);
 const planted = { name: 'the planted address', bytes: Buffer.from(`p.${hex(12)}@example.com`) };
@@ -41,12 +44,15 @@ const delaysMs: number[] = [];
 /** All of it distinct, and long enough to be no accident where it is found. */
 interface Person {
   readonly email: string;
+  readonly username: string;
   readonly name: string;
   readonly phone: string;
   readonly picture: string;
   readonly ip: string;
   readonly userAgent: string;
   readonly deviceName: string;
+  /** The secret of the authenticator app, and the recovery codes. */
+  readonly factor: Secret[];
   id: string;
   token: string;
 }
@@ -62,26 +68,32 @@ function newPerson(): Person {
   const groups = Array.from({ length: 6 }, () => `a${hex(2).slice(1)}`);
   return {
     email: `person.${hex(8)}@example.com`,
+    username: `user.${hex(8)}x`,
     name: `Name of ${hex(8)}`,
     phone: `+49 ${randomBytes(8).readBigUInt64BE()}`.padEnd(20, '7'),
     picture: `https://pictures.example/${hex(8)}.png`,
     ip: `2001:db8:${groups.join(':')}`,
     userAgent: `Browser ${hex(8)}`,
     deviceName: `Device ${hex(8)}`,
+    factor: [],
     id: '',
     token: '',
   };
 }
 
-function traces({ email, name, phone, picture, ip, userAgent, deviceName }: Person): Secret[] {
-  const texts = { email, name, phone, picture, ip, userAgent, deviceName };
+function traces(person: Person): Secret[] {
+  const { email, username, name, phone, picture, ip, userAgent, deviceName, factor } = person;
+  const texts = { email, username, name, phone, picture, ip, userAgent, deviceName };
   const plain = Object.entries(texts).map(([kind, text]) => ({
     name: kind,
     bytes: Buffer.from(text),
   }));
-  // It would confirm the address to anybody who guesses it.
-  const hash = createHash('sha256').update(email).digest();
-  return [...plain, { name: 'hash of the email', bytes: hash }];
+  // It would confirm the address or the name to anybody who guesses it.
+  const hashes = Object.entries({ email, username }).map(([kind, text]) => ({
+    name: `hash of the ${kind}`,
+    bytes: createHash('sha256').update(text).digest(),
+  }));
+  return [...plain, ...hashes, ...factor];
 }
 
 beforeAll(async () => {
@@ -99,6 +111,7 @@ beforeAll(async () => {
     RATE_LIMITS: 'on',
     TRUSTED_PROXIES: '127.0.0.1/32',
     SIGNING_MOBILE: 'session',
+    USERNAMES: 'on',
     ERASURE_LOG: erasureLog,
     ADMIN_EMAIL: admin.email,
     ADMIN_PASSWORD: admin.password,
@@ -127,29 +140,39 @@ afterAll(async () => {
   await postgres.remove();
 });
 
-/** Registers, logs in on two devices, errs, changes the profile, and refreshes from elsewhere. */
+/**
+ * Registers, logs in on two devices, by address and by name, errs, changes the profile, enrols an
+ * app, and refreshes from elsewhere.
+ */
 async function live(person: Person, node: FaultNode): Promise<void> {
-  const { email, ip, userAgent } = person;
+  const { email, username, ip, userAgent } = person;
   const headers = { 'x-forwarded-for': ip, 'user-agent': userAgent };
   const post = (target: string, body: object) =>
     served(() => node.call('POST', target, { body, headers }));
   const password = `${faultPassword} ${hex(4)}`;
-  await post('/auth/register', { email, password });
+  await post('/auth/register', { email, username, password });
   await post('/auth/login', { email, password: 'a wrong password' });
-  await post('/auth/register', { email, password });
+  await post('/auth/login', { username, password: 'a wrong password' });
+  await post('/auth/register', { email, username, password });
   const mobile = { type: 'mobile', name: person.deviceName };
   await expectStatus(200, post('/auth/login', { email, password, device: mobile }));
-  const web = await expectStatus(200, post('/auth/login', { email, password }));
+  const web = await expectStatus(200, post('/auth/login', { username, password }));
   const profile = { name: person.name, phone_number: person.phone, picture: person.picture };
   const token = web.body.access_token as string;
   const patch = () => node.call('PATCH', '/auth/me', { token, body: profile, headers });
   await expectStatus(200, served(patch));
+  const hasFactor = everybody.indexOf(person) % secondFactorEvery === 0;
+  if (hasFactor) {
+    const by = { email, password, token, headers };
+    person.factor.push(...(await useSecondFactor(node, by)));
+  }
   const { refresh_token } = web.body;
   const elsewhere = { ...headers, 'user-agent': `${userAgent} elsewhere` };
   const refresh = () =>
     node.call('POST', '/auth/refresh', { body: { refresh_token }, headers: elsewhere });
-  await expectStatus(200, served(refresh));
-  person.token = token;
+  const refreshed = await expectStatus(200, served(refresh));
+  // The first token is out of date once a second factor is there.
+  person.token = refreshed.body.access_token;
   person.id = web.body.user.id;
 }
 
@@ -162,6 +185,11 @@ describe('after a hundred people were erased', () => {
   it('each was known before, and the other node refuses their tokens at once', async () => {
     const { rows } = await owner.query('select count(*)::int as users from latchkey.subject_keys');
     expect(rows[0].users).toBe(persons + 1);
+    const kept = await owner.query(
+      `select (select count(*) from latchkey.usernames)::int as names,
+        (select count(*) from latchkey.totp_secrets)::int as factors`,
+    );
+    expect(kept.rows[0]).toEqual({ names: persons, factors: persons / secondFactorEvery });
     for (const [n, person] of everybody.entries()) {
       const [here, there] = n % 2 === 0 ? nodes : [nodes[1], nodes[0]];
       expect(await verifyStatus(there, person.token)).toBe(204);
@@ -180,23 +208,25 @@ describe('after a hundred people were erased', () => {
     const { rows } = await owner.query(
       `select (select count(*) from latchkey.subject_keys where subject_id = any ($1))::int as keys,
         (select count(*) from latchkey.credentials where user_id = any ($1))::int as addresses,
+        (select count(*) from latchkey.usernames)::int as names,
+        (select count(*) from latchkey.totp_secrets)::int as factors,
         (select count(*) from latchkey.events where subject_id = any ($1)
           and pii is not null)::int as events`,
       [everybody.map(({ id }) => id)],
     );
-    expect(rows[0]).toMatchObject({ keys: 0, addresses: 0 });
+    expect(rows[0]).toMatchObject({ keys: 0, addresses: 0, names: 0, factors: 0 });
     expect(rows[0].events).toBeGreaterThanOrEqual(persons * 6);
   });
 
   // What docs/privacy.md says of backups. Fails when it promises too much, or too little.
   it('an old copy of their keys and the KEK still open what the log keeps', async () => {
-    const [{ id, email }] = everybody as [Person];
+    const [{ id, email, username }] = everybody as [Person];
     const key = await keyWrap.unwrap(subjectKeyId(id), oldKeys.get(id)!);
     const { rows } = await owner.query(
       `select pii from latchkey.events where stream_id = $1 and type = 'UserRegistered'`,
       [id],
     );
-    expect(openPersonalData(key, id, rows[0].pii)).toEqual({ email });
+    expect(openPersonalData(key, id, rows[0].pii)).toEqual({ email, username });
   });
 
   // Fails when any of it is written anywhere as it is; the last lines fail when this finds nothing
