@@ -231,7 +231,7 @@ export type EmailChangeRequested = DomainEvent<
 /**
  * The link in the mail to the new address was used.
  *
- * @pii `{email, name?, phone_number?, picture?}`, the whole new profile
+ * @pii `{email, username?, name?, phone_number?, picture?}`, the whole new profile
  */
 export type EmailChanged = DomainEvent<'EmailChanged', { at: number }>;
 
