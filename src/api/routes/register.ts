@@ -29,8 +29,8 @@ export function registerRoutes(node: Node): Route[] {
       summary: 'Register a user',
       description:
         'Where Latchkey sends mail, the answer is 202 for each address, and the mail says the ' +
-        'rest; a `username` is refused then, and chosen with `PATCH /auth/me` once the address is ' +
-        'proven.',
+        'rest. A `username` is refused then: choose it with `PATCH /auth/me` once the address ' +
+        'is proven.',
       tags: ['Sign in'],
       auth: none,
       credential: 'none, or an invite',

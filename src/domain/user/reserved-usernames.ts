@@ -7,8 +7,8 @@ const operatorWords = wordsIn([
 
 /** Other mailboxes of RFC 2142, paths, and words that programs take for no name: no name is one. */
 const otherWords = wordsIn([
-  'abuse account accounts all anonymous api auth contact everyone guest help info login logout mail',
-  'me news noc nobody null oauth oidc owner password privacy register sales self settings signin',
+  'abuse account accounts all anonymous api auth contact everyone guest help info login logout',
+  'mail me news noc nobody null oauth oidc owner password privacy register sales self settings signin',
   'signup sudo sys team test undefined unknown user username users usenet uucp www',
 ]);
 
@@ -32,10 +32,8 @@ const lookAlikes = new Map<string, string>([
     '\u0131\u0269\u026a\u0237\u0142\u00f8\u0111\u00f0\u0127\u0167\u0251\u0261',
     'iiijloddhtag',
   ),
-  ...pairs(
-    '\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458\u0501\u04bb\u051b\u051d\u04cf\u043a\u043c\u0442\u0432',
-    'aeopcyxisjdhqwlkmtb',
-  ),
+  ...pairs('\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458', 'aeopcyxisj'),
+  ...pairs('\u0501\u04bb\u051b\u051d\u04cf\u043a\u043c\u0442\u0432', 'dhqwlkmtb'),
   ...pairs('\u03b1\u03bf\u03bd\u03b9\u03ba\u03c1\u03c4\u03c5', 'aovikptu'),
 ]);
 

@@ -42,8 +42,8 @@ const passesMax = 3;
 /** Not a modifier letter: one alone looks like an accent or a stroke. */
 const letterOrDigit = /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}]/u;
 /**
- * Accents that any script can use, and the signs of one script, of which Hindi and Tibetan need more
- * than two in a row.
+ * Accents that any script can use, and the signs of one script, of which Hindi and Tibetan need
+ * more than two in a row.
  */
 const stackedMarks = /^\p{M}|[\p{Script=Inherited}&&\p{M}]{3}|\p{M}{5}/v;
 
