@@ -11,7 +11,7 @@ describe('the alert rules', () => {
   });
 
   it('ask only for metrics that some process exports', () => {
-    const all = registeredBy('process', 'eventlog', 'http', 'node', 'worker', 'redis');
+    const all = registeredBy('mail', 'process', 'eventlog', 'http', 'node', 'worker', 'redis');
     const existing = new Set(all.map(({ name }) => name));
     const asked = alerts.flatMap(({ expr }) => expr.match(/latchkey_\w+/g) ?? []);
     expect(asked.length).toBeGreaterThanOrEqual(alerts.length - 1);
