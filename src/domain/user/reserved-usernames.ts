@@ -8,8 +8,8 @@ const operatorWords = wordsIn([
 /** Other mailboxes of RFC 2142, paths, and words that programs take for no name: no name is one. */
 const otherWords = wordsIn([
   'abuse account accounts all anonymous api auth contact everyone guest help info login logout',
-  'mail me news noc nobody null oauth oidc owner password privacy register sales self settings signin',
-  'signup sudo sys team test undefined unknown user username users usenet uucp www',
+  'mail me news noc nobody null oauth oidc owner password privacy register sales self settings',
+  'signin signup sudo sys team test undefined unknown user username users usenet uucp www',
 ]);
 
 /** A digit that is read as a letter. 1 is an i or an l. */

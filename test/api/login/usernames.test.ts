@@ -249,7 +249,7 @@ describe('where mail proves addresses', () => {
     expect(await rename(token, name)).toMatchObject({ body: { user: { username: name } } });
   });
 
-  it('a name that an administrator gave stays, and no other is chosen before the proof', async () => {
+  it('a name that an administrator gave stays, and none is chosen before the proof', async () => {
     const { access_token: token } = await mailing.admin();
     const [email, name, later] = [anEmail(), aName(), aName()];
     const body = { email, username: name, password: testPassword };
