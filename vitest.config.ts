@@ -24,7 +24,8 @@ const normal = {
 
 /**
  * `npm test` runs the project `normal`, `npm run test:quick` that part of it which needs no
- * Postgres, `npm run test:full` the slow tiers, one file at a time.
+ * Postgres, `npm run test:full` the slow tiers (`test/support/run-full.ts`). The
+ * project `full` runs one file at a time.
  */
 export default defineConfig({
   test: {

@@ -1,6 +1,6 @@
 import { importsOf, resolved, sourceFiles } from './source-files.ts';
 
-/** The folders of test/ that `npm run test:full` runs, one file at a time. */
+/** The folders of test/ that `npm run test:full` runs. */
 export const slowTiers = [
   'browser',
   'integrate',
@@ -13,6 +13,19 @@ export const slowTiers = [
   'security-timing',
   'stress',
 ] as const;
+
+/**
+ * Files of the slow tiers that wait most of their time, for processes and timers, and state no
+ * figure: two of them run at once, and every other file alone.
+ */
+export const waitingTests = [
+  'test/fault/migrate-waits.test.ts',
+  'test/fault/synchronous-standby.test.ts',
+  'test/packages/packages.test.ts',
+  'test/processes/embedded-postgres.test.ts',
+  'test/processes/start-failures.test.ts',
+  'test/redis/readiness.test.ts',
+];
 
 const cluster = 'test/support/cluster.ts';
 
