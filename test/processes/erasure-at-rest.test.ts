@@ -164,7 +164,7 @@ async function live(person: Person, node: FaultNode): Promise<void> {
   const hasFactor = everybody.indexOf(person) % secondFactorEvery === 0;
   if (hasFactor) {
     const by = { email, password, token, headers };
-    person.factor.push(...(await useSecondFactor(node, by)));
+    person.factor.push(...(await useSecondFactor(node, by)).secrets);
   }
   const { refresh_token } = web.body;
   const elsewhere = { ...headers, 'user-agent': `${userAgent} elsewhere` };

@@ -80,7 +80,7 @@ beforeAll(async () => {
   limited = await startFaultNode({ databaseUrl, env: { ...env, RATE_LIMITS: 'on' } });
   worker = await startFaultWorker({ databaseUrl, env: common });
   holders = new SecretHolders(service);
-  proofs = new ProofHolders(holders, smtp);
+  proofs = new ProofHolders(service, holders, smtp);
   holders.keep('a password', administrator.password);
   holders.keep('a password of Redis', redisPassword);
   await useEverything(administrator);

@@ -1,5 +1,4 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
-import type pg from 'pg';
 import { changeClient } from '../../src/app/client/change-client.ts';
 import { changeInvite } from '../../src/app/invite/change-invite.ts';
 import { changeKeyset } from '../../src/app/keyset/change-keyset.ts';
@@ -8,7 +7,6 @@ import { changeUser } from '../../src/app/user/change-user.ts';
 import type { ClientCommand } from '../../src/domain/client/decide.ts';
 import { type ClientState, initialClient } from '../../src/domain/client/state.ts';
 import type { InviteState } from '../../src/domain/invite/state.ts';
-import { LatchkeyError } from '../../src/domain/kernel/errors.ts';
 import type { StreamKind } from '../../src/domain/kernel/event.ts';
 import { issuerKeysetId } from '../../src/domain/kernel/ids.ts';
 import type { KeysetCommand } from '../../src/domain/keyset/decide.ts';
@@ -17,17 +15,14 @@ import type { SessionCommand } from '../../src/domain/session/decide.ts';
 import type { SessionState } from '../../src/domain/session/state.ts';
 import type { UserCommand } from '../../src/domain/user/decide.ts';
 import { failuresBeforeLock } from '../../src/domain/user/lockout.ts';
-import { challengeFor } from '../../src/domain/user/open-challenge.ts';
 import type { UserState } from '../../src/domain/user/state.ts';
 import type { CommandRows } from '../../src/eventlog/command.ts';
-import { Writer } from '../../src/eventlog/writer.ts';
 import { identifierMac } from '../../src/platform/crypto/identifier-index.ts';
 import { localKeyWrap } from '../../src/platform/crypto/key-wrap.ts';
 import { newId } from '../../src/platform/crypto/new-id.ts';
 import { SubjectKeys, sealPersonalData } from '../../src/platform/crypto/subject-cipher.ts';
 import { bytea } from '../../src/platform/postgres/bytea.ts';
 import type { RebuildOptions } from '../../src/rebuild/rebuild.ts';
-import { type Change, mergeRows } from '../../src/tables/change.ts';
 import { sessionKeyRows } from '../../src/tables/session-key.ts';
 import type { streams } from '../../src/tables/streams.ts';
 import { usernameRows } from '../../src/tables/user.ts';
@@ -41,6 +36,8 @@ import {
   refreshCommand,
   userCommands,
 } from './ingredients.ts';
+import { SeededLog, type Stream } from './seeded-log.ts';
+import { logInWithSecondFactor, proveByMail } from './user-stories.ts';
 
 /** Of every noun that there is. */
 type AnyCommand = Parameters<(typeof streams)[StreamKind]['decider']['decide']>[1];
@@ -48,26 +45,10 @@ type DrawnUserCommand = keyof ReturnType<typeof userCommands>;
 
 const usernameOf = (email: string) => email.replace(/@.*/, '');
 
-interface Stream<S> {
-  readonly id: string;
-  version: number;
-  state: S;
-}
-
-/** What a stream was after an append. */
-export interface PastState {
-  readonly kind: StreamKind;
-  readonly id: string;
-  readonly version: number;
-  readonly state: unknown;
-}
-
 export interface SeededSession extends Stream<SessionState> {
   secretHash: string;
   readonly userId: string;
 }
-
-export const populationStartedAt = 1_760_000_000_000;
 
 const identifierKey = createSecretKey(randomBytes(32));
 const subjectKeys = new SubjectKeys({
@@ -82,24 +63,13 @@ export const rebuildKeys: RebuildOptions['keys'] = {
 };
 
 /** Users, sessions, clients and the keyset, changed at random, as commands change them. */
-export class Population {
-  readonly #writer: Writer;
-  readonly #random: () => number;
+export class Population extends SeededLog {
   readonly #subjects = new Map<string, Buffer>();
   readonly users: Stream<UserState>[] = [];
   readonly sessions: SeededSession[] = [];
   readonly clients: Stream<ClientState>[] = [];
   readonly invites: Stream<InviteState>[] = [];
   readonly keyset: Stream<KeysetState> = { id: issuerKeysetId, version: 0, state: initialKeyset };
-  /** Each that a stream has ever had. */
-  readonly states: PastState[] = [];
-  clock = populationStartedAt;
-
-  constructor(lanes: readonly pg.Client[], random: () => number) {
-    this.#writer = new Writer({ lanes, readers: lanes[0]!, seal: testSeal, deadlineMs: 10_000 });
-    this.#random = random;
-  }
-
   /**
    * At least one of everything, in every state that a row can have, and every command of a user, so
    * that none of their events is left to chance; then `steps` random changes.
@@ -116,13 +86,13 @@ export class Population {
     }
     const [unlucky, busy] = this.users;
     for (let count = 0; count < 2 * failuresBeforeLock; count++) {
-      const [stranger, device] = this.#userCommands(unlucky!).CheckPassword;
+      const [stranger, device] = this.userCommands(unlucky!).CheckPassword;
       await this.changeUser(unlucky!, count % 2 === 0 ? stranger! : device!);
     }
-    const commands: (readonly UserCommand[])[] = Object.values(this.#userCommands(busy!));
+    const commands: (readonly UserCommand[])[] = Object.values(this.userCommands(busy!));
     for (const command of commands.flat()) await this.changeUser(busy!, command);
-    await this.#proveByMail(await this.register(false));
-    await this.#logInWithSecondFactor(await this.register());
+    await proveByMail(this, await this.register(false));
+    await logInWithSecondFactor(this, await this.register());
     for (const type of ['RotateClientSecret', 'EndOlderSecret'] as const) {
       await this.#changeClientAs(this.clients[0]!, type);
     }
@@ -138,14 +108,14 @@ export class Population {
     RegisterUser: () => this.register(),
     ...this.#userSteps(),
     StartSession: () => this.start(),
-    BindDeviceKey: () => this.bind(this.#pick(this.sessions)),
+    BindDeviceKey: () => this.bind(this.pick(this.sessions)),
     RefreshSession: () =>
-      this.#random() < 0.8
-        ? this.refresh(this.#pick(this.sessions))
-        : this.reuse(this.#pick(this.sessions)),
-    RevokeSession: () => this.end(this.#pick(this.sessions)),
-    StepUpSession: () => this.stepUp(this.#pick(this.sessions)),
-    ExpireSession: () => this.expire(this.#pick(this.sessions)),
+      this.random() < 0.8
+        ? this.refresh(this.pick(this.sessions))
+        : this.reuse(this.pick(this.sessions)),
+    RevokeSession: () => this.end(this.pick(this.sessions)),
+    StepUpSession: () => this.stepUp(this.pick(this.sessions)),
+    ExpireSession: () => this.expire(this.pick(this.sessions)),
     RegisterClient: () => this.registerClient(),
     RotateClientSecret: () => this.#changeClientAtRandom('RotateClientSecret'),
     EndOlderSecret: () => this.#changeClientAtRandom('EndOlderSecret'),
@@ -156,8 +126,8 @@ export class Population {
     RevokeKey: () => this.#changeKeysAtRandom('RevokeKey'),
     TickKeys: () => this.#changeKeysAtRandom('TickKeys'),
     CreateInvite: () => this.#invite(),
-    TryInvite: () => this.#tryInvite(this.#pick(this.invites)),
-    UseInvite: () => this.#useInvite(this.#pick(this.invites)),
+    TryInvite: () => this.#tryInvite(this.pick(this.invites)),
+    UseInvite: () => this.#useInvite(this.pick(this.invites)),
   };
 
   #userSteps(): Readonly<Record<DrawnUserCommand, () => Promise<void>>> {
@@ -170,15 +140,10 @@ export class Population {
   /** Refreshes are the most of a real log, too. */
   async step(): Promise<void> {
     const { RefreshSession: refresh } = this.#steps;
-    await this.#pick([...Object.values(this.#steps), refresh, refresh, refresh])();
+    await this.pick([...Object.values(this.#steps), refresh, refresh, refresh])();
   }
 
-  tick(): number {
-    this.clock += 1 + Math.floor(this.#random() * 60_000);
-    return this.clock;
-  }
-
-  async register(emailVerified = this.#random() < 0.5): Promise<Stream<UserState>> {
+  async register(emailVerified = this.random() < 0.5): Promise<Stream<UserState>> {
     const id = newId();
     const { key: subjectKey, wrapped } = await subjectKeys.newSubjectKey(id);
     this.#subjects.set(id, subjectKey);
@@ -192,7 +157,7 @@ export class Population {
         pii: this.#profile(id, email),
         emailVerified,
         hasPassword: true,
-        roles: this.#random() < 0.5 ? [] : ['editor', 'ops:on-call'],
+        roles: this.random() < 0.5 ? [] : ['editor', 'ops:on-call'],
       },
       {
         credentials: [{ identifier_mac: bytea(identifierMac(identifierKey, email)), user_id: id }],
@@ -215,12 +180,12 @@ export class Population {
 
   async changeUser(user: Stream<UserState>, command: UserCommand, more: CommandRows = {}) {
     const current = user.version === 0 ? null : user;
-    await this.#append(user, () => changeUser(user.id, current, command), more);
+    await this.append(user, () => changeUser(user.id, current, command), more);
   }
 
   async start(binding: 'unbound' | 'any' = 'any'): Promise<SeededSession> {
-    const { id: userId } = this.#pick(this.users);
-    const refreshable = this.#random() < 0.8;
+    const { id: userId } = this.pick(this.users);
+    const refreshable = this.random() < 0.8;
     const secretHash = newSecretHash();
     const session = { id: newId(), userId, version: 0, secretHash } as SeededSession;
     const ownKey = this.sessions.length % 2 === 0 ? null : { sessionKey: newSessionKey() };
@@ -228,7 +193,7 @@ export class Population {
       type: 'StartSession',
       now: this.tick(),
       userId,
-      clientId: this.#random() < 0.5 ? null : this.#pick(this.clients).id,
+      clientId: this.random() < 0.5 ? null : this.pick(this.clients).id,
       deviceType: refreshable ? 'web' : 'service',
       amr: ['pwd'],
       audience: ['orders', 'with "quotes", commas and \\'],
@@ -238,7 +203,7 @@ export class Population {
       secretHash: refreshable ? secretHash : null,
       salt: refreshable ? randomBytes(16).toString('base64url') : null,
       pii: sealPersonalData(this.#subjects.get(userId)!, userId, { ip: '192.0.2.1' }),
-      ...(binding === 'any' && this.#random() < 0.3 ? { deviceKey: deviceKey('dpop') } : {}),
+      ...(binding === 'any' && this.random() < 0.3 ? { deviceKey: deviceKey('dpop') } : {}),
       ...ownKey,
     };
     const secret = ownKey === null ? {} : sessionKeyRows(ownKey.sessionKey.kid, 'not wrapped');
@@ -272,7 +237,7 @@ export class Population {
     });
   }
 
-  async end(session: SeededSession, superseded = this.#random() < 0.5): Promise<void> {
+  async end(session: SeededSession, superseded = this.random() < 0.5): Promise<void> {
     const pii = sealPersonalData(this.#subjects.get(session.userId)!, session.userId, {
       device_name: 'other',
     });
@@ -299,7 +264,7 @@ export class Population {
   async expire(session: SeededSession): Promise<void> {
     await this.changeSession(session, {
       type: 'ExpireSession',
-      now: this.tick() + (this.#random() < 0.5 ? 3_600_000 : 90_000_000),
+      now: this.tick() + (this.random() < 0.5 ? 3_600_000 : 90_000_000),
       idleSeconds: 1800,
     });
   }
@@ -310,7 +275,7 @@ export class Population {
     more: CommandRows = {},
   ): Promise<void> {
     const current = session.version === 0 ? null : session;
-    await this.#append(session, () => changeSession(session.id, current, command), more);
+    await this.append(session, () => changeSession(session.id, current, command), more);
   }
 
   async registerClient(): Promise<void> {
@@ -323,7 +288,7 @@ export class Population {
       kind: confidential ? 'confidential' : 'public',
       audiences: ['orders', 'NULL'],
       scopes: ['orders.read'],
-      firstParty: this.#random() < 0.5,
+      firstParty: this.random() < 0.5,
       secretHash: confidential ? newSecretHash() : null,
       refreshGraceSeconds: confidential ? 5 : null,
       signing: this.clients.length % 2 === 0 ? null : 'session',
@@ -333,7 +298,7 @@ export class Population {
   }
 
   async #changeClientAtRandom(type: Exclude<ClientCommand['type'], 'RegisterClient'>) {
-    await this.#changeClientAs(this.#pick(this.clients), type);
+    await this.#changeClientAs(this.pick(this.clients), type);
   }
 
   async #changeClientAs(
@@ -347,45 +312,18 @@ export class Population {
   }
 
   async #changeClient(client: Stream<ClientState>, command: ClientCommand): Promise<void> {
-    await this.#append(client, () => changeClient(client.id, client, command));
+    await this.append(client, () => changeClient(client.id, client, command));
   }
 
   async #changeUserAtRandom(type: DrawnUserCommand): Promise<void> {
-    const user = this.#pick(this.users);
-    const command = this.#pick<UserCommand>(this.#userCommands(user)[type]);
+    const user = this.pick(this.users);
+    const command = this.pick<UserCommand>(this.userCommands(user)[type]);
     const isPassword = command.type === 'CheckPassword' && user.state.hasPassword;
     const isOther = command.type !== 'CheckPassword';
     await this.changeUser(user, isOther || isPassword ? command : { ...command, matches: false });
   }
 
-  /** Every request is followed by its proof, at a later time. */
-  async #proveByMail(user: Stream<UserState>): Promise<void> {
-    const commands = (): UserCommand[] => {
-      const drawn = this.#userCommands(user);
-      const [verification, otp, reset] = drawn.RequestMailProof;
-      return [
-        ...[verification!, ...drawn.VerifyEmail],
-        ...[otp!, ...drawn.CheckOtp],
-        ...[reset!, ...drawn.ResetPassword],
-        ...[...drawn.RequestEmailChange, ...drawn.ChangeEmail],
-      ];
-    };
-    for (const [index] of commands().entries()) await this.changeUser(user, commands()[index]!);
-  }
-
-  /** A challenge stands in the state of its user, so that it cannot be drawn without. */
-  async #logInWithSecondFactor(user: Stream<UserState>): Promise<void> {
-    const { EnrolTotp, ConfirmTotp, CheckTotp } = this.#userCommands(user);
-    for (const command of [...EnrolTotp, ...ConfirmTotp]) await this.changeUser(user, command);
-    const now = this.tick();
-    const challenge = challengeFor(user.state, newId(), now);
-    for (const check of CheckTotp) {
-      const matchingSteps = check.matchingSteps.map(() => now);
-      await this.changeUser(user, { ...check, now, matchingSteps, challenge });
-    }
-  }
-
-  #userCommands(user: Stream<UserState>): ReturnType<typeof userCommands> {
+  userCommands(user: Stream<UserState>): ReturnType<typeof userCommands> {
     const email = `person-${this.users.indexOf(user)}@example.test`;
     return userCommands(this.tick(), this.#profile(user.id, email));
   }
@@ -394,7 +332,7 @@ export class Population {
     const invite = { id: newId(), version: 0 } as Stream<InviteState>;
     const now = this.tick();
     const command = { now, secretHash: 'hash', expiresAt: now + 864e5, createdBy: 'cli' };
-    await this.#append(invite, () =>
+    await this.append(invite, () =>
       changeInvite(invite.id, null, { type: 'CreateInvite', ...command }),
     );
     this.invites.push(invite);
@@ -402,56 +340,24 @@ export class Population {
 
   async #tryInvite(invite: Stream<InviteState>): Promise<void> {
     const tried = { now: this.tick(), secretHash: 'hash' };
-    await this.#append(invite, () =>
+    await this.append(invite, () =>
       changeInvite(invite.id, invite, { type: 'TryInvite', ...tried }),
     );
   }
 
   async #useInvite(invite: Stream<InviteState>): Promise<void> {
-    const { id: userId } = this.#pick(this.users);
+    const { id: userId } = this.pick(this.users);
     const use = { now: this.tick(), secretHash: 'hash', userId };
-    await this.#append(invite, () =>
-      changeInvite(invite.id, invite, { type: 'UseInvite', ...use }),
-    );
+    await this.append(invite, () => changeInvite(invite.id, invite, { type: 'UseInvite', ...use }));
   }
 
   async #changeKeysAtRandom(type: KeysetCommand['type']): Promise<void> {
     const usableKids = this.keyset.state.keys.map((each) => each.kid);
-    const commands = keysetCommands(this.tick(), { kid: this.#pick(usableKids), usableKids });
-    await this.changeKeyset(this.#pick<KeysetCommand>(commands[type]));
+    const commands = keysetCommands(this.tick(), { kid: this.pick(usableKids), usableKids });
+    await this.changeKeyset(this.pick<KeysetCommand>(commands[type]));
   }
 
   async changeKeyset(command: KeysetCommand): Promise<void> {
-    await this.#append(this.keyset, () => changeKeyset(this.keyset.id, this.keyset, command));
-  }
-
-  /** A refusal that nobody records changes nothing. */
-  async #append<S>(
-    stream: Stream<S>,
-    decide: () => Change<S>,
-    more: CommandRows = {},
-  ): Promise<void> {
-    let change: Change<S>;
-    try {
-      change = decide();
-    } catch (error) {
-      if (error instanceof LatchkeyError) return;
-      throw error;
-    }
-    if (change.events.length === 0) return;
-    await this.#writer.append({
-      commandId: newId(),
-      meta: { request_id: newId(), correlation_id: newId(), actor: 'test', actor_type: 'system' },
-      streams: [change.touch],
-      rows: mergeRows(change.rows, more),
-    });
-    stream.version = change.version;
-    stream.state = change.state;
-    const { kind } = change.touch;
-    this.states.push({ kind, id: stream.id, version: stream.version, state: stream.state });
-  }
-
-  #pick<T>(list: readonly T[]): T {
-    return list[Math.floor(this.#random() * list.length)]!;
+    await this.append(this.keyset, () => changeKeyset(this.keyset.id, this.keyset, command));
   }
 }

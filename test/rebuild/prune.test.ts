@@ -4,7 +4,8 @@ import { type Pruning, prune } from '../../src/rebuild/prune.ts';
 import { rebuildAndCompare } from '../../src/rebuild/rebuild.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { seededRandom } from './ingredients.ts';
-import { Population, populationStartedAt, rebuildKeys } from './population.ts';
+import { Population, rebuildKeys } from './population.ts';
+import { populationStartedAt } from './seeded-log.ts';
 
 let database: TestDatabase;
 let client: pg.Client;

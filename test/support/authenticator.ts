@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { expect } from 'vitest';
-import type { Answer, TestApi } from './api.ts';
+import { type Answer, startTestApi, type TestApi } from './api.ts';
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
@@ -111,6 +111,16 @@ export class StoppedClock {
     this.#now += seconds * 1000;
   }
 }
+
+/** An API whose clock stands still, without the floor: each login in it is recent. */
+export async function startStoppedApi(env: Record<string, string> = {}) {
+  const lately = { LOGIN_FLOOR_MS: '0', RECENT_AUTHENTICATION_SECONDS: '3600' };
+  const api = await startTestApi({ ...lately, ...env });
+  const typesOf = async (id: string) => (await api.eventsOf(id)).map(({ type }) => type);
+  return { api, clock: new StoppedClock(api), typesOf };
+}
+
+export type StoppedApi = Awaited<ReturnType<typeof startStoppedApi>>;
 
 /** Somebody who has confirmed an app, replaced it by another one, and removed that. */
 export async function enrolAndRemove(api: TestApi): Promise<void> {

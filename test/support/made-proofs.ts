@@ -1,6 +1,6 @@
-import { Authenticator } from './authenticator.ts';
-import { until } from './fault-node.ts';
+import { type FaultNode, until } from './fault-node.ts';
 import type { SecretHolders } from './made-secrets.ts';
+import { useSecondFactor } from './second-factor-at-rest.ts';
 import type { TestSmtp } from './smtp.ts';
 
 interface Account {
@@ -12,12 +12,14 @@ const mailTimeoutMs = 60_000;
 
 /** People who prove by mail and by an app who they are, and what they were given for it. */
 export class ProofHolders {
+  readonly #node: FaultNode;
   readonly #holders: SecretHolders;
   readonly #smtp: TestSmtp;
   /** How often each was done. */
   readonly done = { codes: 0, resets: 0, secondFactors: 0, erasures: 0 };
 
-  constructor(holders: SecretHolders, smtp: TestSmtp) {
+  constructor(node: FaultNode, holders: SecretHolders, smtp: TestSmtp) {
+    this.#node = node;
     this.#holders = holders;
     this.#smtp = smtp;
   }
@@ -47,21 +49,9 @@ export class ProofHolders {
   /** Enrols an app and logs in with it. */
   async useSecondFactor(account: Account): Promise<void> {
     const token = await this.#logIn({ ...account, device: { type: 'desktop' } });
-    const { body: enrolled } = await this.#holders.ask(200, 'POST', '/auth/totp/enrol', { token });
-    const app = new Authenticator(enrolled.secret);
-    this.#holders.keep('the secret of an app', app.bytes);
-    this.#holders.keep('the secret of an app in base32', app.secret);
-    const confirm = { token, body: { totp: app.code() } };
-    const { body: confirmed } = await this.#holders.ask(200, 'POST', '/auth/totp/confirm', confirm);
-    for (const code of confirmed.recovery_codes) {
-      this.#holders.keep('a recovery code', code);
-      this.#holders.keep('a recovery code without hyphens', code.replaceAll('-', ''));
-    }
-    const { body: refused } = await this.#holders.ask(401, 'POST', '/auth/login', {
-      body: account,
-    });
-    this.#holders.keep('a login challenge', Buffer.from(refused.challenge.slice(4), 'base64url'));
-    await this.#logIn({ challenge: refused.challenge, recovery_code: confirmed.recovery_codes[0] });
+    const { secrets, loggedIn } = await useSecondFactor(this.#node, { ...account, token });
+    this.#holders.secrets.push(...secrets);
+    this.#holders.keepTokens(loggedIn.body, loggedIn.headers);
     this.done.secondFactors += 1;
   }
 

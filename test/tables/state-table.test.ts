@@ -4,7 +4,8 @@ import { declaredStreams } from '../../docs-generator/declared-events.ts';
 import { streams } from '../../src/tables/streams.ts';
 import type { StateTable } from '../../src/tables/table.ts';
 import { seededRandom } from '../rebuild/ingredients.ts';
-import { type PastState, Population } from '../rebuild/population.ts';
+import { Population } from '../rebuild/population.ts';
+import type { PastState } from '../rebuild/seeded-log.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { testSeal } from '../support/seal.ts';
 

@@ -64,9 +64,9 @@ export function toLatchkeyError(error: unknown): LatchkeyError {
 
 /**
  * The problem document (RFC 9457) of an error with its headers: a challenge on 401 and on
- * `insufficient_scope`, `Bearer` (RFC 6750 section 3, RFC 9470 section 3) or, for a proof and a
- * token that came with one, `DPoP` (RFC 9449 section 7.1); Retry-After in seconds on 429 and 503, and on any other error
- * that says how long to wait; DPoP-Nonce on an error that has one.
+ * `insufficient_scope`, `Bearer` (RFC 6750 section 3, RFC 9470 section 3) or, for a proof and a token
+ * that came with one, `DPoP` (RFC 9449 section 7.1); Retry-After in seconds on 429 and 503, and on any
+ * other error that says how long to wait; DPoP-Nonce on an error that has one.
  */
 function problemAnswer(error: LatchkeyError, request: Refused): ErrorAnswer {
   const { status, code, title } = published(error.code);

@@ -62,29 +62,52 @@ export type LoginCredentials = ByPassword | ByCode | BySecondFactor;
 /** What tells one form of a login from the others. */
 const firstFields = ['email', 'username', 'request_id', 'challenge'] as const;
 
-/** What the body proves. Raises `invalid_request` unless it is exactly one of the forms of a login. */
-export function credentialsOf(node: Node, body: LoginBody): LoginCredentials {
+/** A login as its body has it: nothing that Latchkey has sealed is opened yet. */
+type LoginForm =
+  | ByPassword
+  | { readonly kind: 'code'; readonly handle: string; readonly code: string }
+  | {
+      readonly kind: 'second_factor';
+      readonly challenge: string;
+      readonly factor: PresentedFactor;
+    };
+
+/** Raises `invalid_request` unless the body is exactly one of the forms of a login. */
+export function loginForm({ config }: Pick<Node, 'config'>, body: LoginBody): LoginForm {
   const { email, username, request_id: handle, challenge, totp, recovery_code } = body;
-  const given = firstFields.filter((field) => body[field] !== undefined);
-  const [form, excluded] = given;
+  const [form, excluded] = firstFields.filter((field) => body[field] !== undefined);
   const factor = optionalFactor({ totp, recovery_code });
   if (form === undefined) throw invalidField('email', 'is required');
   if (excluded !== undefined) throw invalidField(excluded, `excludes ${form}`);
   if (challenge !== undefined) {
     for (const field of ['password', 'otp'] as const) refuseBeside('challenge', body, field);
     if (factor === null) throw invalidField('totp', 'or recovery_code is required');
-    const begun = openLogin(node.secrets.loginChallengeKey, challenge);
-    return { kind: 'second_factor', begun, factor };
+    return { kind: 'second_factor', challenge, factor };
   }
   if (factor !== null) throw invalidField('challenge', 'is required with a second factor');
   if (handle !== undefined) {
-    const code = required(body, 'otp', 'password');
-    return { kind: 'code', asked: openOtpHandle(node.secrets.otpHandleKey, handle), code };
+    return { kind: 'code', handle, code: required(body, 'otp', 'password') };
   }
-  if (username !== undefined && !node.config.usernames.enabled) {
+  if (username !== undefined && !config.usernames.enabled) {
     throw invalidField('username', 'user names are off');
   }
   return { kind: 'password', email, username, password: required(body, 'password', 'otp') };
+}
+
+/** What the body proves. Raises as `loginForm`. */
+export function credentialsOf(node: Node, body: LoginBody): LoginCredentials {
+  const form = loginForm(node, body);
+  const { loginChallengeKey, otpHandleKey } = node.secrets;
+  switch (form.kind) {
+    case 'password':
+      return form;
+    case 'code':
+      return { kind: 'code', asked: openOtpHandle(otpHandleKey, form.handle), code: form.code };
+    case 'second_factor': {
+      const begun = openLogin(loginChallengeKey, form.challenge);
+      return { kind: 'second_factor', begun, factor: form.factor };
+    }
+  }
 }
 
 type Secret = 'password' | 'otp';

@@ -16,7 +16,7 @@ import { reply } from '../http/reply.ts';
 import { type Route, type RouteRequest, route } from '../http/route.ts';
 import { withBindingOffer } from './binding-offer.ts';
 import { deviceNameOf } from './device-name.ts';
-import { credentialsOf, type LoginBody, loginBody, nameOf } from './login-body.ts';
+import { credentialsOf, type LoginBody, loginBody, loginForm, nameOf } from './login-body.ts';
 import { byAddress, byMailbox } from './payers.ts';
 import { provenKey, requireNonce } from './proven-key.ts';
 import { mailboxSchema, otpRequestSchema, tokenSetSchema } from './schemas.ts';
@@ -55,7 +55,7 @@ export function loginRoutes(node: Node): Route[] {
         'origin_refused',
       ],
       guard: ({ body, headers, raw }) => {
-        credentialsOf(node, body);
+        loginForm(node, body);
         // Without it a client that has no nonce yet would wait for the floor.
         requireNonce(node, raw);
         if (body.transport === 'cookie') refuseCookieOfConfidential(node, body.client_id);

@@ -1,4 +1,3 @@
-import { LatchkeyError } from '../../domain/kernel/errors.ts';
 import type { Attempt } from '../../eventlog/handle.ts';
 import type { PayTry } from '../../node/failure-budget.ts';
 import type { Node } from '../../node/node.ts';
@@ -11,6 +10,8 @@ import { PersonalData } from '../personal-data.ts';
 import { endSessions } from '../session/end-sessions.ts';
 import { acceptedPassword } from './accepted-password.ts';
 import { changeUser } from './change-user.ts';
+import { userIsGone } from './own-factor.ts';
+import { shownProof } from './own-proof.ts';
 import { presentedPassword } from './presented-password.ts';
 
 export interface ChangePasswordInput {
@@ -48,12 +49,7 @@ export async function changePassword(
   await node.cells
     .of(known.userId)
     .handler.run(known.userId, () =>
-      attempt(
-        node,
-        input,
-        { hash, comparedWith: known.state.passwordChangedAt, pii: personal.sealPlace(by) },
-        by,
-      ),
+      attempt(node, input, { hash, comparedWith: known.state.passwordChangedAt }, by),
     );
 }
 
@@ -61,28 +57,20 @@ export async function changePassword(
 interface Checked {
   readonly hash: string | null;
   readonly comparedWith: number | null;
-  readonly pii: Uint8Array;
 }
 
 async function attempt(
   node: Node,
-  { userId, sessionId }: ChangePasswordInput,
-  { hash, comparedWith, pii }: Checked,
+  { userId, sessionId, currentPassword: password }: ChangePasswordInput,
+  { hash, comparedWith }: Checked,
   by: By,
 ): Promise<Attempt<undefined>> {
   const now = node.now();
   const [user, live] = await findUserWithSessions(node.cells.of(userId).readers, userId);
-  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
-  const matches = hash !== null;
-  const checked = changeUser(userId, user, {
-    type: 'CheckPassword',
-    now,
-    matches,
-    comparedWith,
-    // A live session is no stranger: it counts its own failures, and no stranger's lock stops it.
-    device: { id: sessionId, epoch: user.state.devices.epoch },
-    pii,
-  });
+  if (user === null) throw userIsGone();
+  const proof = { kind: 'password', password } as const;
+  const compared = { matches: hash !== null, comparedWith };
+  const checked = await shownProof(node, { user, sessionId }, { proof, compared }, by);
   if (hash === null || checked.refusal !== undefined) {
     return refuse(by, checked, 'current password does not match');
   }
@@ -98,6 +86,6 @@ async function attempt(
 
 async function existing(node: Node, userId: string): Promise<UserForCommand> {
   const user = await findUser(node.cells.of(userId).readers, userId);
-  if (user === null) throw new LatchkeyError('invalid_token', { detail: 'user is gone' });
+  if (user === null) throw userIsGone();
   return user;
 }

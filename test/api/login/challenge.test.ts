@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { anEmail, startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { anEmail, type TestApi, testPassword } from '../../support/api.ts';
 import {
   challengeOf,
   complete,
-  StoppedClock,
+  type StoppedApi,
+  startStoppedApi,
   type TwoFactorUser,
   twoFactorUser,
 } from '../../support/authenticator.ts';
@@ -12,24 +13,11 @@ import { linkInMail } from '../../support/mail-proofs.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
-let clock: StoppedClock;
+let clock: StoppedApi['clock'];
 beforeAll(async () => {
-  api = await startTestApi({ LOGIN_FLOOR_MS: '0', RECENT_AUTHENTICATION_SECONDS: '3600' });
-  clock = new StoppedClock(api);
+  ({ api, clock } = await startStoppedApi());
 });
 afterAll(() => api.stop());
-
-const _typesOf = async (id: string) => (await api.eventsOf(id)).map(({ type }) => type);
-const _claimsOf = (token: string) =>
-  JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
-const _countOf = (table: string, userId: string) =>
-  withClient(api.database.ownerUrl, async (owner) => {
-    const { rows } = await owner.query(
-      `select count(*)::int as count from latchkey.${table} where user_id = $1`,
-      [userId],
-    );
-    return rows[0].count as number;
-  });
 
 describe('a challenge', () => {
   const open = async (fields: object = {}) => {
@@ -56,8 +44,7 @@ describe('a challenge', () => {
   });
 
   it('expires after five minutes', async () => {
-    const own = await startTestApi({ LOGIN_FLOOR_MS: '0', RECENT_AUTHENTICATION_SECONDS: '3600' });
-    const time = new StoppedClock(own);
+    const { api: own, clock: time } = await startStoppedApi();
     const { email, app } = await twoFactorUser(own);
     const challenge = await challengeOf(own, { email, password: testPassword });
     time.advance(300);

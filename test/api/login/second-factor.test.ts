@@ -1,17 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
-import { challengeOf, complete, StoppedClock, twoFactorUser } from '../../support/authenticator.ts';
+import { type TestApi, testPassword } from '../../support/api.ts';
+import {
+  challengeOf,
+  complete,
+  type StoppedApi,
+  startStoppedApi,
+  twoFactorUser,
+} from '../../support/authenticator.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
-let clock: StoppedClock;
+let clock: StoppedApi['clock'];
+let typesOf: StoppedApi['typesOf'];
 beforeAll(async () => {
-  api = await startTestApi({ LOGIN_FLOOR_MS: '0', RECENT_AUTHENTICATION_SECONDS: '3600' });
-  clock = new StoppedClock(api);
+  ({ api, clock, typesOf } = await startStoppedApi());
 });
 afterAll(() => api.stop());
 
-const typesOf = async (id: string) => (await api.eventsOf(id)).map(({ type }) => type);
 const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
 const countOf = (table: string, userId: string) =>

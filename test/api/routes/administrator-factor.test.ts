@@ -3,20 +3,18 @@ import { byProgram } from '../../../src/app/by.ts';
 import { enrolmentCode } from '../../../src/app/user/enrolment-code.ts';
 import { findUserByEmail } from '../../../src/app/user/find-user-by-email.ts';
 import { grantRole } from '../../../src/app/user/grant-role.ts';
-import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { type TestApi, testPassword } from '../../support/api.ts';
 import {
   Authenticator,
   challengeOf,
   complete,
-  StoppedClock,
+  startStoppedApi,
   twoFactorUser,
 } from '../../support/authenticator.ts';
 
 let api: TestApi;
 beforeAll(async () => {
-  const env = { ADMIN_SECOND_FACTOR: 'on', RECENT_AUTHENTICATION_SECONDS: '3600' };
-  api = await startTestApi({ LOGIN_FLOOR_MS: '0', ...env });
-  new StoppedClock(api);
+  ({ api } = await startStoppedApi({ ADMIN_SECOND_FACTOR: 'on' }));
 });
 afterAll(() => api.stop());
 

@@ -1,17 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
-import { challengeOf, complete, StoppedClock, twoFactorUser } from '../../support/authenticator.ts';
+import { type TestApi, testPassword } from '../../support/api.ts';
+import {
+  challengeOf,
+  complete,
+  type StoppedApi,
+  startStoppedApi,
+  twoFactorUser,
+} from '../../support/authenticator.ts';
 import { served } from '../../support/served.ts';
 
 let api: TestApi;
-let clock: StoppedClock;
+let clock: StoppedApi['clock'];
+let typesOf: StoppedApi['typesOf'];
 beforeAll(async () => {
-  api = await startTestApi({ LOGIN_FLOOR_MS: '0', RECENT_AUTHENTICATION_SECONDS: '3600' });
-  clock = new StoppedClock(api);
+  ({ api, clock, typesOf } = await startStoppedApi());
 });
 afterAll(() => api.stop());
-
-const typesOf = async (id: string) => (await api.eventsOf(id)).map(({ type }) => type);
 
 describe('twenty requests at once over two nodes', () => {
   const twenty = <T>(work: (node: TestApi) => Promise<T>, other: TestApi) =>

@@ -1,25 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApi, type TestApi, testPassword } from '../../support/api.ts';
+import { type TestApi, testPassword } from '../../support/api.ts';
 import {
   Authenticator,
   challengeOf,
   complete,
   enrol,
-  StoppedClock,
+  type StoppedApi,
+  startStoppedApi,
   type TwoFactorUser,
   twoFactorUser,
 } from '../../support/authenticator.ts';
 import { withClient } from '../../support/postgres.ts';
 
 let api: TestApi;
-let clock: StoppedClock;
+let clock: StoppedApi['clock'];
+let typesOf: StoppedApi['typesOf'];
 beforeAll(async () => {
-  api = await startTestApi({ LOGIN_FLOOR_MS: '0', RECENT_AUTHENTICATION_SECONDS: '3600' });
-  clock = new StoppedClock(api);
+  ({ api, clock, typesOf } = await startStoppedApi());
 });
 afterAll(() => api.stop());
 
-const typesOf = async (id: string) => (await api.eventsOf(id)).map(({ type }) => type);
 const post = (path: string, token: string, body: object = {}) =>
   api.call('POST', path, { token, body });
 const remove = (token: string, body: object) => api.call('DELETE', '/auth/totp', { token, body });
